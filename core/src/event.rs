@@ -1,0 +1,53 @@
+//! Recognising an event: which requests a policy covers, and which of several is the most specific.
+
+use std::sync::Arc;
+
+use crate::expr::Condition;
+
+/// One entry of `covers`.
+#[derive(Debug)]
+pub struct Cover {
+    /// As written: `POST bank.example.com/api/transfers`.
+    pub text: Arc<str>,
+    /// The method, or `None` for `ANY`.
+    pub method: Option<Arc<str>>,
+    /// The host.
+    pub host: Host,
+    /// The path, segment by segment.
+    pub path: Vec<Segment>,
+    /// A predicate on body, header or query.
+    pub matches: Option<Condition>,
+}
+
+/// Which hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Any host.
+    Any,
+    /// Any name under this suffix, without the `*.`: `*.example.com` is `example.com`.
+    Under(Arc<str>),
+    /// Just this one, lower case.
+    Exactly(Arc<str>),
+}
+
+/// One segment of a path pattern, after percent-decoding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// Just this text.
+    Literal(Arc<str>),
+    /// `prefix{name}suffix`: text with a parameter inside.
+    Affixed {
+        /// What it begins with.
+        prefix: Arc<str>,
+        /// The parameter's name.
+        name: Arc<str>,
+        /// What it ends with.
+        suffix: Arc<str>,
+    },
+    /// `{name}`: any one segment, kept as a parameter.
+    Parameter(Arc<str>),
+    /// `*`: any one segment.
+    One,
+    /// `**`: any number of segments, also none; only at the end.
+    Rest,
+}

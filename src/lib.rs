@@ -1,0 +1,5 @@
+//! The shell of Stepward: everything that touches the world. `core/` decides; this fetches, applies and tells.
+
+pub mod clock;
+pub mod reply;
+pub mod store;

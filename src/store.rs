@@ -1,0 +1,263 @@
+//! What Stepward remembers, as operations of the domain: no key, command or transaction shows through.
+//!
+//! Callers seal; a store sees ciphertext and pseudonyms only. Durability is a property of the operation:
+//! lock-outs, attempts, spent secrets, claims, enrolments and revocations are on disk (or on a replica) before
+//! the call returns; sessions may lose their last 100 ms in a power cut. Every operation is safe to run late or
+//! twice, because a command that timed out may still run.
+
+use std::time::Duration;
+
+pub mod embedded;
+
+/// A pseudonym: 128 bits, random or an HMAC.
+pub type Id = [u8; 16];
+
+/// Why a store did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Nothing was sent; nothing happened.
+    #[error("the state store is unavailable")]
+    Unavailable,
+    /// No answer in time; it may have happened, or happen later.
+    #[error("the state store did not answer in time")]
+    Indeterminate,
+    /// What is stored does not read back.
+    #[error("the state store holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+/// Short for what store operations return.
+pub type Stored<T> = Result<T, StateError>;
+
+/// What a counter or lock-out is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A canonical account.
+    Account,
+    /// An address; IPv6 by its /64.
+    Ip,
+    /// A device cookie.
+    Device,
+    /// Account and address, or account and device.
+    Pair,
+    /// A session.
+    Session,
+}
+
+/// Someone or something that is counted and can be locked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Counted {
+    /// What it is.
+    pub kind: Kind,
+    /// Its pseudonym, which includes the tenant.
+    pub id: Id,
+}
+
+/// One counter of a [`Counted`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Meter {
+    /// Which counter: an HMAC of event, what is counted and window.
+    pub name: u64,
+    /// The sliding window.
+    pub window: Duration,
+    /// How it is kept.
+    pub shape: Shape,
+}
+
+/// How a counter is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shape {
+    /// The moments of the last `keep` hits: exact for limits below it (up to 32).
+    Exact {
+        /// How many moments are kept.
+        keep: u16,
+    },
+    /// Ten sub-buckets: within a few per cent for large limits.
+    Buckets,
+    /// How many different values were seen (up to 64): accounts per address, addresses per account.
+    Distinct,
+}
+
+/// What to do with a counter while it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// Only read it.
+    Look,
+    /// Raise it, then read it: every caller sees its own hit.
+    Hit,
+    /// For [`Shape::Distinct`]: add this value, then read.
+    Add(Id),
+}
+
+/// Where a session is kept; `home` decides the shard (the account after login, else the session itself).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionRef {
+    /// The shard.
+    pub home: Id,
+    /// The session's id: HMAC of the cookie's secret, never the secret itself.
+    pub id: Id,
+}
+
+/// A sealed session with the version a change must name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Rises by one with each change.
+    pub version: u64,
+    /// Ciphertext.
+    pub sealed: Vec<u8>,
+}
+
+/// The one hot call: everything a sensitive request needs to know.
+#[derive(Clone, Debug, Default)]
+pub struct Begin<'a> {
+    /// The session to load.
+    pub session: Option<SessionRef>,
+    /// Counters to read or raise.
+    pub meters: &'a [(Counted, Meter, Touch)],
+    /// Whose lock-outs to read.
+    pub locks: &'a [Counted],
+    /// Entries of accounts' drawers to read: a known device, a remembered payee, the last place.
+    pub entries: &'a [(Id, Drawer, Id)],
+}
+
+/// The answer to [`Begin`], in the same order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// The session, if it exists and has not expired or been revoked.
+    pub session: Option<Session>,
+    /// What each counter says.
+    pub counts: Vec<u64>,
+    /// Until when each is locked out, in milliseconds since the Unix epoch.
+    pub locked_until_ms: Vec<Option<i64>>,
+    /// Each entry's ciphertext, if it is there.
+    pub entries: Vec<Option<Vec<u8>>>,
+}
+
+/// What became of a change to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Amended {
+    /// Done; this is the new version.
+    Done(u64),
+    /// Someone else was first; this is what is there now.
+    Stale(Option<Session>),
+}
+
+/// What became of a try at a challenge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// This try counts; so many are left after it.
+    Granted {
+        /// Tries left after this one.
+        left: u32,
+        /// The challenge, ciphertext.
+        sealed: Vec<u8>,
+    },
+    /// The tries are spent.
+    Exhausted,
+    /// It never was, has expired, or is done.
+    Gone,
+}
+
+/// Whether this was the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// Yes; or the same caller again with the same nonce.
+    First,
+    /// No.
+    Replay,
+}
+
+/// Something a subject proved or was given, kept under the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Its id: an authenticator, a remembered value, an address, a known device.
+    pub id: Id,
+    /// Moves forward only: a TOTP step, a signature counter.
+    pub counter: u64,
+    /// Ciphertext.
+    pub sealed: Vec<u8>,
+}
+
+/// Which drawer of an account an [`Enrolment`] lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Drawer {
+    /// TOTP secrets, passkeys, recovery codes.
+    Authenticators,
+    /// E-mail addresses and telephone numbers.
+    Contacts,
+    /// Devices on which a proof was given.
+    Devices,
+    /// Values of facts with `remember: subject`.
+    Remembered,
+    /// Last accepted place and time, and the like: one entry an id, the newest counts.
+    Traces,
+}
+
+/// An entry of the revocation log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The session, account or device that is no longer trusted.
+    pub target: Counted,
+    /// Anything begun before this moment is void, in milliseconds since the Unix epoch.
+    pub before_ms: i64,
+}
+
+/// A place in the revocation log; 0 is before its first entry.
+pub type LogPosition = u64;
+
+/// A store. `now_ms` is the caller's clock: expiry is checked at reading, never left to a sweeper.
+pub trait StateStore: Send + Sync + 'static {
+    /// Everything a sensitive request needs to know, in one round trip.
+    fn begin(&self, now_ms: i64, begin: Begin<'_>) -> impl Future<Output = Stored<Standing>> + Send;
+    /// Takes back one hit: a success does not count as a try.
+    fn refund(&self, now_ms: i64, who: Counted, meter: Meter) -> impl Future<Output = Stored<()>> + Send;
+    /// Locks out until then; never shortens. Durable.
+    fn lock(&self, who: Counted, until_ms: i64) -> impl Future<Output = Stored<()>> + Send;
+    /// Ends a lock-out; an administrator's act. Durable.
+    fn unlock(&self, who: Counted) -> impl Future<Output = Stored<()>> + Send;
+
+    /// Writes a new session and removes the one it replaces.
+    fn establish(&self, replaces: Option<SessionRef>, session: SessionRef, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<()>> + Send;
+    /// Changes a session that is still at version `seen`.
+    fn amend(&self, now_ms: i64, session: SessionRef, seen: u64, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<Amended>> + Send;
+    /// Removes a session. Durable.
+    fn end(&self, session: SessionRef) -> impl Future<Output = Stored<()>> + Send;
+
+    /// Begins a challenge with so many tries. The same id again replaces nothing.
+    fn issue_challenge(&self, home: Id, challenge: Id, attempts: u32, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<()>> + Send;
+    /// Reads a challenge without using a try.
+    fn peek_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> impl Future<Output = Stored<Option<Vec<u8>>>> + Send;
+    /// Uses one try before the answer is looked at. Durable.
+    fn attempt_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> impl Future<Output = Stored<Attempt>> + Send;
+    /// Ends a challenge that was met: `First` for exactly one caller (per nonce). Durable.
+    fn spend_challenge(&self, now_ms: i64, home: Id, challenge: Id, nonce: Id) -> impl Future<Output = Stored<Once>> + Send;
+
+    /// Keeps a request to be resumed.
+    fn park(&self, home: Id, parked: Id, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<()>> + Send;
+    /// Reads it without taking it.
+    fn peek_parked(&self, now_ms: i64, home: Id, parked: Id) -> impl Future<Output = Stored<Option<Vec<u8>>>> + Send;
+    /// Takes it: the body for exactly one nonce, and again for that same nonce. Durable.
+    fn take_parked(&self, now_ms: i64, home: Id, parked: Id, nonce: Id) -> impl Future<Output = Stored<Option<Vec<u8>>>> + Send;
+    /// Drops it.
+    fn drop_parked(&self, home: Id, parked: Id) -> impl Future<Output = Stored<()>> + Send;
+
+    /// Claims a one-time token (a `jti`, a recovery code, a solved puzzle). Durable.
+    fn claim(&self, now_ms: i64, scope: &'static str, token: Id, nonce: Id, expires_ms: i64) -> impl Future<Output = Stored<Once>> + Send;
+
+    /// Puts something into an account's drawer; the same id again replaces the ciphertext and keeps the counter. Durable.
+    fn enrol(&self, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> impl Future<Output = Stored<()>> + Send;
+    /// What lies in a drawer, by id.
+    fn enrolments(&self, account: Id, drawer: Drawer) -> impl Future<Output = Stored<Vec<Enrolment>>> + Send;
+    /// Takes something out; whether it was there. Durable.
+    fn retire(&self, account: Id, drawer: Drawer, id: Id) -> impl Future<Output = Stored<bool>> + Send;
+    /// Moves a counter forward; false if it is there or further already (a replay). Durable.
+    fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> impl Future<Output = Stored<bool>> + Send;
+
+    /// Adds to the revocation log. Durable, ordered.
+    fn revoke(&self, revocation: Revocation) -> impl Future<Output = Stored<LogPosition>> + Send;
+    /// Entries after a position, oldest first; waits up to `wait` for one. Empty means: current at that moment.
+    fn revocations_after(&self, position: LogPosition, wait: Duration) -> impl Future<Output = Stored<Vec<(LogPosition, Revocation)>>> + Send;
+
+    /// Whether it can do its work now.
+    fn health(&self) -> impl Future<Output = Stored<()>> + Send;
+}
