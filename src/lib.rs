@@ -1,5 +1,7 @@
 //! The shell of Stepward: everything that touches the world. `core/` decides; this fetches, applies and tells.
 
+pub mod arrival;
 pub mod clock;
 pub mod reply;
+pub mod settings;
 pub mod store;

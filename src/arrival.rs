@@ -1,0 +1,92 @@
+//! A request that has passed the guard, with everything the journey needs; made by the edge, once.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use stepward_core::request::Request;
+
+use crate::settings::Route;
+
+/// A request on its way through.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Names this request in logs and problem documents; 26 characters, unguessable.
+    pub id: Arc<str>,
+    /// The route that took it, with its tenant.
+    pub route: Arc<Route>,
+    /// The canonical view.
+    pub request: Request,
+    /// Header fields as received, reserved and spoofable ones already removed.
+    pub headers: HeaderMap,
+    /// The whole body, where an event reads it or the request is for `/.stepward/`.
+    pub body: Option<Bytes>,
+    /// What kind of client asks.
+    pub client: Client,
+}
+
+/// What kind of client asks, by `Sec-Fetch-*` and `Accept`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// A browser that navigates: it is shown pages.
+    Page,
+    /// A script in a page: it is given problem documents with a `challenge_url`.
+    Fetch,
+    /// Anything else: problem documents, and RFC 9470 for bearer tokens.
+    Api,
+}
+
+impl Client {
+    /// The word for `request.client`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Client::Page => "page",
+            Client::Fetch => "fetch",
+            Client::Api => "api",
+        }
+    }
+
+    /// Told from the header fields: a navigation says so in `Sec-Fetch-Mode`, an old browser by accepting HTML.
+    pub fn of(headers: &HeaderMap) -> Client {
+        let value = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
+        match value("sec-fetch-mode") {
+            Some("navigate") => Client::Page,
+            Some(_) => Client::Fetch,
+            None if value("accept").is_some_and(|accept| accept.contains("text/html")) => Client::Page,
+            None => Client::Api,
+        }
+    }
+}
+
+/// A request that is kept until its challenge is met; sealed as JSON.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Parked {
+    /// The event it was held at.
+    pub event: Arc<str>,
+    /// The subject it belongs to, if one was known.
+    pub subject: Option<Arc<str>>,
+    /// Method.
+    pub method: Arc<str>,
+    /// Host.
+    pub host: Arc<str>,
+    /// Path and query as received.
+    pub target: Arc<str>,
+    /// Header fields that travel with it: content type, `Origin`, `Referer`, `Sec-Fetch-*`, `Accept*` and the app's
+    /// own. Never `Cookie` or `Authorization`: those come from the request that resumes it.
+    pub headers: Vec<(String, String)>,
+    /// The body, base64.
+    pub body: String,
+    /// Whether what is kept is not a request but the app's withheld answer (`apply: after_success`).
+    pub answer: Option<Withheld>,
+}
+
+/// An answer of the app that is withheld until the flow lets it go.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Withheld {
+    /// Status.
+    pub status: u16,
+    /// Header fields, cookies among them.
+    pub headers: Vec<(String, String)>,
+    /// The body, base64.
+    pub body: String,
+}
