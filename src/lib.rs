@@ -2,6 +2,7 @@
 
 pub mod arrival;
 pub mod clock;
+pub mod render;
 pub mod reply;
 pub mod settings;
 pub mod store;
