@@ -2,7 +2,9 @@
 
 pub mod arrival;
 pub mod clock;
+pub mod outcomes;
 pub mod render;
 pub mod reply;
 pub mod settings;
 pub mod store;
+pub mod telemetry;
