@@ -3,7 +3,10 @@
 pub mod arrival;
 pub mod clock;
 pub mod keys;
+pub mod outcomes;
+pub mod render;
 pub mod reply;
 pub mod sessions;
 pub mod settings;
 pub mod store;
+pub mod telemetry;
