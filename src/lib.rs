@@ -2,6 +2,8 @@
 
 pub mod arrival;
 pub mod clock;
+pub mod keys;
 pub mod reply;
+pub mod sessions;
 pub mod settings;
 pub mod store;
