@@ -4,6 +4,5 @@ pub mod arrival;
 pub mod clock;
 pub mod keys;
 pub mod reply;
-pub mod sessions;
 pub mod settings;
 pub mod store;
