@@ -5,4 +5,7 @@ pub mod clock;
 pub mod keys;
 pub mod reply;
 pub mod settings;
+pub mod signals;
 pub mod store;
+pub mod subject;
+pub mod vendors;

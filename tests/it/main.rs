@@ -1,1 +1,4 @@
-#[test] fn t(){}
+//! One integration-test binary: it links once.
+
+mod layering;
+mod subject;
