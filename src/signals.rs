@@ -9,6 +9,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use stepward_core::{
+    attribute::counter::{Counted as What, Counter},
     decision::Scope,
     facts::{Facts, Path, Provenance, Reading, SlotId, Why},
     policy::{Policy, Slot},
@@ -20,7 +21,6 @@ use crate::{
     signals::{
         geo::Found,
         travel::Place,
-        velocity::What,
     },
     store::{Counted, Drawer, Id, Meter, Standing, Touch},
 };
@@ -84,7 +84,7 @@ pub fn network_of(ip: IpAddr) -> IpAddr {
 pub struct Plan {
     counters: Vec<velocity::Read>,
     /// Counters that some policy of the release reads and `count` raises.
-    counted: Vec<(velocity::Counter, Vec<Meter>)>,
+    counted: Vec<(Counter, Vec<Meter>)>,
     known: known::Wanted,
     keeps_place: bool,
 }
@@ -113,9 +113,9 @@ pub struct Afterwards {
 impl Plan {
     /// The plan of one policy among those of its release.
     pub fn of(policy: &Policy, policies: &[Arc<Policy>]) -> Plan {
-        let mut counted: Vec<(velocity::Counter, Vec<Meter>)> = Vec::new();
+        let mut counted: Vec<(Counter, Vec<Meter>)> = Vec::new();
         for read in policies.iter().flat_map(|policy| velocity::read_by(policy)) {
-            if let What::Counted(_) = read.counter.what {
+            if let What::Named(_) = read.counter.counted {
                 match counted.iter_mut().find(|(counter, _)| *counter == read.counter) {
                     Some((_, meters)) => meters.extend(read.meters.into_iter().filter(|it| !meters.contains(it)).collect::<Vec<_>>()),
                     None => counted.push((read.counter, read.meters)),
@@ -141,8 +141,8 @@ impl Plan {
         for read in &self.counters {
             let before = asked.meters.len();
             if let Some(id) = who.of(read.counter.scope) {
-                let counted = Counted { kind: read.counter.kind(), id };
-                let touch = before_deciding(&read.counter.what, who);
+                let counted = Counted { kind: velocity::kind(read.counter.scope), id };
+                let touch = before_deciding(&read.counter.counted, who);
                 asked.meters.extend(read.meters.iter().map(|meter| (counted, *meter, touch)));
             }
             asked.counters.push(asked.meters.len() - before);
@@ -163,7 +163,7 @@ impl Plan {
     ) -> Afterwards {
         let ended = if success == Some(true) { What::Successes } else { What::Failures };
         let mut afterwards = Afterwards::default();
-        for read in self.counters.iter().filter(|read| read.counter.what == ended) {
+        for read in self.counters.iter().filter(|read| read.counter.counted == ended) {
             afterwards.raise(&read.counter, &read.meters, who);
         }
         if success == Some(true) {
@@ -176,7 +176,7 @@ impl Plan {
     pub fn count(&self, who: &Who, names: &[Arc<str>]) -> Afterwards {
         let mut afterwards = Afterwards::default();
         for (counter, meters) in &self.counted {
-            if matches!(&counter.what, What::Counted(name) if names.contains(name)) {
+            if matches!(&counter.counted, What::Named(name) if names.contains(name)) {
                 afterwards.raise(counter, meters, who);
             }
         }
@@ -185,9 +185,9 @@ impl Plan {
 }
 
 impl Afterwards {
-    fn raise(&mut self, counter: &velocity::Counter, meters: &[Meter], who: &Who) {
+    fn raise(&mut self, counter: &Counter, meters: &[Meter], who: &Who) {
         if let Some(id) = who.of(counter.scope) {
-            let counted = Counted { kind: counter.kind(), id };
+            let counted = Counted { kind: velocity::kind(counter.scope), id };
             self.meters.extend(meters.iter().map(|meter| (counted, *meter, Touch::Hit)));
         }
     }
@@ -199,7 +199,7 @@ fn before_deciding(what: &What, who: &Who) -> Touch {
     match what {
         What::Tries if who.counted_already => Touch::Look,
         What::Tries => Touch::Hit,
-        What::Failures | What::Successes | What::Counted(_) => Touch::Look,
+        What::Failures | What::Successes | What::Named(_) => Touch::Look,
         What::Subjects => add(who.anyone()),
         What::Ips => Touch::Add(who.ip),
         What::Devices => add(who.device),
