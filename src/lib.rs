@@ -2,6 +2,8 @@
 
 pub mod arrival;
 pub mod clock;
+pub mod locale;
+pub mod mail;
 pub mod reply;
 pub mod settings;
 pub mod store;
