@@ -2,8 +2,10 @@
 
 pub mod arrival;
 pub mod clock;
+pub mod keys;
 pub mod locale;
 pub mod mail;
 pub mod reply;
+pub mod sessions;
 pub mod settings;
 pub mod store;

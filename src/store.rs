@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
+mod any;
 pub mod embedded;
+pub mod ring;
 
 /// A pseudonym: 128 bits, random or an HMAC.
 pub type Id = [u8; 16];
@@ -216,8 +218,9 @@ pub trait StateStore: Send + Sync + 'static {
     /// Ends a lock-out; an administrator's act. Durable.
     fn unlock(&self, who: Counted) -> impl Future<Output = Stored<()>> + Send;
 
-    /// Writes a new session and removes the one it replaces.
-    fn establish(&self, replaces: Option<SessionRef>, session: SessionRef, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<()>> + Send;
+    /// Writes a new session and removes the one it replaces. `now_ms` is the moment the request began: a session whose
+    /// account, or whose predecessor, was revoked after that moment is not written.
+    fn establish(&self, now_ms: i64, replaces: Option<SessionRef>, session: SessionRef, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<()>> + Send;
     /// Changes a session that is still at version `seen`.
     fn amend(&self, now_ms: i64, session: SessionRef, seen: u64, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<Amended>> + Send;
     /// Removes a session. Durable.
@@ -253,11 +256,18 @@ pub trait StateStore: Send + Sync + 'static {
     /// Moves a counter forward; false if it is there or further already (a replay). Durable.
     fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> impl Future<Output = Stored<bool>> + Send;
 
-    /// Adds to the revocation log. Durable, ordered.
+    /// Adds to the revocation log. Durable, ordered. Sessions of that account, or that session, are gone when this
+    /// returns, and writes that come late do not bring them back.
     fn revoke(&self, revocation: Revocation) -> impl Future<Output = Stored<LogPosition>> + Send;
     /// Entries after a position, oldest first; waits up to `wait` for one. Empty means: current at that moment.
     fn revocations_after(&self, position: LogPosition, wait: Duration) -> impl Future<Output = Stored<Vec<(LogPosition, Revocation)>>> + Send;
 
     /// Whether it can do its work now.
     fn health(&self) -> impl Future<Output = Stored<()>> + Send;
+}
+
+/// Whichever store the settings name.
+pub enum AnyStore {
+    /// One node: memory and a file.
+    Embedded(embedded::Embedded),
 }
