@@ -324,6 +324,21 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// The same decision once the wrong answers to its challenge are spent: what the challenge says then happens,
+    /// for [`Reason::AttemptsSpent`]. Anything but a challenge stays as it is.
+    pub fn attempts_spent(self) -> Self {
+        let Outcome::Challenge(challenge) = self.outcome else {
+            return self;
+        };
+        let outcome = match *challenge.on_fail {
+            Outcome::Challenge(next) if next.binding.is_none() => {
+                Outcome::Challenge(Challenge { binding: challenge.binding, ..next })
+            }
+            outcome => outcome,
+        };
+        Decision { outcome, reason: Reason::AttemptsSpent, ..self }
+    }
+
     /// A refusal that no policy step made.
     pub fn refused(reason: Reason) -> Self {
         Decision {

@@ -4,6 +4,16 @@ use std::sync::Arc;
 
 use crate::expr::Condition;
 
+pub mod matcher;
+pub mod pattern;
+pub mod readings;
+pub mod trie;
+
+/// Reads the text of a cover: `METHOD host/path`. See [`pattern`].
+pub fn parse_cover(text: &str) -> Result<pattern::Parsed, pattern::PatternError> {
+    pattern::parse(text)
+}
+
 /// One entry of `covers`.
 #[derive(Debug)]
 pub struct Cover {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::{
     attribute::Cost,
     decision::{Obligations, Outcome, Scope},
-    event::Cover,
+    event::{self, Cover, matcher::Standing},
     expr::Condition,
     facts::SlotId,
     session::Method,
@@ -72,6 +72,19 @@ pub struct Policy {
     pub park_ms: u64,
     /// Origins besides our own whose cross-site unsafe requests may be parked.
     pub allowed_origins: Vec<Arc<str>>,
+}
+
+impl Policy {
+    /// What [`event::matcher::Matcher`] has to know of it.
+    pub fn recognised(&self) -> event::matcher::Event<'_> {
+        let standing = match (self.mode, &self.only_if) {
+            (Mode::Off, _) => Standing::Off,
+            (Mode::Shadow, _) => Standing::Shadow,
+            (Mode::Enforce, Some(_)) => Standing::Conditional,
+            (Mode::Enforce, None) => Standing::Decides,
+        };
+        event::matcher::Event { covers: &self.covers, standing }
+    }
 }
 
 /// Whether decisions are applied.

@@ -81,7 +81,12 @@ impl Method {
         match self {
             Method::Pow | Method::Captcha => 0,
             Method::EmailCode | Method::SmsCode | Method::VoiceCode => 1,
-            Method::Totp | Method::Push | Method::RecoveryCode | Method::Oidc | Method::IdDocument | Method::Approval => 2,
+            Method::Totp
+            | Method::Push
+            | Method::RecoveryCode
+            | Method::Oidc
+            | Method::IdDocument
+            | Method::Approval => 2,
             Method::Passkey => 3,
         }
     }
@@ -90,7 +95,12 @@ impl Method {
     /// Passkey, TOTP, SMS, push, recovery code: AAL2 together with the app's own password (NIST SP 800-63B §4.2).
     pub fn assurance(self) -> Option<u8> {
         match self {
-            Method::Passkey | Method::Totp | Method::SmsCode | Method::VoiceCode | Method::Push | Method::RecoveryCode => Some(2),
+            Method::Passkey
+            | Method::Totp
+            | Method::SmsCode
+            | Method::VoiceCode
+            | Method::Push
+            | Method::RecoveryCode => Some(2),
             Method::Oidc | Method::IdDocument | Method::Approval => None,
             Method::EmailCode | Method::Pow | Method::Captcha => None,
         }
@@ -114,4 +124,44 @@ pub struct Proof {
     pub event: Arc<str>,
     /// Digest of the values it is bound to (see [`crate::decision::Binding`]); `None` where it is bound to none.
     pub bound_to: Option<[u8; 32]>,
+}
+
+impl Proof {
+    /// How far the clocks of two nodes may differ, in milliseconds.
+    const CLOCK_SKEW_MS: i64 = 5_000;
+
+    /// Whether it is at most `fresh_for_ms` old. A proof from the future, as after a clock was set back, is not.
+    pub fn is_fresh(&self, now_ms: i64, fresh_for_ms: i64) -> bool {
+        let age_ms = now_ms.saturating_sub(self.at_ms);
+        (-Self::CLOCK_SKEW_MS..=fresh_for_ms).contains(&age_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_is_fresh_up_to_its_age_and_never_from_the_future() {
+        let proof = Proof { method: Method::Totp, at_ms: 1_000_000, event: "login".into(), bound_to: None };
+        for (now_ms, fresh) in [
+            (1_000_000, true),
+            (1_120_000, true),
+            (1_120_001, false),
+            (995_000, true),
+            (994_999, false),
+            (i64::MIN, false),
+            (i64::MAX, false),
+        ] {
+            assert_eq!(proof.is_fresh(now_ms, 120_000), fresh, "at {now_ms}");
+        }
+    }
+
+    #[test]
+    fn every_method_is_found_by_its_name() {
+        for method in Method::ALL {
+            assert_eq!(Method::named(method.name()), Some(method));
+        }
+        assert_eq!(Method::named("Passkey"), None);
+    }
 }

@@ -1,0 +1,99 @@
+//! The demo's buttons. Each changes a file or a vendor, as an operator would; none reaches into the gateway.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::json;
+
+use crate::{clock::Clock, demo::vendors::Vendors};
+
+/// Who signs the tokens of the demo's agents.
+pub const ISSUER: &str = "https://tiny-bank.example";
+/// Whom they are for.
+pub const AUDIENCE: &str = "tiny-bank";
+
+/// What the buttons move.
+#[derive(Clone)]
+pub struct Controls {
+    folder: Arc<PathBuf>,
+    vendors: Vendors,
+    signer: Arc<EncodingKey>,
+    clock: Clock,
+}
+
+/// How the buttons stand.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlState {
+    /// Whether this machine's address is on the list of bad networks.
+    pub bad_network: bool,
+    /// Whether vendor A is down.
+    pub vendor_broken: bool,
+    /// Whether the transfer policy only observes.
+    pub shadow: bool,
+}
+
+impl Controls {
+    /// Buttons over the files in this folder.
+    pub fn new(folder: &Path, vendors: Vendors, signer: EncodingKey, clock: Clock) -> Controls {
+        Controls { folder: Arc::new(folder.to_path_buf()), vendors, signer: Arc::new(signer), clock }
+    }
+
+    /// How they stand now.
+    pub fn state(&self) -> ControlState {
+        ControlState {
+            bad_network: self.read("lists/bad-networks.txt").lines().any(|line| line.starts_with("127.")),
+            vendor_broken: self.vendors.is_broken(),
+            shadow: self.read("policies/transfer.yaml").lines().any(|line| line == "mode: shadow"),
+        }
+    }
+
+    /// Puts this machine's addresses on the list of bad networks, or takes them off.
+    pub fn toggle_network(&self) {
+        let listed = if self.state().bad_network { "" } else { "127.0.0.0/8\n::1\n" };
+        self.write("lists/bad-networks.txt", &format!("# networks the operator does not trust\n{listed}"));
+    }
+
+    /// Takes vendor A down, or brings it back.
+    pub fn toggle_vendor(&self) {
+        self.vendors.toggle();
+    }
+
+    /// Sets the transfer policy to shadow, or back to enforce: one line of its file.
+    pub fn toggle_shadow(&self) {
+        let text = self.read("policies/transfer.yaml");
+        let changed = match self.state().shadow {
+            true => text.replacen("mode: shadow\n", "", 1),
+            false => text.replacen("journey: payments\n", "journey: payments\nmode: shadow\n", 1),
+        };
+        self.write("policies/transfer.yaml", &changed);
+    }
+
+    /// A token for an agent that acts for this person, good for an hour.
+    pub fn agent_token(&self, person: &str) -> String {
+        let now = self.clock.now_ms() / 1000;
+        let claims = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": "agent:shopping-helper", "client_kind": "agent",
+            "scope": "accounts:read", "act": { "sub": person }, "iat": now, "exp": now + 3600,
+        });
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some("demo".to_string());
+        jsonwebtoken::encode(&header, &claims, &self.signer).unwrap_or_default()
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join(name)).unwrap_or_default()
+    }
+
+    /// Writes beside and renames, so that nobody reads half a file.
+    fn write(&self, name: &str, text: &str) {
+        let (path, draft) = (self.folder.join(name), self.folder.join(format!("{name}.draft")));
+        let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, &path));
+        if let Err(error) = written {
+            tracing::error!(%error, file = name, "a button of the demo could not write");
+        }
+    }
+}

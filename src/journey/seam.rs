@@ -1,0 +1,85 @@
+//! What the edge and the journey tell each other.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue};
+use stepward_core::{event::matcher::Candidate, facts::Facts, policy::Policy};
+
+use crate::{
+    arrival::{Arrival, Parked},
+    journey::{Journeys, visit::Visit},
+    registry::Release,
+    reply::Reply,
+    settings::Unmatched,
+};
+
+/// Whether a request may be an event.
+pub enum Sighting {
+    /// It is none; this happens to it.
+    Nothing(Unmatched),
+    /// Its path reads as two different events: refused.
+    Ambiguous,
+    /// It may be one.
+    Event(Seen),
+}
+
+/// A request that may be an event, with the release that saw it: the request keeps it to its end.
+pub struct Seen {
+    /// The release.
+    pub release: Arc<Release>,
+    /// Largest body to read, in bytes, where one of the events reads it.
+    pub reads_body: Option<usize>,
+    /// Events that cover it, most specific first.
+    pub candidates: Vec<Candidate>,
+}
+
+/// What happens to a request.
+pub enum Ruling {
+    /// It is answered here.
+    Answer(Reply),
+    /// It goes to the app.
+    Forward(Box<Forwarding>),
+}
+
+/// How a request goes to the app, and what to do with the answer.
+#[derive(Default)]
+pub struct Forwarding {
+    /// Header fields set towards the app, after everything reserved was stripped.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Another upstream than the route's.
+    pub upstream: Option<Arc<str>>,
+    /// Sent in place of the live request, whose `Cookie` and `Authorization` it takes.
+    pub replay: Option<Parked>,
+    /// The app's answer is kept back, up to so many bytes, and given to [`Journeys::answered`].
+    pub hold: Option<usize>,
+    /// To be handed back exactly once: to `concluded`, `answered` or `lost`.
+    pub pending: Option<Box<Pending>>,
+    /// `Set-Cookie` lines for the client, whatever the app answers.
+    pub set_cookies: Vec<HeaderValue>,
+    /// For what stays open: whether it may.
+    pub recheck: Option<Recheck>,
+}
+
+/// An event that was forwarded and whose answer is awaited.
+pub struct Pending {
+    pub(crate) visit: Visit,
+    pub(crate) decided: Vec<Decided>,
+    pub(crate) started_ms: i64,
+}
+
+/// One event of a request (a batch has several), with the facts it was decided on.
+pub(crate) struct Decided {
+    pub(crate) index: usize,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) facts: Facts,
+    pub(crate) decision_id: Arc<str>,
+}
+
+/// Asks again, now and then, whether what stays open may stay open.
+#[derive(Clone)]
+pub struct Recheck {
+    /// How often.
+    pub every: Duration,
+    pub(crate) journeys: Journeys,
+    pub(crate) arrival: Arc<Arrival>,
+}
