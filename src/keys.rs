@@ -10,7 +10,7 @@ use aes_gcm_siv::{
     aead::{Aead, Payload},
 };
 use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit as _, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -19,8 +19,6 @@ use crate::{clock, keys::ring::Ring};
 mod canonical;
 pub mod ring;
 mod signature;
-
-pub use ring::RingError;
 
 /// First byte of everything sealed here.
 const VERSION: u8 = 1;
@@ -144,8 +142,8 @@ impl Keys {
             signature: signature::Signer::new(kid, &derive(root, "sign", "assertion")),
             fingerprint: fingerprint(root),
         };
-        let others = ring.roots().filter(|(kid, _)| *kid != ring.current_kid()).map(derived).collect();
-        let current = derived((ring.current_kid(), ring.current_root()));
+        let current = derived(ring.current());
+        let others = ring.others().map(derived).collect();
         let pseudonyms = keyed(&*derive(ring.pseudonym_root(), "pseudonym", ""));
         Keys(Arc::new(Inner { current, others, pseudonyms, ring }))
     }
@@ -248,7 +246,7 @@ impl Keys {
     ///
     /// # Errors
     /// Key ids are used up (65,535 rotations).
-    pub fn rotate(&self, now_ms: i64) -> Result<Keys, RingError> {
+    pub fn rotate(&self, now_ms: i64) -> Result<Keys, ring::RingError> {
         let ring = self.0.ring.prepared(now_ms)?;
         let newest = ring.newest_kid();
         ring.promoted(newest).map(Keys::of)
@@ -291,6 +289,11 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Id of the key that was current; ids only rise.
+    pub fn kid(self) -> u16 {
+        self.kid
+    }
+
     /// As bytes for a store.
     pub fn to_bytes(self) -> Vec<u8> {
         [&self.kid.to_be_bytes()[..], &self.key, &self.pseudonyms].concat()
@@ -366,9 +369,160 @@ fn encrypt(kid: u16, key: &[u8; 32], purpose: Purpose, tenant: &str, owner: &[u8
     sealed
 }
 
-fn decrypt(kid: u16, key: &[u8; 32], purpose: Purpose, tenant: &str, owner: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Refused> {
+fn decrypt(
+    kid: u16,
+    key: &[u8; 32],
+    purpose: Purpose,
+    tenant: &str,
+    owner: &[u8],
+    sealed: &[u8],
+) -> Result<Vec<u8>, Refused> {
     let (head, ciphertext) = sealed.split_first_chunk::<HEAD_BYTES>().ok_or(Refused)?;
     let (_, nonce) = head.split_last_chunk::<NONCE_BYTES>().ok_or(Refused)?;
     let payload = Payload { msg: ciphertext, aad: &associated(kid, purpose, tenant, owner) };
     Aes256GcmSiv::new(key.into()).decrypt(&Nonce::from(*nonce), payload).map_err(|_| Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::{Fingerprint, Keys, Purpose, Refused};
+
+    const HALF: [u8; 16] = [9; 16];
+
+    #[test]
+    fn what_is_sealed_opens_for_its_purpose_tenant_and_owner_only() {
+        let keys = Keys::ephemeral();
+        for purpose in Purpose::ALL {
+            let sealed = keys.seal(purpose, "bank", b"alice", b"secret");
+            let opened = keys.open(purpose, "bank", b"alice", &sealed).unwrap();
+            assert_eq!((&opened.plain[..], opened.reseal), (&b"secret"[..], false));
+            for other in Purpose::ALL.into_iter().filter(|other| *other != purpose) {
+                assert_eq!(
+                    keys.open(other, "bank", b"alice", &sealed).unwrap_err(),
+                    Refused,
+                    "{purpose:?} as {other:?}"
+                );
+            }
+            for (tenant, owner) in
+                [("bank2", &b"alice"[..]), ("bank", b"bob"), ("ban", b"kalice"), ("", b""), ("bankalice", b"")]
+            {
+                assert_eq!(keys.open(purpose, tenant, owner, &sealed).unwrap_err(), Refused, "{tenant} {owner:?}");
+            }
+            assert_eq!(
+                Keys::ephemeral().open(purpose, "bank", b"alice", &sealed).unwrap_err(),
+                Refused,
+                "another ring"
+            );
+        }
+    }
+
+    #[test]
+    fn a_split_seal_opens_only_with_the_browsers_half() {
+        let keys = Keys::ephemeral();
+        let sealed = keys.seal_split(Purpose::Parked, "bank", b"alice", &HALF, b"body");
+        assert_eq!(&keys.open_split(Purpose::Parked, "bank", b"alice", &HALF, &sealed).unwrap().plain[..], b"body");
+        for bit in 0..128 {
+            let mut other = HALF;
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(keys.open_split(Purpose::Parked, "bank", b"alice", &other, &sealed).unwrap_err(), Refused);
+        }
+        assert_eq!(keys.open(Purpose::Parked, "bank", b"alice", &sealed).unwrap_err(), Refused, "our half alone");
+    }
+
+    #[test]
+    fn old_keys_open_after_rotation_and_ask_for_a_new_seal_until_they_are_retired() {
+        let old = Keys::ephemeral();
+        let sealed = old.seal(Purpose::Contact, "bank", b"alice", b"a@example.com");
+        let account = old.account("bank", "alice");
+        let new = old.rotate(1).unwrap();
+        assert!(new.open(Purpose::Contact, "bank", b"alice", &sealed).unwrap().reseal);
+        assert_eq!(new.account("bank", "alice"), account, "pseudonyms outlive rotation");
+        let fresh = new.seal(Purpose::Contact, "bank", b"alice", b"a@example.com");
+        assert_eq!(
+            old.open(Purpose::Contact, "bank", b"alice", &fresh).unwrap_err(),
+            Refused,
+            "a node without the key"
+        );
+        let retired = Keys::of(new.ring().retired(1).unwrap());
+        assert_eq!(retired.open(Purpose::Contact, "bank", b"alice", &sealed).unwrap_err(), Refused);
+        assert!(!retired.open(Purpose::Contact, "bank", b"alice", &fresh).unwrap().reseal);
+    }
+
+    #[test]
+    fn a_ring_covers_a_store_only_if_it_has_the_stores_key_and_pseudonyms() {
+        let old = Keys::ephemeral();
+        let new = old.rotate(1).unwrap();
+        let stored = Fingerprint::from_bytes(&old.fingerprint().to_bytes()).unwrap();
+        assert!(old.covers(&stored) && new.covers(&stored));
+        assert!(!old.covers(&new.fingerprint()), "the store has moved on to a key this ring lacks");
+        assert!(!Keys::ephemeral().covers(&stored), "a ring of another installation with the same key id");
+    }
+
+    #[test]
+    fn accounts_of_different_tenants_and_kinds_do_not_meet() {
+        let keys = Keys::ephemeral();
+        let all = [
+            keys.account("bank", "alice"),
+            keys.account("bank2", "alice"),
+            keys.pseudonym("bank", "ip", "alice"),
+            keys.pseudonym("ban", "kip", "alice"),
+            keys.pseudonym("bank", "ipalice", ""),
+            Keys::ephemeral().account("bank", "alice"),
+        ];
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn an_assertion_verifies_with_the_published_key_and_not_when_changed() {
+        use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
+        let keys = Keys::ephemeral().rotate(1).unwrap();
+        let token = keys.sign(&json!({ "sub": "alice", "aud": "bank", "exp": 9_999_999_999u64 })).unwrap();
+        let published: JwkSet = serde_json::from_value(keys.jwks()).unwrap();
+        let kid = decode_header(&token).unwrap().kid.unwrap();
+        let key = DecodingKey::from_jwk(published.find(&kid).unwrap()).unwrap();
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_audience(&["bank"]);
+        let claims = decode::<serde_json::Value>(&token, &key, &validation).unwrap().claims;
+        assert_eq!(claims["sub"], "alice");
+        let (head, signature) = token.rsplit_once('.').unwrap();
+        let changed = format!("{}.{signature}", head.replace(&head[head.len() - 8..], "AAAAAAAA"));
+        assert!(decode::<serde_json::Value>(&changed, &key, &validation).is_err());
+        assert_eq!(published.keys.len(), 2, "the key before is published until it is retired");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let keys = Keys::ephemeral();
+        let opened =
+            keys.open(Purpose::Session, "t", b"o", &keys.seal(Purpose::Session, "t", b"o", b"hidden")).unwrap();
+        assert_eq!(format!("{keys:?} {opened:?}"), "Keys(current: 1, readable: []) Opened(6 bytes, reseal: false)");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_changed_in_a_sealed_value_it_does_not_open(
+            plain in prop::collection::vec(any::<u8>(), 0..200),
+            place in any::<prop::sample::Index>(),
+            change in 1u8..,
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let keys = Keys::ephemeral();
+            let sealed = keys.seal(Purpose::Session, "bank", b"alice", &plain);
+            let mut changed = sealed.clone();
+            changed[place.index(sealed.len())] ^= change;
+            prop_assert_eq!(keys.open(Purpose::Session, "bank", b"alice", &changed).unwrap_err(), Refused);
+            let short = &sealed[..cut.index(sealed.len())];
+            prop_assert_eq!(keys.open(Purpose::Session, "bank", b"alice", short).unwrap_err(), Refused);
+        }
+
+        #[test]
+        fn noise_does_not_open(noise in prop::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert_eq!(Keys::ephemeral().open(Purpose::Session, "t", b"o", &noise).unwrap_err(), Refused);
+        }
+    }
 }

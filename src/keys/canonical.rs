@@ -25,7 +25,13 @@ mod tests {
 
     #[test]
     fn spellings_of_one_name_are_one_subject() {
-        let spellings = ["alice@example.com", " Alice@Example.COM\t", "ALICE@EXAMPLE.COM", "ａlice@example.com", "a\u{200b}lice@example.com"];
+        let spellings = [
+            "alice@example.com",
+            " Alice@Example.COM\t",
+            "ALICE@EXAMPLE.COM",
+            "ａlice@example.com",
+            "a\u{200b}lice@example.com",
+        ];
         for spelling in spellings {
             assert_eq!(subject(spelling), "alice@example.com", "{spelling:?}");
         }

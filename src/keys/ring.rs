@@ -7,6 +7,7 @@ use std::{
     fmt,
     fs::{self, OpenOptions},
     io::{self, Write as _},
+    iter, mem,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -48,9 +49,9 @@ pub enum RingError {
 /// Root keys by id. Changes make a new ring; [`Ring::save`] puts it in place of the old one.
 #[derive(Clone)]
 pub struct Ring {
-    current: u16,
-    /// In the order in which they were made; the current one among them.
-    roots: Vec<Root>,
+    current: Root,
+    /// Readable; among them one that was prepared and is not current yet.
+    others: Vec<Root>,
     pseudonyms: Zeroizing<[u8; 32]>,
 }
 
@@ -63,8 +64,8 @@ struct Root {
 
 impl fmt::Debug for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kids: Vec<u16> = self.roots.iter().map(|root| root.kid).collect();
-        write!(f, "Ring(current: {}, keys: {kids:?})", self.current)
+        let others: Vec<u16> = self.others.iter().map(|root| root.kid).collect();
+        write!(f, "Ring(current: {}, others: {others:?})", self.current.kid)
     }
 }
 
@@ -96,8 +97,8 @@ impl Drop for Document {
 impl Ring {
     /// A new ring with one key.
     pub fn fresh(now_ms: i64) -> Ring {
-        let root = Root { kid: 1, made_ms: now_ms, secret: Zeroizing::new(clock::random_bytes()) };
-        Ring { current: 1, roots: vec![root], pseudonyms: Zeroizing::new(clock::random_bytes()) }
+        let current = Root::fresh(1, now_ms);
+        Ring { current, others: Vec::new(), pseudonyms: Zeroizing::new(clock::random_bytes()) }
     }
 
     /// Reads a ring file.
@@ -116,7 +117,8 @@ impl Ring {
     }
 
     fn parse(text: &str) -> Result<Ring, RingError> {
-        let document: Document = serde_saphyr::from_str(text).map_err(|_| RingError::Damaged("not the YAML of a key ring"))?;
+        let document: Document =
+            serde_saphyr::from_str(text).map_err(|_| RingError::Damaged("not the YAML of a key ring"))?;
         if document.version != 1 {
             return Err(RingError::Damaged("its version is unknown"));
         }
@@ -127,10 +129,9 @@ impl Ring {
             }
             roots.push(Root { kid: key.id, made_ms: key.made_ms, secret: secret(&key.secret)? });
         }
-        if !roots.iter().any(|root| root.kid == document.current) {
-            return Err(RingError::Damaged("the current key is not there"));
-        }
-        Ok(Ring { current: document.current, roots, pseudonyms: secret(&document.pseudonyms)? })
+        let current = roots.iter().position(|root| root.kid == document.current);
+        let current = roots.swap_remove(current.ok_or(RingError::Damaged("the current key is not there"))?);
+        Ok(Ring { current, others: roots, pseudonyms: secret(&document.pseudonyms)? })
     }
 
     /// Writes the ring in place of the old one: either the old or the new file is there, whatever happens.
@@ -160,12 +161,12 @@ impl Ring {
     }
 
     fn text(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(1024 + 128 * self.roots.len()));
+        let mut text = Zeroizing::new(String::with_capacity(1024 + 128 * self.others.len()));
         text.push_str("# Stepward's root keys. Whoever reads this file reads every session; keep a copy offline.\n");
-        text.push_str(&format!("version: 1\ncurrent: {}\npseudonyms: ", self.current));
+        text.push_str(&format!("version: 1\ncurrent: {}\npseudonyms: ", self.current.kid));
         text.push_str(&Zeroizing::new(BASE64.encode(&*self.pseudonyms)));
         text.push_str("\nkeys:\n");
-        for root in &self.roots {
+        for root in self.all() {
             text.push_str(&format!("  - id: {}\n    made_ms: {}\n    secret: ", root.kid, root.made_ms));
             text.push_str(&Zeroizing::new(BASE64.encode(&*root.secret)));
             text.push('\n');
@@ -180,7 +181,7 @@ impl Ring {
     pub fn prepared(&self, now_ms: i64) -> Result<Ring, RingError> {
         let kid = self.newest_kid().checked_add(1).ok_or(RingError::Full)?;
         let mut ring = self.clone();
-        ring.roots.push(Root { kid, made_ms: now_ms, secret: Zeroizing::new(clock::random_bytes()) });
+        ring.others.push(Root::fresh(kid, now_ms));
         Ok(ring)
     }
 
@@ -190,7 +191,8 @@ impl Ring {
     /// [`RingError::NotThere`].
     pub fn promoted(&self, kid: u16) -> Result<Ring, RingError> {
         let mut ring = self.clone();
-        ring.current = ring.roots.iter().map(|root| root.kid).find(|it| *it == kid).ok_or(RingError::NotThere(kid))?;
+        let promoted = ring.others.iter_mut().find(|root| root.kid == kid).ok_or(RingError::NotThere(kid))?;
+        mem::swap(promoted, &mut ring.current);
         Ok(ring)
     }
 
@@ -200,28 +202,30 @@ impl Ring {
     /// [`RingError::NotThere`], also for the current key.
     pub fn retired(&self, kid: u16) -> Result<Ring, RingError> {
         let mut ring = self.clone();
-        ring.roots.retain(|root| root.kid != kid);
-        let is_gone = kid != self.current && ring.roots.len() < self.roots.len();
-        if is_gone { Ok(ring) } else { Err(RingError::NotThere(kid)) }
+        ring.others.retain(|root| root.kid != kid);
+        if ring.others.len() < self.others.len() { Ok(ring) } else { Err(RingError::NotThere(kid)) }
     }
 
     /// The key made last, which has the highest id.
     pub fn newest_kid(&self) -> u16 {
-        self.roots.iter().map(|root| root.kid).max().unwrap_or(self.current)
+        self.all().map(|root| root.kid).fold(self.current.kid, u16::max)
     }
 
-    /// The id of the current key.
-    pub fn current_kid(&self) -> u16 {
-        self.current
-    }
-
-    /// Ids with the moment each was made, in milliseconds since the Unix epoch; for the command line.
+    /// Ids with the moment each was made, in milliseconds since the Unix epoch, the current one first.
     pub fn made_ms(&self) -> impl Iterator<Item = (u16, i64)> {
-        self.roots.iter().map(|root| (root.kid, root.made_ms))
+        self.all().map(|root| (root.kid, root.made_ms))
     }
 
-    pub(super) fn roots(&self) -> impl Iterator<Item = (u16, &[u8; 32])> {
-        self.roots.iter().map(|root| (root.kid, &*root.secret))
+    fn all(&self) -> impl Iterator<Item = &Root> {
+        iter::once(&self.current).chain(&self.others)
+    }
+
+    pub(super) fn current(&self) -> (u16, &[u8; 32]) {
+        (self.current.kid, &self.current.secret)
+    }
+
+    pub(super) fn others(&self) -> impl Iterator<Item = (u16, &[u8; 32])> {
+        self.others.iter().map(|root| (root.kid, &*root.secret))
     }
 
     pub(super) fn pseudonym_root(&self) -> &[u8; 32] {
@@ -229,8 +233,74 @@ impl Ring {
     }
 }
 
+impl Root {
+    fn fresh(kid: u16, made_ms: i64) -> Root {
+        Root { kid, made_ms, secret: Zeroizing::new(clock::random_bytes()) }
+    }
+}
+
 fn secret(text: &str) -> Result<Zeroizing<[u8; 32]>, RingError> {
-    let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(|_| RingError::Damaged("a secret is not base64"))?);
-    let bytes: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| RingError::Damaged("a secret is not 32 bytes long"))?;
+    let bytes =
+        Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(|_| RingError::Damaged("a secret is not base64"))?);
+    let bytes: &[u8; 32] =
+        bytes.as_slice().try_into().map_err(|_| RingError::Damaged("a secret is not 32 bytes long"))?;
     Ok(Zeroizing::new(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::{Ring, RingError};
+    use crate::keys::{Keys, Purpose};
+
+    #[test]
+    fn a_ring_reads_back_as_it_was_saved_and_only_its_owner_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/keys.yaml");
+        let ring = Ring::fresh(5).prepared(6).unwrap().promoted(2).unwrap();
+        ring.save(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let back = Ring::load(&path).unwrap();
+        assert_eq!(back.made_ms().collect::<Vec<_>>(), [(2, 6), (1, 5)]);
+        let sealed = Keys::of(ring).seal(Purpose::Session, "bank", b"owner", b"plain");
+        assert_eq!(*Keys::of(back).open(Purpose::Session, "bank", b"owner", &sealed).unwrap().plain, b"plain");
+    }
+
+    #[test]
+    fn a_ring_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.yaml");
+        Ring::fresh(0).save(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Ring::load(&path), Err(RingError::Exposed(_))));
+    }
+
+    #[test]
+    fn a_damaged_ring_is_refused_without_telling_its_secrets() {
+        let text = Ring::fresh(0).text().to_string();
+        let secret = text.lines().find_map(|line| line.trim().strip_prefix("secret: ")).unwrap().to_string();
+        let cases = [
+            text.replace("version: 1", "version: 2"),
+            text.replace("current: 1", "current: 2"),
+            text.replace(&secret, &secret[4..]),
+            text.replace(&secret, "%%%%"),
+            text.replace("keys:", "extra: 1\nkeys:"),
+            text[..text.len() / 2].to_string(),
+            String::new(),
+        ];
+        for case in cases {
+            let error = Ring::parse(&case).unwrap_err();
+            assert!(matches!(error, RingError::Damaged(_)), "{error}");
+            assert!(!format!("{error}{error:?}").contains(&secret[8..20]));
+        }
+        assert!(!format!("{:?}", Ring::parse(&text).unwrap()).contains(&secret[8..20]));
+    }
+
+    #[test]
+    fn the_current_key_cannot_be_retired_and_an_unknown_one_cannot_be_promoted() {
+        let ring = Ring::fresh(0);
+        assert!(matches!(ring.retired(1), Err(RingError::NotThere(1))));
+        assert!(matches!(ring.promoted(9), Err(RingError::NotThere(9))));
+    }
 }

@@ -44,7 +44,14 @@ impl StateStore for AnyStore {
         pass!(self.establish(now_ms, replaces, session, sealed, expires_ms))
     }
 
-    async fn amend(&self, now_ms: i64, session: SessionRef, seen: u64, sealed: Vec<u8>, expires_ms: i64) -> Stored<Amended> {
+    async fn amend(
+        &self,
+        now_ms: i64,
+        session: SessionRef,
+        seen: u64,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<Amended> {
         pass!(self.amend(now_ms, session, seen, sealed, expires_ms))
     }
 
@@ -52,7 +59,14 @@ impl StateStore for AnyStore {
         pass!(self.end(session))
     }
 
-    async fn issue_challenge(&self, home: Id, challenge: Id, attempts: u32, sealed: Vec<u8>, expires_ms: i64) -> Stored<()> {
+    async fn issue_challenge(
+        &self,
+        home: Id,
+        challenge: Id,
+        attempts: u32,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<()> {
         pass!(self.issue_challenge(home, challenge, attempts, sealed, expires_ms))
     }
 

@@ -123,7 +123,9 @@ impl Embedded {
         match restart {
             Restart::Fresh | Restart::Clean => {}
             Restart::Unclean => {
-                tracing::warn!("the last stop was not clean; exact counters start at half of their limit for one window");
+                tracing::warn!(
+                    "the last stop was not clean; exact counters start at half of their limit for one window"
+                );
                 shelves.meters.presume_crash();
             }
         }
@@ -194,7 +196,9 @@ impl Shelves {
             Table::Claims => self.claims.load(key, value),
             Table::Drawers => self.drawers.load(key, value),
             Table::Locks => self.locks.load(key, value),
-            Table::Revocations => self.revocations.load(key, value).map(|revocation| self.sessions.remember(&revocation)),
+            Table::Revocations => {
+                self.revocations.load(key, value).map(|revocation| self.sessions.remember(&revocation))
+            }
             Table::Counters => self.meters.load(key, value),
         }
     }
@@ -220,9 +224,17 @@ impl StateStore for Embedded {
         shelves.latest.saw(now_ms);
         Ok(Standing {
             session: begin.session.and_then(|session| shelves.sessions.read(now_ms, &session)),
-            counts: begin.meters.iter().map(|(who, meter, touch)| shelves.meters.touch(now_ms, *who, meter, *touch)).collect(),
+            counts: begin
+                .meters
+                .iter()
+                .map(|(who, meter, touch)| shelves.meters.touch(now_ms, *who, meter, *touch))
+                .collect(),
             locked_until_ms: begin.locks.iter().map(|who| shelves.locks.until(now_ms, who)).collect(),
-            entries: begin.entries.iter().map(|(account, drawer, id)| shelves.drawers.entry(*account, *drawer, *id)).collect(),
+            entries: begin
+                .entries
+                .iter()
+                .map(|(account, drawer, id)| shelves.drawers.entry(*account, *drawer, *id))
+                .collect(),
         })
     }
 
@@ -253,7 +265,14 @@ impl StateStore for Embedded {
         self.shelves.sessions.establish(journal, now_ms, replaces, session, sealed, expires_ms)
     }
 
-    async fn amend(&self, now_ms: i64, session: SessionRef, seen: u64, sealed: Vec<u8>, expires_ms: i64) -> Stored<Amended> {
+    async fn amend(
+        &self,
+        now_ms: i64,
+        session: SessionRef,
+        seen: u64,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<Amended> {
         let journal = self.shelves.change(now_ms)?;
         Ok(self.shelves.sessions.amend(journal, now_ms, &session, seen, sealed, expires_ms))
     }
@@ -263,7 +282,14 @@ impl StateStore for Embedded {
         self.shelves.sessions.end(&self.shelves.journal, &session).done().await
     }
 
-    async fn issue_challenge(&self, home: Id, challenge: Id, attempts: u32, sealed: Vec<u8>, expires_ms: i64) -> Stored<()> {
+    async fn issue_challenge(
+        &self,
+        home: Id,
+        challenge: Id,
+        attempts: u32,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<()> {
         self.shelves.journal.ready()?;
         self.shelves.challenges.issue(&self.shelves.journal, (home, challenge), attempts, sealed, expires_ms)
     }

@@ -52,7 +52,14 @@ impl Challenges {
         Ok(())
     }
 
-    pub(super) fn issue(&self, journal: &Journal, key: (Id, Id), attempts: u32, sealed: Vec<u8>, expires_ms: i64) -> Stored<()> {
+    pub(super) fn issue(
+        &self,
+        journal: &Journal,
+        key: (Id, Id),
+        attempts: u32,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<()> {
         let mut shard = self.shards.of(&key.1);
         // The same id again replaces nothing: fresh tries for an old challenge would be free tries.
         if !shard.contains_key(&key) {

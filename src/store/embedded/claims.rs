@@ -26,7 +26,11 @@ struct Entry {
 
 /// Scope and token as one key; the scope's length goes first so that no two pairs read alike.
 fn joined(scope: &str, token: &Id) -> Id {
-    let digest = Sha256::new().chain_update((scope.len() as u64).to_be_bytes()).chain_update(scope).chain_update(token).finalize();
+    let digest = Sha256::new()
+        .chain_update((scope.len() as u64).to_be_bytes())
+        .chain_update(scope)
+        .chain_update(token)
+        .finalize();
     let mut id = [0; 16];
     id.copy_from_slice(&digest[..16]);
     id

@@ -71,7 +71,8 @@ impl Drawers {
     pub(super) fn all(&self, account: Id, drawer: Drawer) -> Vec<Enrolment> {
         let shard = self.shards.of(&account);
         let lies = shard.range((account, drawer, [0; 16])..=(account, drawer, [0xff; 16]));
-        lies.map(|(key, entry)| Enrolment { id: key.2, counter: entry.counter, sealed: entry.sealed.to_vec() }).collect()
+        lies.map(|(key, entry)| Enrolment { id: key.2, counter: entry.counter, sealed: entry.sealed.to_vec() })
+            .collect()
     }
 
     pub(super) fn enrol(&self, journal: &Journal, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> Stored<Ack> {

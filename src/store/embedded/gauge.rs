@@ -64,7 +64,9 @@ impl Gauge {
     pub(super) fn touch(&mut self, now_ms: i64, meter: &Meter, touch: Touch) -> u64 {
         let same_shape = matches!(
             (&self.kept, meter.shape),
-            (Kept::Exact(_), Shape::Exact { .. }) | (Kept::Buckets { .. }, Shape::Buckets) | (Kept::Distinct(_), Shape::Distinct)
+            (Kept::Exact(_), Shape::Exact { .. })
+                | (Kept::Buckets { .. }, Shape::Buckets)
+                | (Kept::Distinct(_), Shape::Distinct)
         );
         if !same_shape || self.window_ms != window_ms(meter) {
             *self = Gauge::new(meter);
@@ -90,7 +92,9 @@ impl Gauge {
     pub(super) fn count(&self, now_ms: i64) -> u64 {
         match &self.kept {
             Kept::Exact(moments) => moments.iter().filter(|moment| self.is_live(**moment, now_ms)).count() as u64,
-            Kept::Distinct(values) => values.iter().filter(|(_, last_ms)| self.is_live(*last_ms, now_ms)).count() as u64,
+            Kept::Distinct(values) => {
+                values.iter().filter(|(_, last_ms)| self.is_live(*last_ms, now_ms)).count() as u64
+            }
             Kept::Buckets { newest, counts } => self.weighed(now_ms, *newest, counts),
         }
     }
@@ -167,7 +171,9 @@ impl Gauge {
             }
             Kept::Buckets { newest, counts } => {
                 let now_slot = now_ms.div_euclid(self.window_ms / PARTS);
-                let live = (0..SLOTS as i64).map(|back| newest.saturating_sub(back)).filter(|slot| now_slot.saturating_sub(*slot) <= PARTS);
+                let live = (0..SLOTS as i64)
+                    .map(|back| newest.saturating_sub(back))
+                    .filter(|slot| now_slot.saturating_sub(*slot) <= PARTS);
                 if let Some(slot) = live.map(place).find(|slot| counts[*slot] > 0) {
                     counts[slot] -= 1;
                 }
@@ -186,7 +192,9 @@ impl Gauge {
         let row = row.i64(self.window_ms);
         match &self.kept {
             Kept::Exact(moments) => moments.iter().fold(row.u8(1).u8(moments.len() as u8), |row, at| row.i64(*at)),
-            Kept::Buckets { newest, counts } => counts.iter().fold(row.u8(2).i64(*newest), |row, count| row.u32(*count)),
+            Kept::Buckets { newest, counts } => {
+                counts.iter().fold(row.u8(2).i64(*newest), |row, count| row.u32(*count))
+            }
             Kept::Distinct(values) => {
                 values.iter().fold(row.u8(3).u8(values.len() as u8), |row, (tag, last_ms)| row.u64(*tag).i64(*last_ms))
             }

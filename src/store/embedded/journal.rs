@@ -82,7 +82,8 @@ impl Journal {
             backlog: AtomicUsize::new(0),
         });
         let shared = line.clone();
-        let handle = thread::Builder::new().name("state-commit".into()).spawn(move || Committer { line: shared, disk }.run())?;
+        let handle =
+            thread::Builder::new().name("state-commit".into()).spawn(move || Committer { line: shared, disk }.run())?;
         Ok((Journal(Some(line)), handle))
     }
 
@@ -207,8 +208,10 @@ impl Committer {
                 let _ = waiter.send(Err(StateError::Indeterminate));
             }
             keep_newest(&mut pending, late);
-            let writes: Vec<Write> =
-                pending.iter().map(|((table, key), value)| Write { table: *table, key: key.clone(), value: value.clone() }).collect();
+            let writes: Vec<Write> = pending
+                .iter()
+                .map(|((table, key), value)| Write { table: *table, key: key.clone(), value: value.clone() })
+                .collect();
             match self.disk.commit(&writes) {
                 Ok(()) => {
                     tracing::info!(rows = writes.len(), "state is written again");

@@ -55,7 +55,13 @@ impl Parked {
         Ok(())
     }
 
-    pub(super) fn park(&self, journal: &Journal, key: (Id, Id), sealed: Vec<u8>, expires_ms: i64) -> Stored<Option<Ack>> {
+    pub(super) fn park(
+        &self,
+        journal: &Journal,
+        key: (Id, Id),
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<Option<Ack>> {
         let mut shard = self.shards.of(&key.1);
         // Parking the same id late or twice must not bring back a request that was taken.
         if shard.contains_key(&key) {
