@@ -5,6 +5,8 @@ pub mod clock;
 pub mod keys;
 pub mod outcomes;
 pub mod render;
+pub mod locale;
+pub mod mail;
 pub mod reply;
 pub mod settings;
 pub mod signals;
