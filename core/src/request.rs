@@ -6,6 +6,12 @@ use std::{net::IpAddr, sync::Arc};
 
 use serde_json::Value as Json;
 
+pub mod cookies;
+pub mod head;
+pub mod host;
+pub mod names;
+pub mod target;
+
 /// A request as everything inside Stepward sees it.
 #[derive(Clone, Debug)]
 pub struct Request {
