@@ -199,6 +199,8 @@ struct Fields<'a> {
     chunked: bool,
     connection: bool,
     authorization: bool,
+    content_type: bool,
+    content_encoding: bool,
     own_cookies: [bool; 2],
     dropped: Vec<&'a str>,
 }
@@ -234,6 +236,12 @@ impl<'a> Fields<'a> {
             10 if is("connection") => self.note_connection(value),
             13 if is("authorization") => {
                 holds(!std::mem::replace(&mut self.authorization, true), "authorization stands twice")
+            }
+            12 if is("content-type") => {
+                holds(!std::mem::replace(&mut self.content_type, true), "content type stands twice")
+            }
+            16 if is("content-encoding") => {
+                holds(!std::mem::replace(&mut self.content_encoding, true), "content encoding stands twice")
             }
             14 if is("content-length") => {
                 let digits = value.iter().all(u8::is_ascii_digit) && (1..=19).contains(&value.len());
