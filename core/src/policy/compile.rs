@@ -22,7 +22,7 @@ use crate::{
 
 mod across;
 mod analyse;
-mod covers;
+mod conditions;
 mod event;
 mod names;
 mod outcomes;
@@ -95,20 +95,21 @@ pub fn compile(sources: &[Source], catalogue: &Catalogue, options: &Options) -> 
     }
     let flows = flows_by_name(&flows, &mut found);
     let context = Context { catalogue, options, flows };
-    let mut used_flows = BTreeSet::new();
-    let mut compiled = Vec::with_capacity(events.len());
+    let mut used_flows: BTreeSet<&str> = BTreeSet::new();
+    let mut policies = Vec::with_capacity(events.len());
     for (source, event) in &events {
-        let (built, diagnostics) = event::compile(source, event, &context, &mut used_flows);
+        let (policy, diagnostics, flows) = event::compile(source, event, &context);
         found.extend(diagnostics);
-        compiled.extend(built);
+        policies.extend(policy);
+        used_flows.extend(flows);
     }
     for (name, (source, flow)) in context.flows.iter().filter(|(name, _)| !used_flows.contains(**name)) {
         found.push(Place::of(source, &flow.flow.span).warning("flow.unused", format!("no policy uses the flow `{name}`")));
     }
-    found.extend(across::check(&events, &compiled));
-    let repeated: BTreeSet<Arc<str>> = across::repeated(&events);
-    let policies = compiled.into_iter().map(|built| built.policy).filter(|policy| !repeated.contains(&policy.event));
-    (policies.collect(), in_order(found))
+    found.extend(across::check(&events));
+    let repeated = across::repeated(&events);
+    policies.retain(|policy| !repeated.contains(&policy.event));
+    (policies, in_order(found))
 }
 
 fn flows_by_name<'a>(
