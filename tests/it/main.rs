@@ -3,4 +3,5 @@
 mod layering;
 mod store_contract;
 mod store_crash;
+mod signals;
 mod subject;
