@@ -1,2 +1,6 @@
 #[test]
 fn t() {}
+//! One integration-test binary: it links once.
+
+mod layering;
+mod subject;

@@ -1,0 +1,140 @@
+//! The reader's errors in our words, with codes, places and advice.
+
+use std::{ops::Range, sync::Arc};
+
+use serde_saphyr::{Error, budget::BudgetBreach};
+
+use crate::{
+    diagnostic::{self, Diagnostic},
+    yaml::{bytes, first_key},
+};
+
+/// What went wrong with the form of a document.
+pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnostic {
+    let error = error.without_snippet();
+    let span = error.location().map_or(0..0, |location| word(text, bytes(&location)));
+    let line = line_around(text, span.start);
+    let value = value_of(text, &line);
+    let written = text.get(value.clone()).unwrap_or("");
+    let fault = |code, message: String| Diagnostic::error(code, file, span.clone(), message);
+    if let Error::Message { msg, .. } = error
+        && let Some((code, message, help)) = first_key::refusal(msg)
+    {
+        let fault = fault(code, message.to_owned());
+        return if help.is_empty() { fault } else { fault.help(help) };
+    }
+    match error {
+        Error::SerdeUnknownField { field, expected, .. } => unknown(fault("key.unknown", format!("unknown key `{field}`")), field, expected),
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            let message = format!("`{variant}` cannot stand here; it is one of {}", expected.join(", "));
+            let near = diagnostic::nearest(variant, expected.iter().copied());
+            let fault = fault("value.unknown", message);
+            near.map_or(fault.clone(), |near| fault.help(format!("did you mean `{near}`?")))
+        }
+        Error::SerdeMissingField { field, .. } => fault("key.missing", format!("`{field}` is missing")),
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or("a key");
+            fault("key.duplicate", format!("`{key}` is given twice"))
+        }
+        Error::InvalidBooleanStrict { .. } => {
+            let found = text.get(span.clone()).unwrap_or("");
+            fault("value.boolean", format!("`{found}` is neither `true` nor `false`"))
+        }
+        Error::Budget { breach, .. } => over_budget(fault("yaml.too_large", "the document is too large".into()), breach),
+        Error::MergeKeyNotAllowed { .. } | Error::UnknownAnchor { .. } => anchors(fault("yaml.anchor", String::new())),
+        Error::MultipleDocuments { .. } => fault("yaml.documents", "one file holds one document".into()),
+        Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+            fault("value.type", format!("{expected} is needed here, not {unexpected}"))
+        }
+        Error::InvalidScalar { ty, .. } => {
+            let found = text.get(span.clone()).unwrap_or("");
+            fault("value.type", format!("`{found}` is not {}", plain_type(ty)))
+        }
+        _ if written.starts_with('!') => {
+            let message = "YAML reads a leading `!` as a tag, not as \"not\"";
+            Diagnostic::error("yaml.bang", file, value.clone(), message).help(quoted(written, " or list it under `none:`"))
+        }
+        _ if written.contains(" ? ") && written.contains(" : ") && !written.starts_with(['"', '\'', '|', '>']) => {
+            let message = "YAML reads `: ` as the start of a mapping";
+            Diagnostic::error("yaml.ternary", file, value.clone(), message).help(quoted(written, ""))
+        }
+        Error::Unexpected { expected, .. } => fault("value.type", format!("{expected} is needed here")),
+        other => fault("yaml.syntax", tidy(&other.to_string())),
+    }
+}
+
+fn unknown(fault: Diagnostic, field: &str, expected: &[&'static str]) -> Diagnostic {
+    match diagnostic::nearest(field, expected.iter().copied()) {
+        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        None => fault.help(format!("keys here are {}", expected.join(", "))),
+    }
+}
+
+fn over_budget(fault: Diagnostic, breach: &BudgetBreach) -> Diagnostic {
+    match breach {
+        BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } | BudgetBreach::MergeKeys { .. } => anchors(fault),
+        BudgetBreach::Depth { .. } => Diagnostic {
+            code: "yaml.too_deep",
+            message: format!("nested more than {} deep", super::DEPTH_MAX),
+            ..fault
+        },
+        _ => fault,
+    }
+}
+
+fn anchors(fault: Diagnostic) -> Diagnostic {
+    let message = "anchors, aliases and merge keys (`&x`, `*x`, `<<`) are not part of the format".to_owned();
+    Diagnostic { code: "yaml.anchor", message, ..fault }.help("repeat the text, or name the value under `settings`")
+}
+
+fn quoted(written: &str, otherwise: &str) -> String {
+    format!("quote it: '{}'{otherwise}", written.replace('\'', "''"))
+}
+
+fn plain_type(name: &str) -> &str {
+    match name {
+        "bool" | "boolean" => "`true` or `false`",
+        "floating point" | "float" => "a number",
+        "i64" | "u64" | "i32" | "u32" | "u8" | "integer" => "a whole number",
+        other => other,
+    }
+}
+
+/// The reader's own message without its place, which the diagnostic tells better.
+fn tidy(message: &str) -> String {
+    let first = message.lines().next().unwrap_or("").trim_end_matches('.');
+    let first = first.split_once(" at line ").map_or(first, |(before, _)| before);
+    let mut letters = first.chars();
+    letters.next().map_or_else(String::new, |letter| letter.to_lowercase().chain(letters).collect())
+}
+
+/// The word that begins here, where the parser gave a point.
+fn word(text: &str, span: Range<usize>) -> Range<usize> {
+    if span.len() > 1 {
+        return span;
+    }
+    let rest = text.get(span.start..).unwrap_or("");
+    let length = rest.find(|letter: char| letter.is_whitespace() || ":,]}".contains(letter)).unwrap_or(rest.len());
+    span.start.min(text.len())..(span.start + length).min(text.len())
+}
+
+fn line_around(text: &str, at: usize) -> Range<usize> {
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let end = text.get(at..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| at + newline);
+    start..end
+}
+
+/// The value on a line: what follows `key: `, `- ` or a bracket, up to the end.
+fn value_of(text: &str, line: &Range<usize>) -> Range<usize> {
+    let whole = text.get(line.clone()).unwrap_or("");
+    let bang = ["- !", ": !", "[!", ", !"].iter().find_map(|sign| whole.find(sign).map(|at| at + sign.len() - 1));
+    let mut start = bang.unwrap_or_else(|| whole.len() - whole.trim_start().trim_start_matches("- ").len());
+    if bang.is_none()
+        && let Some((key, _)) = whole.get(start..).and_then(|rest| rest.split_once(": "))
+        && key.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+    {
+        start += key.len() + 2;
+    }
+    let end = whole.trim_end().len();
+    line.start + start.min(end)..line.start + end
+}
