@@ -1,6 +1,6 @@
-#[test]
-fn t() {}
 //! One integration-test binary: it links once.
 
 mod layering;
+mod store_contract;
+mod store_crash;
 mod subject;
