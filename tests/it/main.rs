@@ -4,3 +4,8 @@ fn t() {}
 
 mod layering;
 mod subject;
+//! One integration-test binary: it links once.
+
+mod edge;
+mod layering;
+mod origin;
