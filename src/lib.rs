@@ -9,6 +9,8 @@ pub mod locale;
 pub mod mail;
 pub mod outcomes;
 pub mod render;
+pub mod edge;
+pub mod journey;
 pub mod reply;
 pub mod sessions;
 pub mod settings;

@@ -5,3 +5,8 @@ mod store_contract;
 mod store_crash;
 mod signals;
 mod subject;
+//! One integration-test binary: it links once.
+
+mod edge;
+mod layering;
+mod origin;
