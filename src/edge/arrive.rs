@@ -42,7 +42,7 @@ pub(crate) fn arrival(
         body: fields,
     };
     let client = Client::of(&headers);
-    Arrival { id: BASE32_NOPAD.encode(&clock::random_id()).into(), route, request: view, headers, body: bytes, client }
+    Arrival { id: BASE32_NOPAD.encode(&clock::random_id()).into(), route, request: view, headers, body: bytes, client, trusted_peer: connection.trusted }
 }
 
 /// The target's two halves, as received. The guard let only ASCII through.

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header;
-use pingora::{Error, ErrorType, Result, http::RequestHeader, proxy::Session};
-use stepward_core::{decision::Reason, request::Body};
+use pingora::{Error, ErrorType, Result, proxy::Session};
 use tokio::time::timeout;
 
 /// What came of reading a body.
@@ -64,12 +63,4 @@ async fn collect(session: &mut Session, bytes_max: usize) -> Result<Option<Bytes
 
 fn announced(session: &Session) -> Option<usize> {
     session.get_header(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// The fields of a body, by its media type.
-pub(crate) fn fields(_request: &RequestHeader, bytes: &Bytes) -> Result<Body, Reason> {
-    match bytes.is_empty() {
-        true => Ok(Body::Empty),
-        false => Err(Reason::BodyUnsupported),
-    }
 }

@@ -19,6 +19,7 @@ use pingora::{
 use stepward_core::{decision::Reason, request::Body};
 
 use crate::{
+    bodies,
     arrival::{Arrival, Client},
     edge::{
         access_log, arrive,
@@ -33,7 +34,7 @@ use crate::{
         upstream::{Upstreams, Wants},
     },
     journey::{
-        self, Journeys,
+        Journeys,
         seam::{Ruling, Seen, Sighting},
     },
     reply::Reply,
@@ -229,7 +230,7 @@ impl Proxy {
         if let Some(id) = resumed(request, query) {
             return Ok((way, Errand::Resume(id)));
         }
-        let errand = match self.journeys.recognise(request.method.as_str(), &host, path) {
+        let errand = match self.journeys.recognise(&[request.method.as_str()], &host, path) {
             Sighting::Nothing(Unmatched::Forward) => Errand::Pass,
             Sighting::Nothing(Unmatched::Block) => return Err(Refusal::unmatched()),
             Sighting::Ambiguous => return Err(Refusal::ambiguous()),
@@ -252,12 +253,15 @@ impl Proxy {
                 Err(refusal) => return self.refuse(session, refusal).await,
             },
         };
-        let fields = read.as_ref().map_or(Ok(Body::Unread), |bytes| body::fields(session.req_header(), bytes));
+        let fields = match &read {
+            Some(bytes) => bodies::parse(&session.req_header().headers, bytes).await,
+            None => Ok(Body::Unread),
+        };
         let fields = match fields {
             Ok(fields) => fields,
             Err(reason) => return self.refuse_body(session, passage, way, reason).await,
         };
-        let arrival = self.arrival(session, passage, way, read.clone().map(|bytes| (bytes, fields)))?;
+        let arrival = Arc::new(self.arrival(session, passage, way, read.clone().map(|bytes| (bytes, fields)))?);
         let ruling = self.journeys.judge(&arrival, seen).await;
         self.carry_out(session, passage, ruling, read).await
     }
@@ -267,13 +271,13 @@ impl Proxy {
             Ok(body) => body,
             Err(refusal) => return self.refuse(session, refusal).await,
         };
-        let arrival = self.arrival(session, passage, way, Some((body.clone(), Body::Unread)))?;
+        let arrival = Arc::new(self.arrival(session, passage, way, Some((body.clone(), Body::Unread)))?);
         let ruling = self.journeys.own(&arrival).await;
         self.carry_out(session, passage, ruling, Some(body)).await
     }
 
     async fn resume(&self, session: &mut Session, passage: &mut Passage, way: Way, id: &str) -> Result<bool> {
-        let arrival = self.arrival(session, passage, way, None)?;
+        let arrival = Arc::new(self.arrival(session, passage, way, None)?);
         let ruling = self.journeys.resume(&arrival, id).await;
         self.carry_out(session, passage, ruling, None).await
     }
@@ -397,7 +401,7 @@ impl Proxy {
             _ => StatusCode::BAD_REQUEST,
         };
         let arrival = self.arrival(session, passage, way, None)?;
-        self.answer(session, journey::refusal(&arrival, reason, status)).await
+        self.answer(session, self.journeys.refusal(&arrival, reason, status)).await
     }
 
     async fn refuse(&self, session: &mut Session, refusal: Refusal) -> Result<bool> {
