@@ -6,6 +6,7 @@ pub mod bodies;
 pub mod challenges;
 pub mod clock;
 pub mod edge;
+pub mod gateway;
 pub mod journey;
 pub mod keys;
 pub mod locale;
