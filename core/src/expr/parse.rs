@@ -26,7 +26,7 @@ const RESERVED: [&str; 17] = [
 pub(crate) fn parse(text: &str) -> Result<Ast, Fault> {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("a condition of {} bytes; at most {TEXT_BYTES_MAX} are read", text.len());
-        return Err(Fault::error("condition.too_long", 0..text.len(), message).help("split it into several rules"));
+        return Err(Fault::error("condition.too_long", 0..0, message).help("split it into several rules"));
     }
     if text.trim().is_empty() {
         return Err(Fault::error("condition.empty", 0..text.len(), "an empty condition"));
