@@ -23,6 +23,8 @@ pub struct Arrival {
     pub body: Option<Bytes>,
     /// What kind of client asks.
     pub client: Client,
+    /// Whether the peer that connected is a trusted proxy, so that its headers about the client are believed.
+    pub trusted_peer: bool,
 }
 
 /// What kind of client asks, by `Sec-Fetch-*` and `Accept`.

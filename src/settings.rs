@@ -3,9 +3,85 @@
 //! `document` is the file as people type it; this is what the rest of the shell sees. A file that cannot be used
 //! gives every diagnostic at once and changes nothing.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use ipnet::IpNet;
+use stepward_core::diagnostic::{Diagnostic, Severity};
+use zeroize::Zeroizing;
+
+use crate::render;
+
+pub mod check;
+pub mod document;
+pub mod format;
+pub mod parse;
+pub mod tree;
+
+/// What came of reading a file that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Warnings and notes.
+    pub found: Vec<Diagnostic>,
+    /// The text, for showing findings.
+    pub texts: render::Texts,
+}
+
+/// Everything that keeps a file from being used, warnings and notes included.
+#[derive(Debug)]
+pub struct Rejected {
+    /// What was found; at least one error.
+    pub found: Vec<Diagnostic>,
+    /// The text, for showing findings.
+    pub texts: render::Texts,
+}
+
+/// Whether files and variables that settings point at have to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// A missing one is an error: a process that started without it would have lost a control (Traefik CVE-2026-54762).
+    Required,
+    /// A missing one is a warning: a check on a build machine has no keys.
+    Advised,
+}
+
+/// Reads `stepward.yaml`; paths in it are relative to it.
+pub fn load(path: &Path, presence: Presence) -> Result<Loaded, Rejected> {
+    let file: Arc<str> = path.display().to_string().into();
+    match fs::read_to_string(path) {
+        Ok(text) => read(&file, &text, path.parent().unwrap_or(Path::new("")), presence),
+        Err(error) => {
+            let finding = Diagnostic::error("file.unreadable", &file, 0..0, format!("cannot read `{file}`: {error}"))
+                .help("name another file with `-c FILE`, or make one with `stepward init`");
+            Err(Rejected { found: vec![finding], texts: render::Texts::new() })
+        }
+    }
+}
+
+/// Reads settings from a text; paths in it are relative to `base`.
+pub fn read(file: &Arc<str>, text: &str, base: &Path, presence: Presence) -> Result<Loaded, Rejected> {
+    let texts = render::Texts::from([(file.clone(), Arc::from(text))]);
+    let (settings, found) = parse::parse(file, text, base, presence);
+    match settings {
+        Some(settings) if found.iter().all(|it| it.severity != Severity::Error) => {
+            Ok(Loaded { settings, found, texts })
+        }
+        _ => Err(Rejected { found, texts }),
+    }
+}
+
+/// The JSON Schema of `stepward.yaml`, from which editors complete and by which [`load`] checks.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(document::Document).to_value()
+}
 
 /// Everything a process needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -178,6 +254,20 @@ pub enum Secret {
     File(PathBuf),
 }
 
+impl Secret {
+    /// The secret itself, wiped when dropped. The error names the reference, never the value.
+    pub fn reveal(&self) -> Result<Zeroizing<String>, String> {
+        let read = match self {
+            Secret::Env(name) => std::env::var(&**name).map_err(|error| error.to_string()),
+            Secret::File(path) => fs::read_to_string(path).map_err(|error| error.to_string()),
+        };
+        let mut text = Zeroizing::new(read.map_err(|why| format!("{self:?}: {why}"))?);
+        let length = text.trim_end_matches(['\r', '\n']).len();
+        text.truncate(length);
+        if text.is_empty() { Err(format!("{self:?}: it is empty")) } else { Ok(text) }
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -278,4 +368,112 @@ pub struct Pages {
     pub language: Arc<str>,
     /// Folder of `*.ftl` files that add to or replace messages.
     pub locales: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found in a text, one line each.
+    fn found(text: &str) -> Vec<String> {
+        let (found, texts) = match read(&"stepward.yaml".into(), text, Path::new("/nowhere"), Presence::Advised) {
+            Ok(loaded) => (loaded.found, loaded.texts),
+            Err(rejected) => (rejected.found, rejected.texts),
+        };
+        found.iter().map(|it| render::line(it, &texts)).collect()
+    }
+
+    const SMALL: &str = "listen: [{ address: 127.0.0.1:8080 }]\nupstreams: { bank: { url: http://127.0.0.1:8081 } }\nroutes: [{ upstream: bank }]\n";
+
+    fn loaded(text: &str) -> Settings {
+        read(&"stepward.yaml".into(), text, Path::new("/nowhere"), Presence::Advised).unwrap().settings
+    }
+
+    #[test]
+    fn three_lines_are_enough() {
+        let settings = loaded(SMALL);
+        assert_eq!(settings.upstreams["bank"].addresses, [("127.0.0.1".into(), 8081)]);
+        assert_eq!(settings.state.keys, Some(PathBuf::from("/nowhere/data/keys.yaml")), "keys lie with the state");
+        assert_eq!(settings.routes[0].tenant, "default".into());
+        assert!(settings.admin.is_none() && settings.health.is_none(), "no plane is open that nobody asked for");
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once_with_its_place() {
+        let text = "listen: [{ adress: 127.0.0.1:8080 }]\nupstreams: { bank: { url: 8081, http2: yess } }\nroutes: []\nunmatched: forwrad\nlimits: { drain: 5 }\n";
+        let found = found(text);
+        for part in [
+            "stepward.yaml:1:12: unknown key `adress`; did you mean `address`? [key.unknown]",
+            "`address` is missing here [key.missing]",
+            "stepward.yaml:2:27: `url` takes text, not a number; put it in quotes [value.type]",
+            "`http2` takes `true` or `false`, not text [value.type]",
+            "stepward.yaml:4:12: `forwrad` is not one of `forward`, `block`; did you mean `forward`? [value.not_one_of]",
+            "stepward.yaml:5:18: `drain` takes text, not a number; put it in quotes [value.type]",
+        ] {
+            assert!(found.iter().any(|line| line.contains(part)), "{part} is missing from {found:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_says_so() {
+        for key in [
+            "passkeys: { rp_id: x }",
+            "decisions: { address: 127.0.0.1:7302 }",
+            "state: { store: redis, url: { env: REDIS_URL } }",
+        ] {
+            let found = found(&format!("{SMALL}{key}\n"));
+            assert!(found.iter().any(|it| it.contains("is not built yet")), "{key}: {found:#?}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_references_only() {
+        let found = found(&format!("{SMALL}secrets: {{ acme.key: s3cr3t }}\n"));
+        assert!(found[0].contains("is not one of `{ env: … }`, `{ file: … }`"), "{found:#?}");
+    }
+
+    #[test]
+    fn a_missing_file_stops_a_start_but_not_a_check() {
+        let text = format!("{SMALL}geo: {{ city: city.mmdb }}\n");
+        let read = |presence| read(&"stepward.yaml".into(), &text, Path::new("/nowhere"), presence);
+        assert!(read(Presence::Advised).is_ok());
+        let rejected = read(Presence::Required).unwrap_err();
+        assert!(rejected.found.iter().any(|it| it.code == "file.missing"), "{:?}", rejected.found);
+    }
+
+    #[test]
+    fn a_wrong_mixture_is_told_by_its_code() {
+        for (text, code) in [
+            (SMALL.replace("8081", "8080"), "upstream.own"),
+            (SMALL.replace("upstream: bank", "upstream: bnak"), "upstream.unknown"),
+            (SMALL.replace("127.0.0.1:8080", "0.0.0.0:8080"), "transport.insecure"),
+            (format!("{SMALL}admin: {{ address: 127.0.0.1:8080 }}\n"), "address.twice"),
+            (format!("{SMALL}admin: {{ address: 0.0.0.0:7300 }}\n"), "admin.exposed"),
+            (format!("{SMALL}subject: [{{ header: {{ name: X-User }} }}]\n"), "subject.untrusted"),
+            (
+                format!("{SMALL}subject: [{{ jwt: {{ issuer: i, audience: a, jwks: http://idp.example/jwks }} }}]\n"),
+                "jwks.insecure",
+            ),
+            (format!("{SMALL}sessions: {{ idle: 2d, absolute: 1d }}\n"), "sessions.idle"),
+            (format!("{SMALL}mail: {{ smtp: smtp://h:25, from: a@b.c, user: u }}\n"), "mail.login"),
+            (format!("{SMALL}state: {{ store: embedded, store: memory }}\n"), "yaml.syntax"),
+            (
+                SMALL.replace("[{ upstream: bank }]", "[{ upstream: bank }, { upstream: bank, path: /a }]"),
+                "route.unreachable",
+            ),
+        ] {
+            let found = found(&text);
+            assert!(found.iter().any(|it| it.contains(&format!("[{code}]"))), "{code} is missing from {found:#?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_never_shows_in_debug() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "s3cr3t\n").unwrap();
+        let secret = Secret::File(path);
+        assert_eq!(**secret.reveal().unwrap(), *"s3cr3t");
+        assert!(!format!("{secret:?}").contains("s3cr3t"));
+    }
 }

@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
+mod any;
 pub mod embedded;
+pub mod ring;
 
 /// A pseudonym: 128 bits, random or an HMAC.
 pub type Id = [u8; 16];
@@ -216,33 +218,79 @@ pub trait StateStore: Send + Sync + 'static {
     /// Ends a lock-out; an administrator's act. Durable.
     fn unlock(&self, who: Counted) -> impl Future<Output = Stored<()>> + Send;
 
-    /// Writes a new session and removes the one it replaces.
-    fn establish(&self, replaces: Option<SessionRef>, session: SessionRef, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<()>> + Send;
+    /// Writes a new session and removes the one it replaces. `now_ms` is the moment the request began: a session whose
+    /// account, or whose predecessor, was revoked after that moment is not written.
+    fn establish(
+        &self,
+        now_ms: i64,
+        replaces: Option<SessionRef>,
+        session: SessionRef,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> impl Future<Output = Stored<()>> + Send;
     /// Changes a session that is still at version `seen`.
-    fn amend(&self, now_ms: i64, session: SessionRef, seen: u64, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<Amended>> + Send;
+    fn amend(
+        &self,
+        now_ms: i64,
+        session: SessionRef,
+        seen: u64,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> impl Future<Output = Stored<Amended>> + Send;
     /// Removes a session. Durable.
     fn end(&self, session: SessionRef) -> impl Future<Output = Stored<()>> + Send;
 
     /// Begins a challenge with so many tries. The same id again replaces nothing.
-    fn issue_challenge(&self, home: Id, challenge: Id, attempts: u32, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<()>> + Send;
+    fn issue_challenge(
+        &self,
+        home: Id,
+        challenge: Id,
+        attempts: u32,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> impl Future<Output = Stored<()>> + Send;
     /// Reads a challenge without using a try.
-    fn peek_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> impl Future<Output = Stored<Option<Vec<u8>>>> + Send;
+    fn peek_challenge(
+        &self,
+        now_ms: i64,
+        home: Id,
+        challenge: Id,
+    ) -> impl Future<Output = Stored<Option<Vec<u8>>>> + Send;
     /// Uses one try before the answer is looked at. Durable.
     fn attempt_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> impl Future<Output = Stored<Attempt>> + Send;
     /// Ends a challenge that was met: `First` for exactly one caller (per nonce). Durable.
-    fn spend_challenge(&self, now_ms: i64, home: Id, challenge: Id, nonce: Id) -> impl Future<Output = Stored<Once>> + Send;
+    fn spend_challenge(
+        &self,
+        now_ms: i64,
+        home: Id,
+        challenge: Id,
+        nonce: Id,
+    ) -> impl Future<Output = Stored<Once>> + Send;
 
     /// Keeps a request to be resumed.
     fn park(&self, home: Id, parked: Id, sealed: Vec<u8>, expires_ms: i64) -> impl Future<Output = Stored<()>> + Send;
     /// Reads it without taking it.
     fn peek_parked(&self, now_ms: i64, home: Id, parked: Id) -> impl Future<Output = Stored<Option<Vec<u8>>>> + Send;
     /// Takes it: the body for exactly one nonce, and again for that same nonce. Durable.
-    fn take_parked(&self, now_ms: i64, home: Id, parked: Id, nonce: Id) -> impl Future<Output = Stored<Option<Vec<u8>>>> + Send;
+    fn take_parked(
+        &self,
+        now_ms: i64,
+        home: Id,
+        parked: Id,
+        nonce: Id,
+    ) -> impl Future<Output = Stored<Option<Vec<u8>>>> + Send;
     /// Drops it.
     fn drop_parked(&self, home: Id, parked: Id) -> impl Future<Output = Stored<()>> + Send;
 
     /// Claims a one-time token (a `jti`, a recovery code, a solved puzzle). Durable.
-    fn claim(&self, now_ms: i64, scope: &'static str, token: Id, nonce: Id, expires_ms: i64) -> impl Future<Output = Stored<Once>> + Send;
+    fn claim(
+        &self,
+        now_ms: i64,
+        scope: &'static str,
+        token: Id,
+        nonce: Id,
+        expires_ms: i64,
+    ) -> impl Future<Output = Stored<Once>> + Send;
 
     /// Puts something into an account's drawer; the same id again replaces the ciphertext and keeps the counter. Durable.
     fn enrol(&self, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> impl Future<Output = Stored<()>> + Send;
@@ -253,11 +301,22 @@ pub trait StateStore: Send + Sync + 'static {
     /// Moves a counter forward; false if it is there or further already (a replay). Durable.
     fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> impl Future<Output = Stored<bool>> + Send;
 
-    /// Adds to the revocation log. Durable, ordered.
+    /// Adds to the revocation log. Durable, ordered. Sessions of that account, or that session, are gone when this
+    /// returns, and writes that come late do not bring them back.
     fn revoke(&self, revocation: Revocation) -> impl Future<Output = Stored<LogPosition>> + Send;
     /// Entries after a position, oldest first; waits up to `wait` for one. Empty means: current at that moment.
-    fn revocations_after(&self, position: LogPosition, wait: Duration) -> impl Future<Output = Stored<Vec<(LogPosition, Revocation)>>> + Send;
+    fn revocations_after(
+        &self,
+        position: LogPosition,
+        wait: Duration,
+    ) -> impl Future<Output = Stored<Vec<(LogPosition, Revocation)>>> + Send;
 
     /// Whether it can do its work now.
     fn health(&self) -> impl Future<Output = Stored<()>> + Send;
+}
+
+/// Whichever store the settings name.
+pub enum AnyStore {
+    /// One node: memory and a file.
+    Embedded(embedded::Embedded),
 }

@@ -6,6 +6,16 @@ use std::{net::IpAddr, sync::Arc};
 
 use serde_json::Value as Json;
 
+pub mod content;
+pub mod cookies;
+pub mod fields;
+pub mod head;
+pub mod host;
+pub mod json;
+pub mod names;
+pub mod read;
+pub mod target;
+
 /// A request as everything inside Stepward sees it.
 #[derive(Clone, Debug)]
 pub struct Request {

@@ -1,1 +1,379 @@
-//! embedded
+//! The store of a single node: everything is read from memory, everything that must last is in one file.
+//!
+//! It never answers a durable operation before the disk has it, and never reads the disk after the start. When the
+//! disk fails (full, gone), calls that were being written hear `Indeterminate`, later ones `Unavailable` before
+//! anything changed, reads go on from memory, and work resumes by itself when the disk takes the rows.
+//! What is in memory before it is on disk is only ever the stricter state, so nobody is let in by it.
+
+use std::{path::Path, sync::Arc, thread, time::Duration};
+
+use crate::store::{
+    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, Revocation, SessionRef,
+    Standing, StateStore, Stored,
+    embedded::{disk::Table, journal::Ack, row::Torn, sharded::held},
+};
+
+mod challenges;
+mod claims;
+pub mod disk;
+mod drawers;
+mod gauge;
+mod journal;
+mod keeper;
+mod locks;
+mod meters;
+mod parked;
+mod revocations;
+mod row;
+mod sessions;
+mod sharded;
+mod sketch;
+
+use disk::{Disk, OpenError, Opener, Restart};
+
+/// How much is kept at most. What is full refuses (`Unavailable`); only counters have somewhere else to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// Sessions.
+    pub sessions_max: usize,
+    /// Challenges.
+    pub challenges_max: usize,
+    /// Bytes of parked requests.
+    pub parked_bytes_max: usize,
+    /// One-time tokens that have not expired.
+    pub claims_max: usize,
+    /// Entries in all drawers.
+    pub enrolments_max: usize,
+    /// Lock-outs.
+    pub locks_max: usize,
+    /// Counters of their own; newcomers above share a sketch that counts too much rather than too little.
+    pub counters_max: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            sessions_max: 4_000_000,
+            challenges_max: 1_000_000,
+            parked_bytes_max: 256 << 20,
+            claims_max: 4_000_000,
+            enrolments_max: 8_000_000,
+            locks_max: 1_000_000,
+            counters_max: 1_000_000,
+        }
+    }
+}
+
+/// The embedded store. Dropping it writes what is left and marks the stop as clean.
+pub struct Embedded {
+    shelves: Arc<Shelves>,
+    restart: Restart,
+    threads: std::sync::Mutex<Threads>,
+}
+
+struct Threads {
+    keeper: keeper::Keeper,
+    committer: Option<thread::JoinHandle<()>>,
+}
+
+/// Everything in memory, and the way to the disk.
+struct Shelves {
+    sessions: sessions::Sessions,
+    challenges: challenges::Challenges,
+    parked: parked::Parked,
+    claims: claims::Claims,
+    drawers: drawers::Drawers,
+    locks: locks::Locks,
+    revocations: revocations::Revocations,
+    meters: meters::Meters,
+    latest: keeper::Latest,
+    journal: journal::Journal,
+}
+
+impl Embedded {
+    /// Opens the store in a folder (`state.redb`), which is made if need be, and reads it into memory.
+    ///
+    /// # Errors
+    /// Another process has it open, it cannot be read or written, or what it holds does not read back.
+    pub fn open(folder: &Path) -> Result<Embedded, OpenError> {
+        Self::open_with(disk::file(folder)?, Caps::default())
+    }
+
+    /// The same with other limits.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub fn open_capped(folder: &Path, caps: Caps) -> Result<Embedded, OpenError> {
+        Self::open_with(disk::file(folder)?, caps)
+    }
+
+    /// A store that forgets everything when it is dropped.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn in_memory() -> Result<Embedded, OpenError> {
+        Self::start(Shelves::new(Caps::default()), Restart::Fresh, None)
+    }
+
+    fn open_with(opener: Opener, caps: Caps) -> Result<Embedded, OpenError> {
+        let mut shelves = Shelves::new(caps);
+        let (disk, restart) = Disk::open(opener, |table, key, value| {
+            shelves.load(table, key, value).map_err(|Torn| OpenError::Corrupt(table.name()))
+        })?;
+        match restart {
+            Restart::Fresh | Restart::Clean => {}
+            Restart::Unclean => {
+                tracing::warn!(
+                    "the last stop was not clean; exact counters start at half of their limit for one window"
+                );
+                shelves.meters.presume_crash();
+            }
+        }
+        Self::start(shelves, restart, Some(disk))
+    }
+
+    fn start(mut shelves: Shelves, restart: Restart, disk: Option<Disk>) -> Result<Embedded, OpenError> {
+        let unusable = |error: std::io::Error| OpenError::Unusable(error.to_string());
+        let committer = match disk {
+            Some(disk) => {
+                let (journal, handle) = journal::Journal::start(disk).map_err(unusable)?;
+                shelves.journal = journal;
+                Some(handle)
+            }
+            None => None,
+        };
+        let shelves = Arc::new(shelves);
+        let keeper = keeper::Keeper::start(shelves.clone()).map_err(unusable)?;
+        Ok(Embedded { shelves, restart, threads: std::sync::Mutex::new(Threads { keeper, committer }) })
+    }
+
+    /// How the last process that had this store stopped.
+    pub fn restart(&self) -> Restart {
+        self.restart
+    }
+
+    /// Writes everything, marks the stop as clean and refuses whatever comes later. Blocks until it is done.
+    pub fn shut(&self) {
+        let mut threads = held(&self.threads);
+        threads.keeper.stop();
+        let Some(committer) = threads.committer.take() else { return };
+        self.shelves.meters.save(&self.shelves.journal);
+        self.shelves.journal.stop(disk::clean_stop());
+        if committer.join().is_err() {
+            tracing::error!("the thread that writes state had panicked");
+        }
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+impl Shelves {
+    fn new(caps: Caps) -> Self {
+        Self {
+            sessions: sessions::Sessions::new(caps.sessions_max),
+            challenges: challenges::Challenges::new(caps.challenges_max),
+            parked: parked::Parked::new(caps.parked_bytes_max),
+            claims: claims::Claims::new(caps.claims_max),
+            drawers: drawers::Drawers::new(caps.enrolments_max),
+            locks: locks::Locks::new(caps.locks_max),
+            revocations: revocations::Revocations::new(),
+            meters: meters::Meters::new(caps.counters_max),
+            latest: keeper::Latest::default(),
+            journal: journal::Journal::in_memory(),
+        }
+    }
+
+    fn load(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), Torn> {
+        match table {
+            Table::Meta => Ok(()),
+            Table::Sessions => self.sessions.load(key, value),
+            Table::Challenges => self.challenges.load(key, value),
+            Table::Parked => self.parked.load(key, value),
+            Table::Claims => self.claims.load(key, value),
+            Table::Drawers => self.drawers.load(key, value),
+            Table::Locks => self.locks.load(key, value),
+            Table::Revocations => {
+                self.revocations.load(key, value).map(|revocation| self.sessions.remember(&revocation))
+            }
+            Table::Counters => self.meters.load(key, value),
+        }
+    }
+
+    /// Before a change: whether it can be taken, and what time the caller has.
+    fn change(&self, now_ms: i64) -> Stored<&journal::Journal> {
+        self.latest.saw(now_ms);
+        self.journal.ready()?;
+        Ok(&self.journal)
+    }
+}
+
+async fn acknowledged<T>((answer, ack): (T, Option<Ack>)) -> Stored<T> {
+    match ack {
+        Some(ack) => ack.done().await.map(|()| answer),
+        None => Ok(answer),
+    }
+}
+
+impl StateStore for Embedded {
+    async fn begin(&self, now_ms: i64, begin: Begin<'_>) -> Stored<Standing> {
+        let shelves = &*self.shelves;
+        shelves.latest.saw(now_ms);
+        Ok(Standing {
+            session: begin.session.and_then(|session| shelves.sessions.read(now_ms, &session)),
+            counts: begin
+                .meters
+                .iter()
+                .map(|(who, meter, touch)| shelves.meters.touch(now_ms, *who, meter, *touch))
+                .collect(),
+            locked_until_ms: begin.locks.iter().map(|who| shelves.locks.until(now_ms, who)).collect(),
+            entries: begin
+                .entries
+                .iter()
+                .map(|(account, drawer, id)| shelves.drawers.entry(*account, *drawer, *id))
+                .collect(),
+        })
+    }
+
+    async fn refund(&self, now_ms: i64, who: Counted, meter: Meter) -> Stored<()> {
+        self.shelves.meters.refund(now_ms, who, &meter);
+        Ok(())
+    }
+
+    async fn lock(&self, who: Counted, until_ms: i64) -> Stored<()> {
+        self.shelves.journal.ready()?;
+        self.shelves.locks.lock(&self.shelves.journal, who, until_ms)?.done().await
+    }
+
+    async fn unlock(&self, who: Counted) -> Stored<()> {
+        self.shelves.journal.ready()?;
+        self.shelves.locks.unlock(&self.shelves.journal, who).done().await
+    }
+
+    async fn establish(
+        &self,
+        now_ms: i64,
+        replaces: Option<SessionRef>,
+        session: SessionRef,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<()> {
+        let journal = self.shelves.change(now_ms)?;
+        self.shelves.sessions.establish(journal, now_ms, replaces, session, sealed, expires_ms)
+    }
+
+    async fn amend(
+        &self,
+        now_ms: i64,
+        session: SessionRef,
+        seen: u64,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<Amended> {
+        let journal = self.shelves.change(now_ms)?;
+        Ok(self.shelves.sessions.amend(journal, now_ms, &session, seen, sealed, expires_ms))
+    }
+
+    async fn end(&self, session: SessionRef) -> Stored<()> {
+        self.shelves.journal.ready()?;
+        self.shelves.sessions.end(&self.shelves.journal, &session).done().await
+    }
+
+    async fn issue_challenge(
+        &self,
+        home: Id,
+        challenge: Id,
+        attempts: u32,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<()> {
+        self.shelves.journal.ready()?;
+        self.shelves.challenges.issue(&self.shelves.journal, (home, challenge), attempts, sealed, expires_ms)
+    }
+
+    async fn peek_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> Stored<Option<Vec<u8>>> {
+        Ok(self.shelves.challenges.peek(now_ms, (home, challenge)))
+    }
+
+    async fn attempt_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> Stored<Attempt> {
+        let journal = self.shelves.change(now_ms)?;
+        acknowledged(self.shelves.challenges.attempt(journal, now_ms, (home, challenge))).await
+    }
+
+    async fn spend_challenge(&self, now_ms: i64, home: Id, challenge: Id, nonce: Id) -> Stored<Once> {
+        let journal = self.shelves.change(now_ms)?;
+        acknowledged(self.shelves.challenges.spend(journal, now_ms, (home, challenge), nonce)).await
+    }
+
+    async fn park(&self, home: Id, parked: Id, sealed: Vec<u8>, expires_ms: i64) -> Stored<()> {
+        self.shelves.journal.ready()?;
+        let ack = self.shelves.parked.park(&self.shelves.journal, (home, parked), sealed, expires_ms)?;
+        acknowledged(((), ack)).await
+    }
+
+    async fn peek_parked(&self, now_ms: i64, home: Id, parked: Id) -> Stored<Option<Vec<u8>>> {
+        Ok(self.shelves.parked.peek(now_ms, (home, parked)))
+    }
+
+    async fn take_parked(&self, now_ms: i64, home: Id, parked: Id, nonce: Id) -> Stored<Option<Vec<u8>>> {
+        let journal = self.shelves.change(now_ms)?;
+        match self.shelves.parked.take(journal, now_ms, (home, parked), nonce) {
+            Some((sealed, ack)) => ack.done().await.map(|()| Some(sealed)),
+            None => Ok(None),
+        }
+    }
+
+    async fn drop_parked(&self, home: Id, parked: Id) -> Stored<()> {
+        self.shelves.journal.ready()?;
+        self.shelves.parked.remove(&self.shelves.journal, (home, parked));
+        Ok(())
+    }
+
+    async fn claim(&self, now_ms: i64, scope: &'static str, token: Id, nonce: Id, expires_ms: i64) -> Stored<Once> {
+        let journal = self.shelves.change(now_ms)?;
+        let claimed = self.shelves.claims.claim(journal, now_ms, scope, &token, nonce, expires_ms)?;
+        acknowledged(claimed).await
+    }
+
+    async fn enrol(&self, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> Stored<()> {
+        self.shelves.journal.ready()?;
+        self.shelves.drawers.enrol(&self.shelves.journal, account, drawer, id, sealed)?.done().await
+    }
+
+    async fn enrolments(&self, account: Id, drawer: Drawer) -> Stored<Vec<Enrolment>> {
+        Ok(self.shelves.drawers.all(account, drawer))
+    }
+
+    async fn retire(&self, account: Id, drawer: Drawer, id: Id) -> Stored<bool> {
+        self.shelves.journal.ready()?;
+        let (there, ack) = self.shelves.drawers.retire(&self.shelves.journal, account, drawer, id);
+        ack.done().await.map(|()| there)
+    }
+
+    async fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> Stored<bool> {
+        self.shelves.journal.ready()?;
+        match self.shelves.drawers.advance(&self.shelves.journal, account, drawer, id, to) {
+            Some(ack) => ack.done().await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    async fn revoke(&self, revocation: Revocation) -> Stored<LogPosition> {
+        self.shelves.journal.ready()?;
+        // Sessions first: their removal is queued before the entry that is waited for.
+        self.shelves.sessions.void(&self.shelves.journal, &revocation);
+        let (position, ack) = self.shelves.revocations.add(&self.shelves.journal, revocation);
+        ack.done().await.map(|()| position)
+    }
+
+    async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
+        Ok(self.shelves.revocations.after(position, wait).await)
+    }
+
+    async fn health(&self) -> Stored<()> {
+        self.shelves.journal.ready()
+    }
+}

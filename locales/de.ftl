@@ -1,0 +1,101 @@
+error_prefix = Fehler
+reference = Referenz
+back_to_service = Weiter zu { $service }
+
+title_confirm = Bestätigen Sie, dass Sie es sind
+why = { $service } braucht eine Bestätigung, bevor es weitergeht mit:
+why_bound = Sie bestätigen genau dies. Stimmt etwas davon nicht mit Ihrer Eingabe überein, brechen Sie ab.
+code_label = Sechsstelliger Code
+totp_label = Code aus Ihrer Authenticator-App
+totp_hint = Öffnen Sie Ihre Authenticator-App und geben Sie die sechs Ziffern ein, die sie anzeigt.
+email_label = Code aus der E-Mail
+email_hint = Falls eine E-Mail-Adresse hinterlegt ist, ist ein sechsstelliger Code unterwegs. Er gilt zehn Minuten.
+email_send = Code per E-Mail senden
+email_send_hint = Ein sechsstelliger Code wird an die hinterlegte E-Mail-Adresse gesendet, falls es eine gibt.
+email_again = Neuen Code senden
+email_wait = Eben wurde ein Code gesendet. Bitte warten Sie { $seconds } Sekunden, bevor Sie einen neuen anfordern.
+recovery_label = Wiederherstellungscode
+recovery_hint = Geben Sie einen der Wiederherstellungscodes ein, die Sie aufbewahrt haben. Jeder gilt einmal.
+pow_title = Ihr Browser wird geprüft
+pow_hint = Ihr Browser löst eine kleine Aufgabe. Das dauert einige Sekunden, Sie müssen nichts tun.
+pow_no_script = Diese Prüfung braucht JavaScript. Bitte schalten Sie es ein und laden Sie die Seite neu, oder wählen Sie einen anderen Weg.
+pow_start = Prüfung starten
+confirm = Bestätigen
+other_ways = Anderer Weg
+way_totp = Authenticator-App
+way_email_code = Code per E-Mail
+way_recovery_code = Wiederherstellungscode
+way_pow = Browserprüfung
+wrong = Das hat nicht geklappt. Prüfen Sie Ihre Eingabe und versuchen Sie es noch einmal.
+locked_method = Zu viele falsche Eingaben. Dieser Weg ist noch { $minutes } { $minutes ->
+    [one] Minute
+   *[other] Minuten
+} gesperrt. Sie können einen anderen Weg nehmen.
+
+title_confirmed = Bestätigt
+confirmed_go_on = Danke. Drücken Sie auf den Knopf, um dort weiterzumachen, wo Sie waren.
+confirmed_close = Danke. Sie können dort weitermachen, wo Sie waren.
+confirmed_again = Danke. Ihre Eingabe konnte nicht aufbewahrt werden. Bitte gehen Sie zurück und senden Sie sie noch einmal; Sie werden nicht erneut gefragt.
+already_confirmed = Diesen Schritt haben Sie schon bestätigt.
+continue_to = Weiter zu { $service }
+title_gone = Dieser Schritt ist vorbei
+gone = Er ist abgelaufen oder wurde anderswo beendet. Es wurde nichts gesendet. Bitte fangen Sie noch einmal an.
+
+title_refused = Das geht im Moment nicht
+title_locked = Vorübergehend gesperrt
+title_busy = Zu viele Anfragen
+title_unavailable = Bitte gleich noch einmal versuchen
+refused = Ihr Auftrag wurde nicht ausgeführt. Wenn Sie Hilfe brauchen, nennen Sie die Referenz unten.
+refused_locked = Es gab zu viele Fehlversuche. Bitte versuchen Sie es später noch einmal.
+refused_rate = Das war zu schnell. Bitte warten Sie ein wenig und versuchen Sie es noch einmal.
+refused_unavailable = Wir können Ihren Auftrag im Moment nicht prüfen. Er wurde nicht ausgeführt.
+refused_cross_site = Der Auftrag kam von einer anderen Website und wurde nicht ausgeführt. Bitte beginnen Sie direkt bei { $service }.
+refused_malformed = Der Auftrag ist nicht lesbar und wurde nicht ausgeführt.
+refused_resume = Was Sie senden wollten, wurde schon gesendet, ist abgelaufen oder gehört jemand anderem. Es wurde nicht noch einmal gesendet.
+refused_insecure = Dafür ist eine sichere Verbindung (https) nötig.
+retry_in = In etwa { $minutes } { $minutes ->
+    [one] Minute
+   *[other] Minuten
+} können Sie es noch einmal versuchen.
+
+tell_agent_not_a_machine = Dies ist nur für angemeldete Programme.
+tell_agent_stale_token = Das Zugriffstoken ist zu alt. Bitte holen Sie ein neues und versuchen Sie es noch einmal.
+tell_contact_refused = Ihre Kontaktdaten wurden nicht geändert. Bitte rufen Sie uns an, wenn Sie das waren.
+tell_login_refused = Von hier aus ist keine Anmeldung möglich.
+tell_login_unusual = Diese Anmeldung unterscheidet sich von Ihren gewohnten.
+tell_reset_refused = Von hier aus kann das Passwort nicht zurückgesetzt werden.
+tell_signup_refused = Von hier aus kann kein Konto eröffnet werden.
+tell_signup_robot = Bitte zeigen Sie, dass Sie kein Roboter sind.
+tell_transfer_refused = Diese Überweisung wurde nicht ausgeführt. Bitte rufen Sie uns an.
+
+title_methods = Wege zu bestätigen, dass Sie es sind
+methods_none = Noch ist nichts eingerichtet.
+methods_list = Eingerichtet
+method_totp = Authenticator-App, hinzugefügt am { $date }
+method_recovery = Wiederherstellungscodes, noch { $left }
+method_recovery_title = Wiederherstellungscodes
+add_totp = Authenticator-App hinzufügen
+new_recovery = Neue Wiederherstellungscodes erstellen
+remove = Entfernen
+remove_totp = Authenticator-App vom { $date } entfernen
+title_add_totp = Authenticator-App hinzufügen
+scan = Scannen Sie dieses Bild mit Ihrer Authenticator-App.
+scan_alt = QR-Code mit dem Schlüssel, der darunter steht
+scan_key = Oder tippen Sie diesen Schlüssel in die App:
+scan_code = Geben Sie dann die sechs Ziffern ein, die die App anzeigt
+save = Speichern
+cancel = Abbrechen
+title_recovery = Ihre Wiederherstellungscodes
+recovery_once = Bewahren Sie diese Codes gut auf. Sie werden nur jetzt gezeigt. Jeder gilt einmal, wenn Ihre App nicht zur Hand ist.
+recovery_kept = Ich habe sie aufbewahrt
+enrol_refused = Das kann jetzt nicht eingerichtet werden. Melden Sie sich auf einem schon benutzten Gerät neu an oder nehmen Sie einen Weg, der schon eingerichtet ist.
+enrol_sign_in = Bitte melden Sie sich zuerst an.
+title_invited = Richten Sie einen Weg ein, zu bestätigen, dass Sie es sind
+date = { $day }.{ $month }.{ $year }
+
+mail_code_subject = Ihr Code für { $service }
+mail_code_intro = Jemand, hoffentlich Sie, bestätigt dies bei { $service }:
+mail_code_label = Ihr Code:
+mail_code_end = Er gilt zehn Minuten und nur einmal. Nennen Sie ihn niemandem, der Sie anruft. Wenn Sie das nicht waren, müssen Sie nichts tun; überlegen Sie, Ihr Passwort zu ändern.
+mail_address_subject = Ihre E-Mail-Adresse bei { $service } wurde geändert
+mail_address_body = Ihrem Konto bei { $service } wurde eine neue E-Mail-Adresse hinzugefügt. Codes gehen erst nach 24 Stunden dorthin. Wenn Sie das nicht waren, melden Sie sich bitte sofort bei { $service }.

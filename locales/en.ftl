@@ -1,0 +1,110 @@
+# What people read on Stepward's pages and in its mail. Every key exists in every language; a test checks it.
+# A policy's `tell: transfer.refused` is the key `tell_transfer_refused`; an event may be named by `event_transfer_money`.
+
+error_prefix = Error
+reference = Reference
+back_to_service = Go on to { $service }
+
+# Asking
+title_confirm = Confirm it is you
+why = { $service } asks for a confirmation before it goes on with:
+why_bound = You are confirming exactly this. If any of it is not what you entered, do not go on.
+code_label = Six-digit code
+totp_label = Code from your authenticator app
+totp_hint = Open your authenticator app and type the six digits that it shows.
+email_label = Code from the e-mail
+email_hint = If an e-mail address is on file, a six-digit code is on its way. It is good for ten minutes.
+email_send = E-mail me a code
+email_send_hint = A six-digit code will be sent to the e-mail address on file, if there is one.
+email_again = Send another code
+email_wait = A code was sent a moment ago. Please wait { $seconds } seconds before asking for another.
+recovery_label = Recovery code
+recovery_hint = Type one of the recovery codes you kept. Each works once.
+pow_title = Checking your browser
+pow_hint = Your browser solves a small puzzle. This takes a few seconds and needs nothing from you.
+pow_no_script = This check needs JavaScript. Please switch it on and reload this page, or choose another way.
+pow_start = Start the check
+confirm = Confirm
+other_ways = Another way
+way_totp = Authenticator app
+way_email_code = Code by e-mail
+way_recovery_code = Recovery code
+way_pow = Browser check
+wrong = That did not work. Check what you typed and try again.
+locked_method = Too many wrong answers. This way is closed until { $minutes } { $minutes ->
+    [one] minute
+   *[other] minutes
+} from now. You can use another way.
+
+# Afterwards
+title_confirmed = Confirmed
+confirmed_go_on = Thank you. Press the button to go on where you were.
+confirmed_close = Thank you. You can go on where you were.
+confirmed_again = Thank you. What you sent could not be kept. Please go back and send it again; you will not be asked again.
+already_confirmed = You have already confirmed this step.
+continue_to = Continue to { $service }
+title_gone = This step is over
+gone = It has expired or was finished elsewhere. Nothing was sent. Please start again.
+
+# Refusing
+title_refused = This cannot be done now
+title_locked = Locked for now
+title_busy = Too many requests
+title_unavailable = Please try again shortly
+refused = Your request was not carried out. If you need help, name the reference below.
+refused_locked = There were too many failed tries. Please try again later.
+refused_rate = That was too fast. Please wait a little and try again.
+refused_unavailable = We cannot check your request at this moment. It was not carried out.
+refused_cross_site = The request came from another site and was not carried out. Please start again on { $service } itself.
+refused_malformed = The request cannot be read and was not carried out.
+refused_resume = What you were about to send was sent already, has expired or belongs to someone else. It was not sent again.
+refused_insecure = This needs a secure connection (https).
+retry_in = You can try again in about { $minutes } { $minutes ->
+    [one] minute
+   *[other] minutes
+}.
+
+# What shipped policies tell
+tell_agent_not_a_machine = This is for registered programs only.
+tell_agent_stale_token = The access token is too old. Get a new one and try again.
+tell_contact_refused = Your contact data was not changed. Please call us if this was you.
+tell_login_refused = Signing in is not possible from here.
+tell_login_unusual = This sign-in looks different from your usual ones.
+tell_reset_refused = The password cannot be reset from here.
+tell_signup_refused = An account cannot be opened from here.
+tell_signup_robot = Please show that you are not a robot.
+tell_transfer_refused = This transfer was not carried out. Please call us.
+
+# Setting up
+title_methods = Ways to confirm it is you
+methods_none = Nothing is set up yet.
+methods_list = Set up
+method_totp = Authenticator app, added { $date }
+method_recovery = Recovery codes, { $left } left
+method_recovery_title = Recovery codes
+add_totp = Add an authenticator app
+new_recovery = Make new recovery codes
+remove = Remove
+remove_totp = Remove the authenticator app added { $date }
+title_add_totp = Add an authenticator app
+scan = Scan this picture with your authenticator app.
+scan_alt = QR code with the set-up key that is written below
+scan_key = Or type this key into the app:
+scan_code = Then type the six digits that the app shows
+save = Save
+cancel = Cancel
+title_recovery = Your recovery codes
+recovery_once = Keep these codes somewhere safe. They are shown only now. Each works once, when your app is not at hand.
+recovery_kept = I have kept them
+enrol_refused = This cannot be set up now. Sign in again on a device you have used before, or use a way that is already set up.
+enrol_sign_in = Please sign in first.
+title_invited = Set up a way to confirm it is you
+date = { $year }-{ $month }-{ $day }
+
+# Mail
+mail_code_subject = Your code for { $service }
+mail_code_intro = Someone, hopefully you, is confirming this at { $service }:
+mail_code_label = Your code:
+mail_code_end = It is good for ten minutes and works once. Never tell it to anyone who calls you. If this was not you, you need not do anything; consider changing your password.
+mail_address_subject = Your e-mail address at { $service } was changed
+mail_address_body = A new e-mail address was added to your account at { $service }. Codes are sent to it only after 24 hours. If this was not you, please contact { $service } at once.

@@ -1,0 +1,36 @@
+// What Stepward's own pages do when scripts may run; every page but the browser check works without it.
+
+// A pasted "Your code is 123-456" becomes 123456.
+const code = document.getElementById("code");
+if (code && code.inputMode === "numeric") {
+  code.addEventListener("paste", (event) => {
+    const digits = event.clipboardData.getData("text").replace(/\D/g, "");
+    if (digits.length === 6) {
+      event.preventDefault();
+      code.value = digits;
+    }
+  });
+}
+
+// Carry on where the user was, except when Back brought them here.
+const resume = document.getElementById("resume");
+const navigation = performance.getEntriesByType("navigation")[0];
+if (resume && navigation?.type !== "back_forward") resume.requestSubmit();
+
+// Inside the dialog of stepward.js: tell the page around us.
+const passed = document.getElementById("passed");
+if (passed && parent !== window) {
+  parent.postMessage({ stepward: "passed", resume: passed.dataset.resume }, location.origin);
+}
+
+// The browser check.
+const pow = document.getElementById("pow");
+if (pow && navigation?.type !== "back_forward") {
+  pow.hidden = false;
+  const worker = new Worker("/.stepward/pow.js");
+  worker.onmessage = (event) => {
+    pow.elements.code.value = event.data;
+    pow.requestSubmit();
+  };
+  worker.postMessage({ seed: pow.dataset.seed, bits: Number(pow.dataset.bits) });
+}

@@ -1,0 +1,272 @@
+//! Interactive demands: how a challenge is issued, shown, answered and left behind.
+//!
+//! The rest of the shell sees [`Challenges`] only. It never decides whether a proof is needed (`core` does) and never
+//! forwards a request; it records proofs in the session and says what came of each answer. When the state store does
+//! not answer, every function says so and nothing counts as proven.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use stepward_core::{
+    decision::{self, Outcome, Reason},
+    policy::Policy,
+    session::Method,
+};
+
+use crate::{
+    arrival::{Arrival, Parked, Withheld},
+    clock::Clock,
+    keys::Keys,
+    locale::Locales,
+    mail::Mailer,
+    reply::Reply,
+    sessions::{SessionHandle, Sessions, record::Subject},
+    settings,
+    store::{AnyStore, Id, Stored},
+};
+
+pub mod answer;
+pub mod attempts;
+pub mod authenticators;
+pub mod begin;
+pub mod contacts;
+pub mod email_code;
+pub mod enrolment;
+pub mod issued;
+pub mod origin;
+pub mod page;
+pub mod parking;
+pub mod pow;
+pub mod problem;
+pub mod recovery;
+pub mod serve;
+pub mod show;
+pub mod totp;
+
+/// Where everything of Stepward's own lives, on every host.
+pub const PREFIX: &str = "/.stepward/";
+
+/// Issues challenges and answers everything under [`PREFIX`] except the key set. One per process.
+pub struct Challenges {
+    keys: Arc<Keys>,
+    store: Arc<AnyStore>,
+    sessions: Sessions,
+    clock: Clock,
+    mailer: Option<Mailer>,
+    locales: Locales,
+    pages: page::Pages,
+}
+
+/// What a decision demands, with the request it was made for.
+pub struct Demand<'a> {
+    /// The request that is held.
+    pub arrival: &'a Arrival,
+    /// Its policy; parking limits and allowed origins are read from it.
+    pub policy: &'a Policy,
+    /// The challenge that was decided.
+    pub challenge: &'a decision::Challenge,
+    /// Id of the decision; its first eight characters are the reference that the user sees.
+    pub decision_id: &'a str,
+    /// Key of the message that says why, if the policy names one.
+    pub tell: Option<&'a str>,
+    /// Names and values that the proof is bound to, in the order they are shown.
+    pub shown: Vec<(String, String)>,
+    /// The session that has to prove it; made, and committed, by [`Challenges::begin`] if it is new.
+    pub session: &'a mut SessionHandle,
+    /// Whom the proof is about: the verified subject.
+    pub subject: Option<&'a Subject>,
+    /// Whom it is about where nobody is verified yet: the name that the request claims, and its account.
+    pub claimed: Option<(Arc<str>, Id)>,
+    /// The app's withheld answer (`apply: after_success`).
+    pub withheld: Option<Withheld>,
+    /// The id of the parked request that is being resumed: it is kept as it is, nothing is parked anew.
+    pub resuming: Option<&'a str>,
+}
+
+/// What became of a demand.
+#[derive(Debug)]
+pub enum Begun {
+    /// The client is asked: a page (303) or a problem document (401).
+    Asked(Reply),
+    /// It cannot be asked: [`Reason::CrossSite`], [`Reason::ChallengeImpossible`] or [`Reason::TransportInsecure`].
+    /// Refuse with `block`.
+    Refused(Reason),
+    /// Wrong answers are spent for every method that could be used: apply this outcome ([`Reason::AttemptsSpent`]).
+    Spent(Outcome),
+}
+
+/// What came of a request under [`PREFIX`].
+#[derive(Debug)]
+pub enum Served {
+    /// Nothing that concerns a journey: a page, a file, an enrolment.
+    Answer(Reply),
+    /// A proof was given and is recorded in the session (already committed).
+    Passed {
+        /// The event that asked for it.
+        event: Arc<str>,
+        /// The decision that asked for it.
+        decision_id: Arc<str>,
+        /// How it was proven.
+        method: Method,
+        /// Whose proof it is; a device on which a proof of strength 2 or more was given is known for this account.
+        account: Option<Id>,
+        /// Sends the client on.
+        reply: Reply,
+    },
+    /// A wrong answer was given and counted; the client may try again.
+    Failed {
+        /// The event that asked.
+        event: Arc<str>,
+        /// The decision that asked.
+        decision_id: Arc<str>,
+        /// What was tried.
+        method: Method,
+        /// Shows the page again.
+        reply: Reply,
+    },
+    /// The last wrong answer was given: apply `on_fail` ([`Reason::AttemptsSpent`]) and answer with
+    /// [`Challenges::refusal`]. The method is locked already; the parked request is dropped.
+    Spent {
+        /// The event that asked.
+        event: Arc<str>,
+        /// The decision that asked.
+        decision_id: Arc<str>,
+        /// What was tried.
+        method: Method,
+        /// What the policy says happens now.
+        on_fail: Outcome,
+        /// The account whose proof it would have been.
+        account: Option<Id>,
+    },
+}
+
+/// A refusal, as far as the client may know it.
+#[derive(Clone, Debug)]
+pub struct Refused<'a> {
+    /// 400 to 503.
+    pub status: http::StatusCode,
+    /// The word for `Stepward-Outcome`: `block`, `throttle`, `lock_out`.
+    pub outcome: decision::Verb,
+    /// Why, for choosing a general text; signals are never named.
+    pub reason: Reason,
+    /// Key of the message that the policy wants told.
+    pub tell: Option<&'a str>,
+    /// Id of the decision.
+    pub decision_id: &'a str,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
+}
+
+/// Why challenges cannot be run at all: told at start.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// Messages do not parse or lack a key.
+    #[error(transparent)]
+    Locale(#[from] crate::locale::LocaleError),
+    /// Mail settings cannot be used.
+    #[error(transparent)]
+    Mail(#[from] crate::mail::MailError),
+    /// A page does not parse.
+    #[error("page template: {0}")]
+    Page(String),
+}
+
+impl Challenges {
+    /// Ready to run with these settings; the mail server is not contacted yet.
+    ///
+    /// # Errors
+    /// When messages, pages or mail settings cannot be used.
+    pub fn new(
+        pages: &settings::Pages,
+        mail: Option<&settings::Mail>,
+        keys: Arc<Keys>,
+        store: Arc<AnyStore>,
+        sessions: Sessions,
+        clock: Clock,
+    ) -> Result<Self, Trouble> {
+        Ok(Challenges {
+            keys,
+            store,
+            sessions,
+            clock,
+            mailer: mail.map(Mailer::new).transpose()?,
+            locales: Locales::load(&pages.language, pages.locales.as_deref())?,
+            pages: page::Pages::new(pages.service_name.clone())?,
+        })
+    }
+
+    /// The methods that this process can run; e-mail codes only with mail settings.
+    pub fn runnable(&self) -> BTreeSet<Method> {
+        let mail = self.mailer.is_some().then_some(Method::EmailCode);
+        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).collect()
+    }
+
+    /// Issues a challenge: parks the request or the withheld answer, mails a code where that comes first, and makes
+    /// the reply. Cookies that belong to it are in the reply.
+    ///
+    /// # Errors
+    /// When the state store does not answer; nothing was asked then.
+    pub async fn begin(&self, demand: Demand<'_>) -> Stored<Begun> {
+        begin::begin(self, demand).await
+    }
+
+    /// Answers a request under [`PREFIX`] (the key set is journey's own). `subject` is the verified one, if any.
+    /// Cookies that belong to the answer are in it.
+    ///
+    /// # Errors
+    /// When the state store does not answer; nothing was proven then.
+    pub async fn serve(
+        &self,
+        arrival: &Arrival,
+        session: &mut SessionHandle,
+        subject: Option<&Subject>,
+    ) -> Stored<Served> {
+        serve::serve(self, arrival, session, subject).await
+    }
+
+    /// Looks at what was parked under this id, without taking it. `None` where it is gone or someone else's: another
+    /// session, subject, host or parking cookie, or a request from another site.
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn peek(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        subject: Option<&Subject>,
+        id: &str,
+    ) -> Stored<Option<Parked>> {
+        parking::peek(self, arrival, session, subject, id).await
+    }
+
+    /// Takes what was parked: for exactly one caller, ever.
+    ///
+    /// # Errors
+    /// When the state store does not answer; it may have been taken then, and must not be sent.
+    pub async fn take(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        subject: Option<&Subject>,
+        id: &str,
+    ) -> Stored<Option<Parked>> {
+        parking::take(self, arrival, session, subject, id).await
+    }
+
+    /// Drops what was parked, after a refusal.
+    ///
+    /// # Errors
+    /// When the state store does not answer; it then ends by its expiry.
+    pub async fn discard(&self, id: &str) -> Stored<()> {
+        parking::discard(self, id).await
+    }
+
+    /// The answer to a refused request: a page or a problem document (RFC 9457), by client kind.
+    pub fn refusal(&self, arrival: &Arrival, refused: &Refused<'_>) -> Reply {
+        problem::refusal(self, arrival, refused)
+    }
+
+    /// Addresses of accounts; see [`contacts::Contacts`].
+    pub fn contacts(&self) -> contacts::Contacts<'_> {
+        contacts::Contacts { challenges: self }
+    }
+}

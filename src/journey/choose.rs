@@ -1,0 +1,105 @@
+//! Which event a request is: candidates in order of specificity, the first whose predicates are not false.
+//!
+//! A predicate that is unknown counts as true: a request cannot dodge its event by leaving out what tells it apart.
+
+use std::{borrow::Cow, sync::Arc};
+
+use stepward_core::{
+    event::matcher::Candidate,
+    expr::{Condition, SlotSet, Truth},
+    facts::Facts,
+    policy::{Mode, Policy},
+    request::{Body, Request},
+};
+
+use crate::{
+    journey::{Parts, stand, visit::Visit},
+    signals::free,
+};
+
+/// Largest batch that is decided element by element; a larger one is refused by the strictest of its first elements.
+pub const BATCH_MAX: usize = 64;
+
+/// An event that a request is.
+pub struct Choice {
+    /// Index of the policy in the release.
+    pub index: usize,
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// What the path's parameters are.
+    pub parameters: Vec<(Arc<str>, Arc<str>)>,
+    /// The request, or one element of its batch.
+    pub request: Request,
+}
+
+/// What a request was found to be.
+#[derive(Default)]
+pub struct Chosen {
+    /// The event that decides; several for a batch.
+    pub enforced: Vec<Choice>,
+    /// Events in shadow that cover it too.
+    pub shadows: Vec<Choice>,
+}
+
+/// Finds out which event a request is. The session is loaded first only if a predicate reads it.
+pub async fn choose(parts: &Parts, visit: &mut Visit) -> Result<Chosen, stand::Loss> {
+    let reads_session = visit.seen.candidates.iter().any(|it| {
+        let plan = visit.seen.release.plans.get(it.policy);
+        plan.is_some_and(|plan| plan.chooses_by_session())
+    });
+    if reads_session {
+        stand::read_session(parts, visit).await?;
+    }
+    let mut chosen = Chosen::default();
+    let arrival = visit.arrival.clone();
+    for request in elements(&arrival.request) {
+        for candidate in &visit.seen.candidates {
+            let Some(policy) = visit.seen.release.policies.get(candidate.policy) else { continue };
+            if !applies(parts, visit, policy, candidate, &request) {
+                continue;
+            }
+            let choice = Choice {
+                index: candidate.policy,
+                policy: policy.clone(),
+                parameters: candidate.parameters.clone(),
+                request: request.clone().into_owned(),
+            };
+            match policy.mode {
+                Mode::Enforce => {
+                    chosen.enforced.push(choice);
+                    break;
+                }
+                Mode::Shadow => chosen.shadows.push(choice),
+                Mode::Off => {}
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// A batch is decided element by element; anything else is its own only element.
+fn elements(request: &Request) -> Vec<Cow<'_, Request>> {
+    match &request.body {
+        Body::Batch(elements) => elements
+            .iter()
+            .take(BATCH_MAX)
+            .map(|element| Cow::Owned(Request { body: Body::Fields(element.clone()), ..request.clone() }))
+            .collect(),
+        Body::Unread | Body::Empty | Body::Fields(_) => vec![Cow::Borrowed(request)],
+    }
+}
+
+fn applies(parts: &Parts, visit: &Visit, policy: &Policy, candidate: &Candidate, request: &Request) -> bool {
+    let matches = policy.covers.get(candidate.cover).and_then(|cover| cover.matches.as_ref());
+    if matches.is_none() && policy.only_if.is_none() {
+        return true;
+    }
+    let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
+    stand::read_request(policy, &candidate.parameters, request, &mut facts);
+    free::learn(&stand::known(parts, visit, policy, request), policy, &mut facts);
+    let holds = |condition: Option<&Condition>| match condition.map(|it| it.eval(&facts, &mut SlotSet::default())) {
+        Some(Truth::False) => false,
+        Some(Truth::True | Truth::Unknown | Truth::Pending) | None => true,
+    };
+    holds(matches) && holds(policy.only_if.as_ref())
+}

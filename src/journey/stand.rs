@@ -1,0 +1,274 @@
+//! How things stand with a request: one call to the store, then the loop of asking the core and fetching.
+
+use std::{sync::Arc, time::Duration};
+
+use stepward_core::{
+    decide::{self, Answer},
+    decision::{Decision, LockOut, Outcome, Reason, Scope},
+    facts::{Facts, SlotId},
+    policy::{OnStateLoss, Origin, Policy},
+    request::{self, Request},
+};
+use tokio::time::Instant;
+
+use crate::{
+    actions::{self, within},
+    journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
+    keys::Purpose,
+    signals::{self, Asked, Who, free},
+    store::{Begin, Drawer, Id, Standing, StateError, StateStore, Stored, Touch},
+};
+
+/// The store did not answer; the event gets its strict action.
+#[derive(Debug)]
+pub struct Loss(pub StateError);
+
+/// Whether deciding counts as a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touching {
+    /// It does: counters of tries rise before anything is decided.
+    Hit,
+    /// It does not: a recheck, a shadow, a second look after the app's answer.
+    Look,
+}
+
+/// One decision and what it was made of.
+pub struct Ruled {
+    /// The decision.
+    pub decision: Decision,
+    /// The event with its facts.
+    pub decided: Decided,
+}
+
+/// Decides one event of a request and records it.
+///
+/// # Errors
+/// When the state store is lost and the policy does not say that the event goes on without it.
+pub async fn decide(parts: &Parts, visit: &mut Visit, event: &Choice, touching: Touching) -> Result<Ruled, Loss> {
+    let started = Instant::now();
+    let (facts, who, locked_until_ms) = stand(parts, visit, event, touching).await?;
+    let mut decided = Decided {
+        index: event.index,
+        policy: event.policy.clone(),
+        request: event.request.clone(),
+        facts,
+        who,
+        decision_id: actions::fresh_decision_id(),
+    };
+    let decision = match locked_until_ms {
+        Some(until_ms) => locked_out(until_ms - visit.now_ms),
+        None => settle(parts, visit, &mut decided).await,
+    };
+    record::decision(parts, visit, &decided, &decision, started.elapsed());
+    Ok(Ruled { decision, decided })
+}
+
+/// The same event decided again on what is known now, without asking the store: after the app's answer.
+pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision {
+    let started = Instant::now();
+    decided.facts.proofs = visit.proofs(parts);
+    decided.facts.units = visit.units(parts);
+    free::learn(&known(parts, visit, &decided.policy, &decided.request), &decided.policy, &mut decided.facts);
+    decided.decision_id = actions::fresh_decision_id();
+    let decision = settle(parts, visit, decided).await;
+    record::decision(parts, visit, decided, &decision, started.elapsed());
+    decision
+}
+
+/// How things stand with an event that was counted before, without counting it again.
+///
+/// # Errors
+/// When the state store is lost.
+pub async fn look(parts: &Parts, visit: &mut Visit, event: Choice) -> Result<Decided, Loss> {
+    let (facts, who, _) = stand(parts, visit, &event, Touching::Look).await?;
+    let Choice { index, policy, request, .. } = event;
+    Ok(Decided { index, policy, request, facts, who, decision_id: actions::fresh_decision_id() })
+}
+
+/// The strictest of several decisions, with everything they were made of; the event that decides comes first.
+pub fn strictest(rulings: Vec<Ruled>) -> (Decision, Vec<Decided>) {
+    let mut all = Vec::with_capacity(rulings.len());
+    let mut strictest: Option<Decision> = None;
+    for Ruled { decision, decided } in rulings {
+        let is_stricter = strictest.as_ref().is_none_or(|before| decision.outcome.verb() > before.outcome.verb());
+        all.insert(if is_stricter { 0 } else { all.len() }, decided);
+        strictest = Some(match strictest {
+            Some(before) => decide::strictest(before, decision),
+            None => decision,
+        });
+    }
+    (strictest.unwrap_or_else(|| Decision::refused(Reason::Internal)), all)
+}
+
+/// The loop: ask the core, fetch what it needs, ask again. Ends because whatever was asked for becomes a reading.
+async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision {
+    let policy = decided.policy.clone();
+    let deadline = Instant::now() + Duration::from_millis(policy.budget.time_ms);
+    let mut paid_calls_left = policy.budget.paid_calls;
+    for _ in 0..=policy.slots.len() {
+        let wanted = match decide::decide(&policy, &decided.facts) {
+            Answer::Decided(decision) => return decision,
+            Answer::Needs(wanted) => wanted,
+        };
+        let asked: Vec<_> = wanted.iter().filter_map(|id| Some((id, policy.slots.get(usize::from(id.0))?))).collect();
+        let answers = {
+            let ask = ask(visit, &policy, &decided.facts);
+            parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left).await
+        };
+        for (slot, reading, provenance) in answers {
+            decided.facts.learn(slot, reading, provenance);
+        }
+        decide::over_budget(&mut decided.facts, wanted);
+    }
+    // The core promises to end within as many rounds as there are slots; if it ever did not, nobody gets in.
+    Decision::refused(Reason::Internal)
+}
+
+fn ask<'a>(visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
+    let request = &visit.arrival.request;
+    signals::Ask {
+        tenant: &visit.arrival.route.tenant,
+        event: &policy.event,
+        ip: request.client_ip,
+        email: signals::email_of(policy, facts, visit.identified.email.as_deref()),
+        user: visit.identified.subject.as_ref().map(|subject| &*subject.name),
+        user_agent: request.header("user-agent"),
+        now_ms: visit.now_ms,
+    }
+}
+
+/// Reads facts and `where` values from the request.
+pub fn read_request(policy: &Policy, parameters: &[(Arc<str>, Arc<str>)], request: &Request, facts: &mut Facts) {
+    for (at, slot) in policy.slots.iter().enumerate() {
+        let source = match &slot.origin {
+            Origin::Fact(index) => policy.facts.get(*index).map(|fact| &fact.source),
+            Origin::Request(source) => Some(source),
+            Origin::Catalogue | Origin::Remembered(_) | Origin::Response(_) => None,
+        };
+        if let (Some(source), Ok(at)) = (source, u16::try_from(at)) {
+            let reading = request::read(request, source, slot.kind, parameters);
+            signals::learn(facts, policy, SlotId(at), reading, "request");
+        }
+    }
+}
+
+/// Reads a session that a predicate needs, before the event is known.
+///
+/// # Errors
+/// When the state store is lost.
+pub async fn read_session(parts: &Parts, visit: &mut Visit) -> Result<(), Loss> {
+    let Some(session) = visit.unread_session(parts) else { return Ok(()) };
+    let begin = Begin { session: Some(session), ..Begin::default() };
+    let standing = within(parts.store.begin(visit.now_ms, begin)).await.map_err(Loss)?;
+    visit.receive(parts, standing.session.as_ref());
+    Ok(())
+}
+
+/// Everything that is known before the core is asked, and until when the request is locked out.
+async fn stand(
+    parts: &Parts,
+    visit: &mut Visit,
+    event: &Choice,
+    touching: Touching,
+) -> Result<(Facts, Who, Option<i64>), Loss> {
+    let policy = &event.policy;
+    let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
+    read_request(policy, &event.parameters, &event.request, &mut facts);
+    let release = visit.seen.release.clone();
+    let Some(plan) = release.plans.get(event.index) else { return Err(Loss(StateError::Unavailable)) };
+    let tenant = visit.arrival.route.tenant.clone();
+    let pseudonym = |kind: &'static str, fields: &[&[u8]]| {
+        let head = [kind.as_bytes(), tenant.as_bytes()];
+        parts.keys.pseudonym_of(&[&head[..], fields].concat())
+    };
+    let who = visit.who(parts, policy, &facts);
+    let asked = plan.ask(&who, &facts, policy, &pseudonym);
+    let standing = match read_standing(parts, visit, &who, &asked, touching).await {
+        Ok(standing) => standing,
+        Err(error) if goes_on_without_state(parts, policy, visit.now_ms) => {
+            tracing::warn!(%error, event = %policy.event, "deciding without the state store, as the policy says");
+            Standing::default()
+        }
+        Err(error) => return Err(Loss(error)),
+    };
+    // With the session read it may have turned out that the cookie's account was not to be believed.
+    let who = visit.who(parts, policy, &facts);
+    facts.proofs = visit.proofs(parts);
+    facts.units = visit.units(parts);
+    free::learn(&known(parts, visit, policy, &event.request), policy, &mut facts);
+    let open = |(account, drawer, id): (Id, Drawer, Id), sealed: &[u8]| {
+        let opened = parts.keys.open(purpose(drawer), &tenant, &[account, id].concat(), sealed).ok()?;
+        Some(opened.plain.to_vec())
+    };
+    asked.learn(plan, &standing, &who, &mut facts, policy, &open);
+    let locked = standing.locked_until_ms.iter().flatten().copied().filter(|until| *until > visit.now_ms).max();
+    Ok((facts, who, locked))
+}
+
+/// One call to the store: session, counters, entries, lock-outs.
+async fn read_standing(
+    parts: &Parts,
+    visit: &mut Visit,
+    who: &Who,
+    asked: &Asked,
+    touching: Touching,
+) -> Stored<Standing> {
+    let look = |(counted, meter, _): &(_, _, Touch)| (*counted, *meter, Touch::Look);
+    let looked: Vec<_>;
+    let meters = match touching {
+        Touching::Hit => &asked.meters,
+        Touching::Look => {
+            looked = asked.meters.iter().map(look).collect();
+            &looked
+        }
+    };
+    let locks = actions::locks(who);
+    let begin = Begin { session: visit.unread_session(parts), meters, locks: &locks, entries: &asked.entries };
+    let standing = within(parts.store.begin(visit.now_ms, begin)).await;
+    parts.store_answered(visit.now_ms, standing.is_ok());
+    let standing = standing?;
+    visit.receive(parts, standing.session.as_ref());
+    Ok(standing)
+}
+
+/// Whether the policy says that its event is decided without state. Degrading ends after a minute (DESIGN §6).
+fn goes_on_without_state(parts: &Parts, policy: &Policy, now_ms: i64) -> bool {
+    match policy.on_state_loss {
+        Some(OnStateLoss::Allow) => true,
+        Some(OnStateLoss::Degrade) => parts.store_lost_for_ms(now_ms) <= 60_000,
+        // No method that this build runs is free of state: a challenge could not be answered.
+        Some(OnStateLoss::Deny | OnStateLoss::StepUpLocal) | None => false,
+    }
+}
+
+/// What the entries of a drawer are sealed for.
+pub fn purpose(drawer: Drawer) -> Purpose {
+    match drawer {
+        Drawer::Authenticators => Purpose::Authenticator,
+        Drawer::Contacts => Purpose::Contact,
+        Drawer::Devices => Purpose::Device,
+        Drawer::Remembered => Purpose::Remembered,
+        Drawer::Traces => Purpose::Trace,
+    }
+}
+
+/// What is known without asking anybody.
+pub fn known<'a>(parts: &Parts, visit: &'a Visit, policy: &Policy, request: &'a Request) -> free::Known<'a> {
+    let record = visit.session.as_ref().map(|session| &session.record);
+    let is_done = |event: &Arc<str>| record.is_some_and(|record| record.has_succeeded(event));
+    free::Known {
+        now_ms: visit.now_ms,
+        request,
+        client: visit.arrival.client,
+        identified: &visit.identified,
+        subject: visit.subject(parts),
+        record,
+        proofs: visit.proofs(parts),
+        is_out_of_order: !policy.after.iter().all(is_done),
+    }
+}
+
+fn locked_out(for_ms: i64) -> Decision {
+    let lock = LockOut { what: Scope::Subject, for_ms: for_ms.max(0).unsigned_abs() };
+    Decision { outcome: Outcome::LockOut(lock), ..Decision::refused(Reason::LockedOut) }
+}

@@ -1,0 +1,90 @@
+//! What was decided, written down: one JSON line a decision, enough to replay it, and nothing that names a person.
+//!
+//! The request path only hands a record over; rendering, pseudonyms and writing happen on a thread of the log's own.
+//! It never waits for a disk: when the queue is full or the disk is, lines are counted as lost, `/readyz?verbose` says
+//! so, and writing resumes by itself.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    outcomes::record::Record,
+    settings::LogTarget,
+    telemetry::{Log, Metrics},
+};
+
+pub mod access;
+pub mod record;
+pub mod writer;
+
+/// How many of the newest decisions are kept for the API.
+const RECENT_MAX: usize = 1_000;
+
+/// Makes a pseudonym of a tenant's personal value; the same value gives the same one as long as the keys do.
+pub type Pseudonym = Arc<dyn Fn(&str, &str) -> [u8; 16] + Send + Sync>;
+
+/// The decision log of one gateway; clones share it.
+#[derive(Clone)]
+pub struct DecisionLog {
+    writer: Arc<writer::Writer<Record>>,
+    recent: Arc<Mutex<VecDeque<Arc<Value>>>>,
+}
+
+impl DecisionLog {
+    /// Opens the log; that it cannot be opened now is an error, that it cannot be written later is not.
+    pub fn open(target: &LogTarget, pseudonym: Pseudonym, metrics: Metrics) -> io::Result<Self> {
+        let recent: Arc<Mutex<VecDeque<Arc<Value>>>> = Arc::default();
+        let kept = recent.clone();
+        let render = move |record: Record| {
+            let line = record.line(&*pseudonym);
+            let text = line.to_string();
+            keep(&kept, line);
+            text
+        };
+        let writer = Arc::new(writer::Writer::open(Log::Decisions, target, render, metrics)?);
+        Ok(DecisionLog { writer, recent })
+    }
+
+    /// Hands a decision over; never waits.
+    pub fn record(&self, record: Record) {
+        self.writer.write(record);
+    }
+
+    /// The newest decisions that `wanted` accepts, newest first, at most `limit`.
+    pub fn recent(&self, limit: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Arc<Value>> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().rev().filter(|line| wanted(line)).take(limit).cloned().collect()
+    }
+
+    /// Why nothing can be written at the moment, if so.
+    pub fn trouble(&self) -> Option<String> {
+        self.writer.trouble()
+    }
+
+    /// Opens the file anew, after it was moved away by log rotation.
+    pub fn reopen(&self) {
+        self.writer.reopen();
+    }
+
+    /// Waits until everything handed over so far is written, at most so long; whether it was.
+    pub fn flush(&self, wait: Duration) -> bool {
+        self.writer.flush(wait)
+    }
+}
+
+fn keep(recent: &Mutex<VecDeque<Arc<Value>>>, line: Value) {
+    let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
+    if recent.len() >= RECENT_MAX {
+        recent.pop_front();
+    }
+    recent.push_back(Arc::new(line));
+}
+
+#[cfg(test)]
+mod tests;

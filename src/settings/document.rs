@@ -1,0 +1,490 @@
+//! `stepward.yaml` as people type it. The doc comments here are the descriptions an editor shows.
+//!
+//! Only shapes: what a value means, and whether it goes with the others, is `parse`'s business.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// How one Stepward process runs: where clients connect, which apps are behind it, where state lives.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Where clients connect.
+    pub listen: Vec<Listen>,
+    /// Only these peers may say who the client is (`X-Forwarded-For`, `X-Forwarded-Proto`, PROXY protocol). None if left out.
+    #[serde(default)]
+    #[schemars(extend("items" = {"type": "string", "format": "network"}))]
+    pub trusted_proxies: Vec<String>,
+    /// The apps behind, by name.
+    pub upstreams: BTreeMap<String, Upstream>,
+    /// Which host and path go to which upstream; the first that fits counts. A host that is not listed gets 421.
+    pub routes: Vec<Route>,
+    /// Who is asking: the first that yields a subject counts.
+    #[serde(default)]
+    pub subject: Vec<Subject>,
+    /// Where state lives.
+    #[serde(default)]
+    pub state: State,
+    /// Folder of policies.
+    #[serde(default = "Document::policies")]
+    pub policies: String,
+    /// Folder of connectors. `connectors` is used if it exists.
+    #[serde(default)]
+    pub connectors: Option<String>,
+    /// Secrets that connectors use, by `<connector>.<name>`.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
+    /// Console and API; every call carries a token.
+    #[serde(default)]
+    pub admin: Option<Plane>,
+    /// The decisions address (`/authorize`, `/access`, `/ssf/events`).
+    #[serde(default)]
+    #[schemars(extend("not_built" = true))]
+    pub decisions: Option<Value>,
+    /// WebAuthn.
+    #[serde(default)]
+    #[schemars(extend("not_built" = true))]
+    pub passkeys: Option<Value>,
+    /// `/livez`, `/readyz` and `/metrics`.
+    #[serde(default)]
+    pub health: Option<Plane>,
+    /// How codes are mailed; without it no policy can ask for an `email_code`.
+    #[serde(default)]
+    pub mail: Option<Mail>,
+    /// What happens to requests that are no event.
+    #[serde(default)]
+    pub unmatched: Unmatched,
+    /// Lists of yours by name, for `ip.lists` and `email.lists`; read again when their files change.
+    #[serde(default)]
+    pub lists: BTreeMap<String, List>,
+    /// GeoIP databases of yours (`.mmdb`).
+    #[serde(default)]
+    pub geo: Geo,
+    /// How long sessions last.
+    #[serde(default)]
+    pub sessions: Sessions,
+    /// Limits on every part of a request.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Where decisions are logged, one JSON line each.
+    #[serde(default)]
+    pub decision_log: LogTarget,
+    /// Where requests are logged, one JSON line each; nowhere if left out.
+    #[serde(default)]
+    pub access_log: Option<LogTarget>,
+    /// How pages look and speak.
+    #[serde(default)]
+    pub pages: Pages,
+}
+
+impl Document {
+    fn policies() -> String {
+        "policies".into()
+    }
+}
+
+/// One address that clients connect to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// The address, such as `0.0.0.0:8443`; port 0 lets the system choose.
+    #[schemars(extend("format" = "address"))]
+    pub address: String,
+    /// The certificate to serve; plain text (HTTP/1.1 and h2c) without it.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// Whether every connection begins with a PROXY protocol header (v1 or v2).
+    #[serde(default)]
+    pub proxy_protocol: bool,
+}
+
+/// A certificate chain and its key, as PEM files that are read again on reload.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Chain, leaf first.
+    pub certificate: String,
+    /// Private key.
+    pub key: String,
+    /// More certificates for other names, chosen by SNI.
+    #[serde(default)]
+    pub others: Vec<Certificate>,
+}
+
+/// A certificate for other names.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// Chain, leaf first.
+    pub certificate: String,
+    /// Private key.
+    pub key: String,
+}
+
+/// An app behind Stepward.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Scheme, host and port: `http://127.0.0.1:8081`, `https://app.internal`.
+    #[schemars(extend("format" = "origin"))]
+    pub url: String,
+    /// Where to connect instead of the host in `url`: several `host:port`, used in turn; a dead one is skipped.
+    #[serde(default)]
+    #[schemars(extend("items" = {"type": "string", "format": "host_port"}))]
+    pub addresses: Vec<String>,
+    /// The name that is verified and sent as SNI, if it is not the host in `url`.
+    #[serde(default)]
+    pub tls_name: Option<String>,
+    /// A CA bundle (PEM) instead of the system's.
+    #[serde(default)]
+    pub ca: Option<String>,
+    /// Speak HTTP/2 to it (h2 over TLS, h2c without); needed for gRPC.
+    #[serde(default)]
+    pub http2: bool,
+    /// How long a connection may take.
+    #[serde(default = "Upstream::connect")]
+    #[schemars(extend("format" = "duration"))]
+    pub connect: String,
+    /// How long it may be silent.
+    #[serde(default = "Upstream::read")]
+    #[schemars(extend("format" = "duration"))]
+    pub read: String,
+}
+
+impl Upstream {
+    fn connect() -> String {
+        "3s".into()
+    }
+
+    fn read() -> String {
+        "60s".into()
+    }
+}
+
+/// Which requests go to an upstream.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// A host, or `*.example.com` for any name under it; any host if left out.
+    #[serde(default)]
+    #[schemars(extend("format" = "host"))]
+    pub host: Option<String>,
+    /// A path prefix on segment boundaries.
+    #[serde(default = "Route::path")]
+    #[schemars(extend("format" = "path"))]
+    pub path: String,
+    /// Name of an upstream.
+    pub upstream: String,
+    /// Nothing crosses tenants.
+    #[serde(default = "Route::tenant")]
+    #[schemars(extend("format" = "name"))]
+    pub tenant: String,
+}
+
+impl Route {
+    fn path() -> String {
+        "/".into()
+    }
+
+    fn tenant() -> String {
+        "default".into()
+    }
+}
+
+/// Where a subject can be learnt.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A signed token.
+    Jwt(Jwt),
+    /// A session of the app, bound to the subject of the login that made it.
+    AppSession(AppSession),
+    /// Headers set by a trusted proxy.
+    Header(Header),
+}
+
+/// How a JWT is found and verified: issuer, audience and algorithm are always checked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Jwt {
+    /// Where the token is.
+    #[serde(default)]
+    pub from: TokenPlace,
+    /// `iss` must be this.
+    pub issuer: String,
+    /// `aud` must contain this.
+    pub audience: String,
+    /// Where the keys are: an https URL, or a file.
+    pub jwks: String,
+    /// The claim that names the subject.
+    #[serde(default = "Jwt::id")]
+    pub id: String,
+    /// The claim that tells human, service or agent; human where it is absent.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// The claim with a verified e-mail address.
+    #[serde(default)]
+    pub email: Option<String>,
+}
+
+impl Jwt {
+    fn id() -> String {
+        "sub".into()
+    }
+}
+
+/// Where a token is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenPlace {
+    /// `Authorization: Bearer`.
+    #[default]
+    Bearer,
+    /// A header of this name.
+    Header(String),
+    /// A cookie of this name.
+    Cookie(String),
+}
+
+/// A session of the app.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppSession {
+    /// The app's session cookie.
+    #[schemars(extend("format" = "token"))]
+    pub cookie: String,
+}
+
+/// Headers of a trusted proxy.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The header with the subject's name.
+    #[schemars(extend("format" = "token"))]
+    pub name: String,
+    /// The header with the e-mail address.
+    #[serde(default)]
+    #[schemars(extend("format" = "token"))]
+    pub email: Option<String>,
+}
+
+/// Where state lives.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// What kind of store.
+    #[serde(default)]
+    pub store: Store,
+    /// Folder of the embedded store.
+    #[serde(default = "State::path")]
+    pub path: String,
+    /// The key ring; `keys.yaml` in the store's folder if left out, made on first start.
+    #[serde(default)]
+    pub keys: Option<Keys>,
+    /// Where Redis is.
+    #[serde(default)]
+    #[schemars(extend("not_built" = true))]
+    pub url: Option<Value>,
+}
+
+impl State {
+    fn path() -> String {
+        "data".into()
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State { store: Store::Embedded, path: State::path(), keys: None, url: None }
+    }
+}
+
+/// A kind of store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// In this process, kept on disk.
+    #[default]
+    Embedded,
+    /// In this process, gone when it ends. For trials.
+    Memory,
+    /// Shared by many nodes.
+    #[schemars(extend("not_built" = true))]
+    Redis,
+}
+
+/// A key ring.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Its file.
+    pub file: String,
+}
+
+/// A secret by reference; never its text.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Secret {
+    /// An environment variable.
+    Env(String),
+    /// A file whose trailing newline does not count.
+    File(String),
+}
+
+/// An address that is not for clients.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Plane {
+    /// The address.
+    #[schemars(extend("format" = "address"))]
+    pub address: String,
+}
+
+/// How mail is sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// `smtp://host:port` (STARTTLS when offered) or `smtps://host:port`.
+    #[schemars(extend("format" = "smtp"))]
+    pub smtp: String,
+    /// User name, if the server wants one.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Password, if the server wants one.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// The sender.
+    #[schemars(extend("format" = "email"))]
+    pub from: String,
+}
+
+/// What happens to requests that are no event.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmatched {
+    /// They are forwarded.
+    #[default]
+    Forward,
+    /// They are refused.
+    Block,
+}
+
+/// A list of yours.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct List {
+    /// What it lists.
+    pub kind: ListKind,
+    /// One entry a line; `#` begins a comment.
+    pub file: String,
+}
+
+/// What a list lists.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ListKind {
+    /// Addresses and networks.
+    Ip,
+    /// E-mail addresses, or `@domain` for every address of a domain.
+    Email,
+}
+
+/// GeoIP databases.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Geo {
+    /// A city or country database.
+    #[serde(default)]
+    pub city: Option<String>,
+    /// An ASN database.
+    #[serde(default)]
+    pub asn: Option<String>,
+}
+
+/// How long sessions last.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// Without a request; NIST SP 800-63B-4 allows an hour at AAL2.
+    #[schemars(extend("format" = "duration"))]
+    pub idle: String,
+    /// In all.
+    #[schemars(extend("format" = "duration"))]
+    pub absolute: String,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Sessions { idle: "1h".into(), absolute: "12h".into() }
+    }
+}
+
+/// Limits on every part of a request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Header fields in all, as a size.
+    #[schemars(extend("format" = "size"))]
+    pub header_max: String,
+    /// How many header fields.
+    #[schemars(range(min = 1, max = 1000))]
+    pub header_fields_max: usize,
+    /// From the first byte of a request to the end of its header.
+    #[schemars(extend("format" = "duration"))]
+    pub header_deadline: String,
+    /// For a body that an event reads, first byte to last.
+    #[schemars(extend("format" = "duration"))]
+    pub body_deadline: String,
+    /// Connections from one address; 0 for no limit.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub connections_per_ip_max: usize,
+    /// How long open requests may finish after SIGTERM.
+    #[schemars(extend("format" = "duration"))]
+    pub drain: String,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            header_max: "64KiB".into(),
+            header_fields_max: 100,
+            header_deadline: "10s".into(),
+            body_deadline: "30s".into(),
+            connections_per_ip_max: 0,
+            drain: "30s".into(),
+        }
+    }
+}
+
+/// Where lines are written.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogTarget {
+    /// Standard output.
+    #[default]
+    Stdout,
+    /// Appended to this file; SIGUSR1 opens it anew.
+    File(String),
+}
+
+/// How pages look and speak.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pages {
+    /// What the protected service is called.
+    pub service_name: String,
+    /// Language where none of the browser's is there.
+    #[schemars(extend("format" = "language"))]
+    pub language: String,
+    /// Folder of `*.ftl` files that add to or replace messages.
+    pub locales: Option<String>,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Pages { service_name: "this service".into(), language: "en".into(), locales: None }
+    }
+}

@@ -1,0 +1,467 @@
+//! From the document to settings that are ready to use, or to everything that keeps it from being used.
+//!
+//! Shapes and forms were checked before; this is about what goes together, and what is there.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use stepward_core::diagnostic::{self, Diagnostic, Severity};
+
+use crate::settings::{
+    self, Presence, Settings, check,
+    document::{self, Document},
+    format,
+    tree::Node,
+};
+
+/// Settings as far as they can be made, and everything found.
+pub(super) fn parse(
+    file: &Arc<str>,
+    text: &str,
+    base: &Path,
+    presence: Presence,
+) -> (Option<Settings>, Vec<Diagnostic>) {
+    let tree = match Node::read(file, text) {
+        Ok(tree) => tree,
+        Err(finding) => return (None, vec![finding]),
+    };
+    let found = check::check(file, &settings::schema(), &tree);
+    if !found.is_empty() {
+        return (None, found);
+    }
+    let mut parser = Parser { file, tree: &tree, base, presence, found };
+    match serde_json::from_value(tree.to_json()) {
+        Ok(document) => {
+            let settings = parser.settings(&document);
+            (Some(settings), parser.found)
+        }
+        // The schema and the types come from the same declarations; should they ever differ, it is told, not passed.
+        Err(error) => (None, vec![Diagnostic::error("settings.unreadable", file, 0..0, error.to_string())]),
+    }
+}
+
+struct Parser<'a> {
+    file: &'a Arc<str>,
+    tree: &'a Node,
+    base: &'a Path,
+    presence: Presence,
+    found: Vec<Diagnostic>,
+}
+
+impl Parser<'_> {
+    fn settings(&mut self, document: &Document) -> Settings {
+        let listen = self.listen(document);
+        let upstreams = self.upstreams(document);
+        let settings = Settings {
+            listen,
+            trusted_proxies: document.trusted_proxies.iter().filter_map(|it| format::network(it)).collect(),
+            routes: self.routes(document),
+            upstreams,
+            subject: self.subject(document),
+            state: self.state(&document.state),
+            policies: self.folder(&document.policies, &["policies"]),
+            connectors: self.connectors(document),
+            secrets: self.secrets(document),
+            admin: self.admin(document),
+            health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
+            mail: self.mail(document),
+            unmatched: match document.unmatched {
+                document::Unmatched::Forward => settings::Unmatched::Forward,
+                document::Unmatched::Block => settings::Unmatched::Block,
+            },
+            lists: self.lists(document),
+            geo: settings::Geo {
+                city: document.geo.city.as_ref().map(|it| self.present(it, &["geo", "city"])),
+                asn: document.geo.asn.as_ref().map(|it| self.present(it, &["geo", "asn"])),
+            },
+            sessions: self.sessions(&document.sessions),
+            limits: limits(&document.limits),
+            decision_log: self.log_target(&document.decision_log),
+            access_log: document.access_log.as_ref().map(|it| self.log_target(it)),
+            pages: settings::Pages {
+                service_name: document.pages.service_name.as_str().into(),
+                language: document.pages.language.as_str().into(),
+                locales: document.pages.locales.as_ref().map(|it| self.folder(it, &["pages", "locales"])),
+            },
+        };
+        self.addresses(&settings);
+        settings
+    }
+
+    fn listen(&mut self, document: &Document) -> Vec<settings::Listen> {
+        if document.listen.is_empty() {
+            self.error("listen.empty", &["listen"], "nothing to listen on", "add `- address: 127.0.0.1:8080`");
+        }
+        let mut listen = Vec::new();
+        for (at, entry) in document.listen.iter().enumerate() {
+            let Some(address) = format::address(&entry.address) else { continue };
+            let at = at.to_string();
+            let tls = self.certificates(entry, &["listen", &at, "tls"]);
+            let exposed = tls.is_empty() && !address.ip().is_loopback() && document.trusted_proxies.is_empty();
+            if exposed {
+                let message =
+                    "events that need a session are refused on this address: it is neither https nor loopback";
+                let help = "add `tls`, or name the proxy that ends TLS in `trusted_proxies`";
+                self.warning("transport.insecure", &["listen", &at, "address"], message, help);
+            }
+            listen.push(settings::Listen { address, tls, proxy_protocol: entry.proxy_protocol });
+            if entry.proxy_protocol && document.trusted_proxies.is_empty() {
+                let message = "no peer may send a PROXY protocol header: every connection here is refused";
+                self.error(
+                    "proxy_protocol.untrusted",
+                    &["listen", &at, "proxy_protocol"],
+                    message,
+                    "name the peers in `trusted_proxies`",
+                );
+            }
+        }
+        listen
+    }
+
+    fn certificates(&mut self, entry: &document::Listen, path: &[&str]) -> Vec<settings::Certificate> {
+        let Some(tls) = &entry.tls else { return Vec::new() };
+        let mut pairs = vec![(&tls.certificate, &tls.key)];
+        pairs.extend(tls.others.iter().map(|other| (&other.certificate, &other.key)));
+        let mut certificates = Vec::new();
+        for (certificate, key) in pairs {
+            certificates.push(settings::Certificate {
+                certificate: self.present(certificate, path),
+                key: self.present(key, path),
+            });
+        }
+        certificates
+    }
+
+    fn upstreams(&mut self, document: &Document) -> BTreeMap<Arc<str>, settings::Upstream> {
+        let mut upstreams = BTreeMap::new();
+        for (name, entry) in &document.upstreams {
+            let Some(origin) = format::origin(&entry.url) else { continue };
+            let path = ["upstreams", name.as_str()];
+            let mut addresses: Vec<_> = entry.addresses.iter().filter_map(|it| format::host_port(it, None)).collect();
+            if addresses.is_empty() {
+                addresses.push((origin.host.clone(), origin.port));
+            }
+            if !origin.secure && (entry.ca.is_some() || entry.tls_name.is_some()) {
+                self.error(
+                    "upstream.plain",
+                    &path,
+                    "`ca` and `tls_name` go with an https `url`",
+                    "write `url: https://…`",
+                );
+            }
+            let tls = origin.secure.then(|| settings::UpstreamTls {
+                name: entry.tls_name.as_deref().unwrap_or(&origin.host).into(),
+                ca: entry.ca.as_ref().map(|ca| self.present(ca, &["upstreams", name, "ca"])),
+            });
+            let name: Arc<str> = name.as_str().into();
+            let addresses = addresses.into_iter().map(|(host, port)| (Arc::from(host), port)).collect();
+            let (connect, read) = (time(&entry.connect), time(&entry.read));
+            upstreams
+                .insert(name.clone(), settings::Upstream { name, addresses, tls, http2: entry.http2, connect, read });
+        }
+        upstreams
+    }
+
+    fn routes(&mut self, document: &Document) -> Vec<settings::Route> {
+        if document.routes.is_empty() {
+            self.error("routes.empty", &["routes"], "no request would go anywhere", "add `- upstream: <name>`");
+        }
+        let mut routes: Vec<settings::Route> = Vec::new();
+        for (at, entry) in document.routes.iter().enumerate() {
+            let at = at.to_string();
+            if !document.upstreams.contains_key(&entry.upstream) {
+                let message = format!("there is no upstream `{}`", entry.upstream);
+                let near = diagnostic::nearest(&entry.upstream, document.upstreams.keys().map(String::as_str));
+                let help = near.map_or("name it under `upstreams`".into(), |near| format!("did you mean `{near}`?"));
+                self.error("upstream.unknown", &["routes", &at, "upstream"], &message, &help);
+            }
+            let host: Option<Arc<str>> = entry.host.as_deref().map(Arc::from);
+            if let Some(earlier) = routes.iter().find(|earlier| covers(earlier, host.as_deref(), &entry.path)) {
+                let message = format!("no request comes here: an earlier route takes `{}` first", earlier.path);
+                self.warning(
+                    "route.unreachable",
+                    &["routes", &at, "upstream"],
+                    &message,
+                    "put the narrower route first",
+                );
+            }
+            routes.push(settings::Route {
+                host,
+                path: entry.path.as_str().into(),
+                upstream: entry.upstream.as_str().into(),
+                tenant: entry.tenant.as_str().into(),
+            });
+        }
+        routes
+    }
+
+    fn subject(&mut self, document: &Document) -> Vec<settings::SubjectSource> {
+        let mut sources = Vec::new();
+        for (at, entry) in document.subject.iter().enumerate() {
+            let at = at.to_string();
+            sources.push(match entry {
+                document::Subject::Jwt(jwt) => {
+                    settings::SubjectSource::Jwt(self.jwt(jwt, &["subject", &at, "jwt", "jwks"]))
+                }
+                document::Subject::AppSession(session) => {
+                    settings::SubjectSource::AppSession { cookie: session.cookie.as_str().into() }
+                }
+                document::Subject::Header(header) => {
+                    if document.trusted_proxies.is_empty() {
+                        let message = format!("nobody may set `{}`: there are no trusted proxies", header.name);
+                        self.error(
+                            "subject.untrusted",
+                            &["subject", &at],
+                            &message,
+                            "name the proxy in `trusted_proxies`",
+                        );
+                    }
+                    let lower = |name: &String| Arc::from(name.to_ascii_lowercase());
+                    settings::SubjectSource::Header {
+                        name: lower(&header.name),
+                        email: header.email.as_ref().map(lower),
+                    }
+                }
+            });
+        }
+        sources
+    }
+
+    fn jwt(&mut self, jwt: &document::Jwt, path: &[&str]) -> settings::JwtSource {
+        let jwks: Arc<str> = match jwt.jwks.split_once("://") {
+            Some(("https", _)) => jwt.jwks.as_str().into(),
+            Some(("http", rest)) if ["127.0.0.1", "localhost", "[::1]"].iter().any(|it| rest.starts_with(it)) => {
+                jwt.jwks.as_str().into()
+            }
+            Some(_) => {
+                let message =
+                    format!("`{}` could be changed on its way: keys come over https or from a file", jwt.jwks);
+                self.error("jwks.insecure", path, &message, "write an `https://` address");
+                jwt.jwks.as_str().into()
+            }
+            None => self.present(&jwt.jwks, path).display().to_string().into(),
+        };
+        settings::JwtSource {
+            from: match &jwt.from {
+                document::TokenPlace::Bearer => settings::TokenPlace::Bearer,
+                document::TokenPlace::Header(name) => settings::TokenPlace::Header(name.to_ascii_lowercase().into()),
+                document::TokenPlace::Cookie(name) => settings::TokenPlace::Cookie(name.as_str().into()),
+            },
+            issuer: jwt.issuer.as_str().into(),
+            audience: jwt.audience.as_str().into(),
+            jwks,
+            id: jwt.id.as_str().into(),
+            kind: jwt.kind.as_deref().map(Arc::from),
+            email: jwt.email.as_deref().map(Arc::from),
+        }
+    }
+
+    fn state(&mut self, state: &document::State) -> settings::State {
+        let path = match state.store {
+            document::Store::Memory => None,
+            document::Store::Embedded | document::Store::Redis => Some(self.base.join(&state.path)),
+        };
+        let keys = match &state.keys {
+            Some(keys) => Some(self.base.join(&keys.file)),
+            None => path.as_ref().map(|path| path.join("keys.yaml")),
+        };
+        settings::State { path, keys }
+    }
+
+    /// The folder that is named has to be there; the one that is not is used if it is there.
+    fn connectors(&mut self, document: &Document) -> Option<PathBuf> {
+        match &document.connectors {
+            Some(folder) => Some(self.folder(folder, &["connectors"])),
+            None => Some(self.base.join("connectors")).filter(|folder| folder.is_dir()),
+        }
+    }
+
+    fn secrets(&mut self, document: &Document) -> BTreeMap<Arc<str>, settings::Secret> {
+        let named = document.secrets.iter();
+        named.map(|(name, secret)| (Arc::from(name.as_str()), self.secret(secret, &["secrets", name]))).collect()
+    }
+
+    fn secret(&mut self, secret: &document::Secret, path: &[&str]) -> settings::Secret {
+        let secret = match secret {
+            document::Secret::Env(name) => settings::Secret::Env(name.as_str().into()),
+            document::Secret::File(file) => settings::Secret::File(self.base.join(file)),
+        };
+        if let Err(why) = secret.reveal() {
+            self.missing("secret.missing", path, format!("there is no secret at {why}"));
+        }
+        secret
+    }
+
+    fn admin(&mut self, document: &Document) -> Option<SocketAddr> {
+        let address = format::address(&document.admin.as_ref()?.address)?;
+        if !address.ip().is_loopback() {
+            let message = "the admin address can be reached from other machines, without TLS";
+            self.warning("admin.exposed", &["admin", "address"], message, "listen on 127.0.0.1 and use an SSH tunnel");
+        }
+        Some(address)
+    }
+
+    fn mail(&mut self, document: &Document) -> Option<settings::Mail> {
+        let mail = document.mail.as_ref()?;
+        let login = match (&mail.user, &mail.password) {
+            (Some(user), Some(password)) => {
+                Some((Arc::from(user.as_str()), self.secret(password, &["mail", "password"])))
+            }
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                self.error("mail.login", &["mail"], "`user` and `password` go together", "write both, or neither");
+                None
+            }
+        };
+        Some(settings::Mail { smtp: mail.smtp.as_str().into(), login, from: mail.from.as_str().into() })
+    }
+
+    fn lists(&mut self, document: &Document) -> BTreeMap<Arc<str>, settings::List> {
+        let mut lists = BTreeMap::new();
+        for (name, list) in &document.lists {
+            let kind = match list.kind {
+                document::ListKind::Ip => settings::ListKind::Ip,
+                document::ListKind::Email => settings::ListKind::Email,
+            };
+            let file = self.present(&list.file, &["lists", name, "file"]);
+            lists.insert(Arc::from(name.as_str()), settings::List { kind, file });
+        }
+        lists
+    }
+
+    fn sessions(&mut self, sessions: &document::Sessions) -> settings::SessionLimits {
+        let (idle, absolute) = (time(&sessions.idle), time(&sessions.absolute));
+        if idle > absolute {
+            self.error(
+                "sessions.idle",
+                &["sessions", "idle"],
+                "`idle` is longer than `absolute`",
+                "make `absolute` longer",
+            );
+        }
+        settings::SessionLimits { idle, absolute }
+    }
+
+    fn log_target(&self, target: &document::LogTarget) -> settings::LogTarget {
+        match target {
+            document::LogTarget::Stdout => settings::LogTarget::Stdout,
+            document::LogTarget::File(file) => settings::LogTarget::File(self.base.join(file)),
+        }
+    }
+
+    /// No address twice, and no upstream that is ourselves: a request would go round for ever, past every policy.
+    fn addresses(&mut self, settings: &Settings) {
+        let mut own: Vec<(SocketAddr, Vec<String>)> = Vec::new();
+        let listed = settings.listen.iter().enumerate();
+        let mut candidates: Vec<_> =
+            listed.map(|(at, it)| (it.address, vec!["listen".to_string(), at.to_string(), "address".into()])).collect();
+        candidates.extend(settings.admin.map(|it| (it, vec!["admin".into(), "address".into()])));
+        candidates.extend(settings.health.map(|it| (it, vec!["health".into(), "address".into()])));
+        for (address, path) in candidates {
+            if address.port() != 0 && own.iter().any(|(other, _)| same(*other, address)) {
+                let path: Vec<_> = path.iter().map(String::as_str).collect();
+                self.error(
+                    "address.twice",
+                    &path,
+                    &format!("`{address}` is listened on already"),
+                    "choose another port",
+                );
+            }
+            own.push((address, path));
+        }
+        for (name, upstream) in &settings.upstreams {
+            for (host, port) in &upstream.addresses {
+                let Some(ip) = ip(host) else { continue };
+                if *port != 0 && own.iter().any(|(own, _)| same(*own, SocketAddr::new(ip, *port))) {
+                    let message = format!("upstream `{name}` points at Stepward itself (`{host}:{port}`)");
+                    self.error("upstream.own", &["upstreams", name, "url"], &message, "name the address of the app");
+                }
+            }
+        }
+    }
+
+    fn folder(&mut self, path: &str, at: &[&str]) -> PathBuf {
+        let folder = self.base.join(path);
+        if !folder.is_dir() {
+            self.missing("file.missing", at, format!("there is no folder `{}`", folder.display()));
+        }
+        folder
+    }
+
+    fn present(&mut self, path: &str, at: &[&str]) -> PathBuf {
+        let file = self.base.join(path);
+        if !file.is_file() {
+            self.missing("file.missing", at, format!("there is no file `{}`", file.display()));
+        }
+        file
+    }
+
+    fn missing(&mut self, code: &'static str, path: &[&str], message: String) {
+        let finding = Diagnostic::error(code, self.file, self.tree.span_at(path), message);
+        let severity = match self.presence {
+            Presence::Required => Severity::Error,
+            Presence::Advised => Severity::Warning,
+        };
+        self.found.push(Diagnostic { severity, ..finding }.help("paths are relative to this file"));
+    }
+
+    fn error(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
+        self.found.push(Diagnostic::error(code, self.file, self.span(path), message).help(help));
+    }
+
+    fn warning(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
+        self.found.push(Diagnostic::warning(code, self.file, self.span(path), message).help(help));
+    }
+
+    fn span(&self, path: &[&str]) -> Range<usize> {
+        self.tree.span_at(path)
+    }
+}
+
+fn limits(limits: &document::Limits) -> settings::Limits {
+    settings::Limits {
+        header_bytes_max: format::size(&limits.header_max).unwrap_or(65_536),
+        header_fields_max: limits.header_fields_max,
+        header_deadline: time(&limits.header_deadline),
+        body_deadline: time(&limits.body_deadline),
+        connections_per_ip_max: limits.connections_per_ip_max,
+        drain: time(&limits.drain),
+    }
+}
+
+/// The form was checked; nothing is the strictest reading of what was not.
+fn time(text: &str) -> Duration {
+    format::duration(text).unwrap_or(Duration::ZERO)
+}
+
+/// Whether an earlier route takes every request that a later one could.
+fn covers(earlier: &settings::Route, host: Option<&str>, path: &str) -> bool {
+    let same_host = match (earlier.host.as_deref(), host) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(earlier), Some(host)) => {
+            earlier == host
+                || earlier.strip_prefix('*').is_some_and(|suffix| host.ends_with(suffix) && !host.starts_with('*'))
+        }
+    };
+    let prefix = earlier.path.trim_end_matches('/');
+    same_host && path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn ip(host: &str) -> Option<IpAddr> {
+    if host == "localhost" { Some(Ipv4Addr::LOCALHOST.into()) } else { host.parse().ok() }
+}
+
+/// Whether two addresses meet: one of them may be every address of the machine.
+fn same(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = |ip: IpAddr| ip.is_unspecified();
+    let local = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
+    let (a, b) = (one.ip(), other.ip());
+    one.port() == other.port() && (a == b || (any(a) && local(b)) || (any(b) && local(a)))
+}

@@ -1,0 +1,132 @@
+//! Operators' own lists of addresses and e-mail addresses: `ip.lists`, `ip.is_listed`, `email.lists`, `email.is_listed`.
+//!
+//! It never guesses: an unreadable line refuses the whole file, at start by not starting, later by keeping the last
+//! good list. What is looked up in a list is either there or not, so these attributes are never unknown once loaded.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    net::IpAddr,
+    path::Path,
+    sync::Arc,
+};
+
+use ipnet::IpNet;
+
+use crate::{
+    settings::{List, ListKind},
+    signals::files::{FileError, Watched},
+};
+
+/// Largest file, in bytes.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Every list, by name.
+pub struct Lists {
+    ips: Vec<(Arc<str>, Watched<Networks>)>,
+    emails: Vec<(Arc<str>, Watched<Addresses>)>,
+}
+
+impl Lists {
+    /// Reads every list. One that cannot be read keeps the process from starting.
+    pub fn open(lists: &BTreeMap<Arc<str>, List>) -> Result<Self, FileError> {
+        let mut opened = Lists { ips: Vec::new(), emails: Vec::new() };
+        for (name, list) in lists {
+            let what = format!("list {name}");
+            match list.kind {
+                ListKind::Ip => opened.ips.push((name.clone(), Watched::open(what, &list.file, Networks::read)?)),
+                ListKind::Email => opened.emails.push((name.clone(), Watched::open(what, &list.file, Addresses::read)?)),
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Names of the lists that hold this address; `None` where there are no such lists.
+    pub fn of_ip(&self, ip: IpAddr) -> Option<Vec<Arc<str>>> {
+        let holding = self.ips.iter().filter(|(_, list)| list.now().holds(ip));
+        (!self.ips.is_empty()).then(|| holding.map(|(name, _)| name.clone()).collect())
+    }
+
+    /// Names of the lists that hold this e-mail address or its domain; `None` where there are no such lists.
+    pub fn of_email(&self, email: &str) -> Option<Vec<Arc<str>>> {
+        let holding = self.emails.iter().filter(|(_, list)| list.now().holds(email));
+        (!self.emails.is_empty()).then(|| holding.map(|(name, _)| name.clone()).collect())
+    }
+
+    /// Reads changed files again; blocks on the disk.
+    pub fn refresh(&self) {
+        for (_, list) in &self.ips {
+            list.refresh();
+        }
+        for (_, list) in &self.emails {
+            list.refresh();
+        }
+    }
+}
+
+/// Addresses and networks: one hash look-up for each prefix length that occurs.
+#[derive(Debug, Default, PartialEq)]
+struct Networks {
+    of_length: HashMap<(bool, u8), HashSet<IpAddr>>,
+    lengths: BTreeSet<(bool, u8)>,
+}
+
+impl Networks {
+    fn read(path: &Path) -> Result<Self, String> {
+        let mut networks = Networks::default();
+        for (number, line) in entries(&text(path)?) {
+            let network = line.parse::<IpNet>().or_else(|_| line.parse::<IpAddr>().map(IpNet::from));
+            let network = network.map_err(|_| format!("line {number} is neither an address nor a network"))?.trunc();
+            let length = (network.addr().is_ipv6(), network.prefix_len());
+            networks.of_length.entry(length).or_default().insert(network.network());
+            networks.lengths.insert(length);
+        }
+        Ok(networks)
+    }
+
+    fn holds(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.lengths.iter().filter(|(six, _)| *six == ip.is_ipv6()).any(|length| {
+            let network = IpNet::new(ip, length.1).map(|it| it.network());
+            network.is_ok_and(|network| self.of_length.get(length).is_some_and(|set| set.contains(&network)))
+        })
+    }
+}
+
+/// E-mail addresses and `@domain`s, in lower case.
+#[derive(Debug, Default, PartialEq)]
+struct Addresses(HashSet<String>);
+
+impl Addresses {
+    fn read(path: &Path) -> Result<Self, String> {
+        let mut addresses = HashSet::new();
+        for (number, line) in entries(&text(path)?) {
+            if line.rsplit_once('@').is_none_or(|(_, domain)| domain.is_empty()) || line.contains(char::is_whitespace) {
+                return Err(format!("line {number} is neither an e-mail address nor `@domain`"));
+            }
+            addresses.insert(line.to_lowercase());
+        }
+        Ok(Addresses(addresses))
+    }
+
+    fn holds(&self, email: &str) -> bool {
+        let email = email.trim().trim_end_matches('.').to_lowercase();
+        let domain = email.rfind('@').and_then(|at| email.get(at..));
+        self.0.contains(&email) || domain.is_some_and(|domain| self.0.contains(domain))
+    }
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|_| "cannot be read".to_string())?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(format!("is larger than {} MiB", FILE_BYTES_MAX / 1024 / 1024));
+    }
+    std::fs::read_to_string(path).map_err(|_| "cannot be read as UTF-8 text".to_string())
+}
+
+/// Entries with their line numbers; `#` begins a comment.
+fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+    lines
+        .map(|(at, line)| (at + 1, line.split('#').next().unwrap_or("").trim()))
+        .filter(|(_, line)| !line.is_empty())
+}

@@ -1,0 +1,132 @@
+//! Whichever store the settings name, behind one type: async functions in a trait do not make trait objects.
+
+use std::time::Duration;
+
+use crate::store::{
+    Amended, AnyStore, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, Revocation,
+    SessionRef, Standing, StateStore, Stored,
+};
+
+/// Passes a call on to the store that is there.
+macro_rules! pass {
+    ($self:ident . $call:ident ( $($argument:expr),* )) => {
+        match $self {
+            AnyStore::Embedded(store) => store.$call($($argument),*).await,
+        }
+    };
+}
+
+impl StateStore for AnyStore {
+    async fn begin(&self, now_ms: i64, begin: Begin<'_>) -> Stored<Standing> {
+        pass!(self.begin(now_ms, begin))
+    }
+
+    async fn refund(&self, now_ms: i64, who: Counted, meter: Meter) -> Stored<()> {
+        pass!(self.refund(now_ms, who, meter))
+    }
+
+    async fn lock(&self, who: Counted, until_ms: i64) -> Stored<()> {
+        pass!(self.lock(who, until_ms))
+    }
+
+    async fn unlock(&self, who: Counted) -> Stored<()> {
+        pass!(self.unlock(who))
+    }
+
+    async fn establish(
+        &self,
+        now_ms: i64,
+        replaces: Option<SessionRef>,
+        session: SessionRef,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<()> {
+        pass!(self.establish(now_ms, replaces, session, sealed, expires_ms))
+    }
+
+    async fn amend(
+        &self,
+        now_ms: i64,
+        session: SessionRef,
+        seen: u64,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<Amended> {
+        pass!(self.amend(now_ms, session, seen, sealed, expires_ms))
+    }
+
+    async fn end(&self, session: SessionRef) -> Stored<()> {
+        pass!(self.end(session))
+    }
+
+    async fn issue_challenge(
+        &self,
+        home: Id,
+        challenge: Id,
+        attempts: u32,
+        sealed: Vec<u8>,
+        expires_ms: i64,
+    ) -> Stored<()> {
+        pass!(self.issue_challenge(home, challenge, attempts, sealed, expires_ms))
+    }
+
+    async fn peek_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> Stored<Option<Vec<u8>>> {
+        pass!(self.peek_challenge(now_ms, home, challenge))
+    }
+
+    async fn attempt_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> Stored<Attempt> {
+        pass!(self.attempt_challenge(now_ms, home, challenge))
+    }
+
+    async fn spend_challenge(&self, now_ms: i64, home: Id, challenge: Id, nonce: Id) -> Stored<Once> {
+        pass!(self.spend_challenge(now_ms, home, challenge, nonce))
+    }
+
+    async fn park(&self, home: Id, parked: Id, sealed: Vec<u8>, expires_ms: i64) -> Stored<()> {
+        pass!(self.park(home, parked, sealed, expires_ms))
+    }
+
+    async fn peek_parked(&self, now_ms: i64, home: Id, parked: Id) -> Stored<Option<Vec<u8>>> {
+        pass!(self.peek_parked(now_ms, home, parked))
+    }
+
+    async fn take_parked(&self, now_ms: i64, home: Id, parked: Id, nonce: Id) -> Stored<Option<Vec<u8>>> {
+        pass!(self.take_parked(now_ms, home, parked, nonce))
+    }
+
+    async fn drop_parked(&self, home: Id, parked: Id) -> Stored<()> {
+        pass!(self.drop_parked(home, parked))
+    }
+
+    async fn claim(&self, now_ms: i64, scope: &'static str, token: Id, nonce: Id, expires_ms: i64) -> Stored<Once> {
+        pass!(self.claim(now_ms, scope, token, nonce, expires_ms))
+    }
+
+    async fn enrol(&self, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> Stored<()> {
+        pass!(self.enrol(account, drawer, id, sealed))
+    }
+
+    async fn enrolments(&self, account: Id, drawer: Drawer) -> Stored<Vec<Enrolment>> {
+        pass!(self.enrolments(account, drawer))
+    }
+
+    async fn retire(&self, account: Id, drawer: Drawer, id: Id) -> Stored<bool> {
+        pass!(self.retire(account, drawer, id))
+    }
+
+    async fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> Stored<bool> {
+        pass!(self.advance(account, drawer, id, to))
+    }
+
+    async fn revoke(&self, revocation: Revocation) -> Stored<LogPosition> {
+        pass!(self.revoke(revocation))
+    }
+
+    async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
+        pass!(self.revocations_after(position, wait))
+    }
+
+    async fn health(&self) -> Stored<()> {
+        pass!(self.health())
+    }
+}

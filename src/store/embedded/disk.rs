@@ -1,0 +1,201 @@
+//! The file: tables, one transaction a batch, and the marker of a clean stop.
+//!
+//! It never answers a request: everything is read from memory. After a failed transaction the database is closed
+//! and opened again before the next one, because redb refuses further work after an I/O error.
+
+use std::{fs, io, os::unix::fs::OpenOptionsExt, path::Path};
+
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+
+/// How many bytes of the file redb may keep in memory; everything is read from our own maps.
+const CACHE_BYTES: usize = 16 << 20;
+/// The layout of rows that this code writes and reads.
+const FORMAT: &[u8] = b"stepward state 1";
+
+/// Why the file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("another process uses this state file; one `stepward` at a time can own it")]
+    InUse,
+    /// The file or its folder cannot be made, read or written.
+    #[error("the state file cannot be opened: {0}")]
+    Unusable(String),
+    /// It was written by a version that this one does not understand.
+    #[error("the state file has a format that this version does not know")]
+    Format,
+    /// A row does not read back.
+    #[error("the state file holds an unreadable row in `{0}`")]
+    Corrupt(&'static str),
+}
+
+/// What kind of row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Table {
+    Meta,
+    Sessions,
+    Challenges,
+    Parked,
+    Claims,
+    Drawers,
+    Locks,
+    Revocations,
+    Counters,
+}
+
+impl Table {
+    const ALL: [Table; 9] = [
+        Table::Meta,
+        Table::Sessions,
+        Table::Challenges,
+        Table::Parked,
+        Table::Claims,
+        Table::Drawers,
+        Table::Locks,
+        Table::Revocations,
+        Table::Counters,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Table::Meta => "meta",
+            Table::Sessions => "sessions",
+            Table::Challenges => "challenges",
+            Table::Parked => "parked",
+            Table::Claims => "claims",
+            Table::Drawers => "drawers",
+            Table::Locks => "locks",
+            Table::Revocations => "revocations",
+            Table::Counters => "counters",
+        }
+    }
+
+    fn definition(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+        TableDefinition::new(self.name())
+    }
+}
+
+/// One row put or removed.
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) table: Table,
+    pub(super) key: Vec<u8>,
+    /// `None` removes.
+    pub(super) value: Option<Vec<u8>>,
+}
+
+/// Opens the database, again after each failure.
+pub(super) type Opener = Box<dyn FnMut() -> Result<Database, DatabaseError> + Send>;
+
+/// How the last process that had the file stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// There was none.
+    Fresh,
+    /// It wrote everything and said so.
+    Clean,
+    /// It did not come to that: a crash, a kill, a power cut.
+    Unclean,
+}
+
+/// The open file.
+pub(super) struct Disk {
+    opener: Opener,
+    database: Option<Database>,
+}
+
+/// Opens `state.redb` in a folder, which is made if need be; both for our own user only.
+pub(super) fn file(folder: &Path) -> Result<Opener, OpenError> {
+    let unusable = |error: io::Error| OpenError::Unusable(error.to_string());
+    if !folder.exists() {
+        let mut builder = fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
+        builder.create(folder).map_err(unusable)?;
+    }
+    let path = folder.join("state.redb");
+    fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(unusable)?;
+    Ok(Box::new(move || Database::builder().set_cache_size(CACHE_BYTES).create(&path)))
+}
+
+impl Disk {
+    /// Opens, reads every row, and takes down the marker of a clean stop until the next one.
+    pub(super) fn open(
+        mut opener: Opener,
+        mut load: impl FnMut(Table, &[u8], &[u8]) -> Result<(), OpenError>,
+    ) -> Result<(Disk, Restart), OpenError> {
+        let database = opener().map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+            other => OpenError::Unusable(other.to_string()),
+        })?;
+        let mut disk = Disk { opener, database: Some(database) };
+        let restart = disk.read(&mut load)?;
+        let began = [put(b"format", FORMAT), Write { table: Table::Meta, key: b"clean".to_vec(), value: None }];
+        disk.commit(&began).map_err(|error| OpenError::Unusable(error.to_string()))?;
+        Ok((disk, restart))
+    }
+
+    fn read(&self, load: &mut impl FnMut(Table, &[u8], &[u8]) -> Result<(), OpenError>) -> Result<Restart, OpenError> {
+        let unusable = |error: redb::Error| OpenError::Unusable(error.to_string());
+        let Some(database) = &self.database else { return Err(OpenError::Unusable("closed".into())) };
+        let transaction = database.begin_read().map_err(|error| unusable(error.into()))?;
+        let mut restart = Restart::Fresh;
+        for table in Table::ALL {
+            let rows = match transaction.open_table(table.definition()) {
+                Ok(rows) => rows,
+                Err(redb::TableError::TableDoesNotExist(_)) => continue,
+                Err(error) => return Err(unusable(error.into())),
+            };
+            for row in rows.iter().map_err(|error| unusable(error.into()))? {
+                let (key, value) = row.map_err(|error| unusable(error.into()))?;
+                match (table, key.value()) {
+                    (Table::Meta, b"format") if value.value() != FORMAT => return Err(OpenError::Format),
+                    (Table::Meta, b"format") if restart == Restart::Fresh => restart = Restart::Unclean,
+                    (Table::Meta, b"clean") => restart = Restart::Clean,
+                    (Table::Meta, _) => {}
+                    (table, key) => load(table, key, value.value())?,
+                }
+            }
+        }
+        Ok(restart)
+    }
+
+    /// Writes a batch in one transaction and waits until it is on disk.
+    pub(super) fn commit(&mut self, writes: &[Write]) -> Result<(), redb::Error> {
+        let done = self.transact(writes);
+        if done.is_err() {
+            self.database = None;
+        }
+        done
+    }
+
+    fn transact(&mut self, writes: &[Write]) -> Result<(), redb::Error> {
+        let database = match &mut self.database {
+            Some(open) => open,
+            closed => closed.insert((self.opener)()?),
+        };
+        let transaction = database.begin_write()?;
+        for kind in Table::ALL {
+            let mut rows = writes.iter().filter(|write| write.table == kind).peekable();
+            if rows.peek().is_none() {
+                continue;
+            }
+            let mut table = transaction.open_table(kind.definition())?;
+            for write in rows {
+                match &write.value {
+                    Some(value) => drop(table.insert(&*write.key, &**value)?),
+                    None => drop(table.remove(&*write.key)?),
+                }
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+/// Says that everything was written: the last row before a stop.
+pub(super) fn clean_stop() -> Write {
+    put(b"clean", b"1")
+}
+
+fn put(key: &[u8], value: &[u8]) -> Write {
+    Write { table: Table::Meta, key: key.to_vec(), value: Some(value.to_vec()) }
+}

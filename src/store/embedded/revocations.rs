@@ -1,0 +1,72 @@
+//! The revocation log: numbered without gaps, so that a reader who fell behind what is kept can see it.
+
+use std::{collections::VecDeque, sync::Mutex, time::Duration};
+
+use tokio::{sync::watch, time};
+
+use crate::store::{
+    Counted, LogPosition, Revocation,
+    embedded::{
+        disk::{Table, Write},
+        journal::{Ack, Journal},
+        locks,
+        row::{Fields, Row, Torn},
+        sharded::held,
+    },
+};
+
+/// How many entries are kept.
+const KEPT: usize = 100_000;
+
+pub(super) struct Revocations {
+    entries: Mutex<VecDeque<(LogPosition, Revocation)>>,
+    newest: watch::Sender<LogPosition>,
+}
+
+impl Revocations {
+    pub(super) fn new() -> Self {
+        Self { entries: Mutex::default(), newest: watch::Sender::new(0) }
+    }
+
+    /// Rows come in order, because their keys are big-endian.
+    pub(super) fn load(&self, key: &[u8], value: &[u8]) -> Result<Revocation, Torn> {
+        let mut at = Fields(key);
+        let position = at.u64()?;
+        at.end()?;
+        let mut row = Fields(value);
+        let target = Counted { kind: locks::numbered(row.u8()?)?, id: row.id()? };
+        let revocation = Revocation { target, before_ms: row.i64()? };
+        row.end()?;
+        held(&self.entries).push_back((position, revocation));
+        self.newest.send_replace(position);
+        Ok(revocation)
+    }
+
+    pub(super) fn add(&self, journal: &Journal, revocation: Revocation) -> (LogPosition, Ack) {
+        let mut entries = held(&self.entries);
+        let position = self.newest.borrow().saturating_add(1);
+        let Revocation { target, before_ms } = revocation;
+        let row = Row::default().u8(locks::number(target.kind)).id(&target.id).i64(before_ms).done();
+        let key = Row::default().u64(position).done();
+        let ack = journal.durably(Write { table: Table::Revocations, key, value: Some(row) });
+        entries.push_back((position, revocation));
+        if entries.len() > KEPT
+            && let Some((oldest, _)) = entries.pop_front()
+        {
+            let key = Row::default().u64(oldest).done();
+            journal.later([Write { table: Table::Revocations, key, value: None }]);
+        }
+        drop(entries);
+        self.newest.send_replace(position);
+        (position, ack)
+    }
+
+    pub(super) async fn after(&self, position: LogPosition, wait: Duration) -> Vec<(LogPosition, Revocation)> {
+        let mut newest = self.newest.subscribe();
+        // Either there is something, or the time is over, or the store is going away: the entries tell.
+        let _ = time::timeout(wait, newest.wait_for(|newest| *newest > position)).await;
+        let entries = held(&self.entries);
+        let from = entries.partition_point(|(at, _)| *at <= position);
+        entries.range(from..).copied().collect()
+    }
+}
