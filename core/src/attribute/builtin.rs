@@ -41,6 +41,11 @@ pub(super) fn attributes() -> Vec<Attribute> {
     all
 }
 
+/// Whether the gateway sees it for itself; counters are another matter.
+pub(super) fn is_own(name: &str) -> bool {
+    SEEN.contains(&name) || OWN.iter().any(|it| it.0 == name) || ENUMERATIONS.iter().any(|it| it.0 == name)
+}
+
 fn signal(entry: &Entry) -> Option<Attribute> {
     let (kind, one_of, range) = type_of(&entry.kind)?;
     let name = match entry.name.strip_prefix("event.") {
