@@ -1,13 +1,14 @@
 //! The shell of Stepward: everything that touches the world. `core/` decides; this fetches, applies and tells.
 
-
 pub mod arrival;
 pub mod challenges;
+pub mod cli;
 pub mod clock;
 pub mod keys;
 pub mod locale;
 pub mod mail;
 pub mod outcomes;
+pub mod registry;
 pub mod render;
 pub mod edge;
 pub mod journey;
