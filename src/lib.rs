@@ -4,6 +4,7 @@ pub mod actions;
 pub mod arrival;
 pub mod bodies;
 pub mod challenges;
+pub mod cli;
 pub mod clock;
 pub mod edge;
 pub mod gateway;
