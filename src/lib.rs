@@ -9,6 +9,7 @@ pub mod mail;
 pub mod outcomes;
 pub mod render;
 pub mod edge;
+#[path = "journey_stub.rs"]
 pub mod journey;
 pub mod reply;
 pub mod sessions;
