@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{StatusCode, header};
 use stepward_core::{
-    decision::{Challenge, Decision, Forward, LockOut, Outcome, Rate, Reason, Reroute, Scope, Throttle, Verb},
+    decision::{self, Challenge, Decision, Forward, LockOut, Outcome, Rate, Reason, Reroute, Throttle, Verb},
     facts::{Facts, SlotId},
     policy::{Apply, Policy},
     value::Value,
@@ -15,11 +15,9 @@ use stepward_core::{
 use crate::{
     arrival::{Arrival, Client, Withheld},
     challenges::{Begun, Challenges, Demand, Refused},
-    clock::{self, Clock},
-    keys::Keys,
-    outcomes,
+    clock,
     reply::Reply,
-    sessions::{SessionHandle, Sessions, Subject},
+    sessions::{SessionHandle, cookies::Scope, record::Subject},
     signals::{Who, velocity},
     store::{AnyStore, Begin, Counted, Kind, StateError, StateStore, Stored, Touch},
 };
@@ -33,14 +31,8 @@ const STATE_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// What decisions are carried out with; one per process.
 pub struct Actions {
-    /// Time.
-    pub clock: Clock,
     /// State.
     pub store: Arc<AnyStore>,
-    /// Keys.
-    pub keys: Arc<Keys>,
-    /// Cookies.
-    pub sessions: Arc<Sessions>,
     /// Proofs.
     pub challenges: Arc<Challenges>,
 }
@@ -57,8 +49,8 @@ pub struct Scene<'a> {
     pub who: &'a Who,
     /// The verified subject.
     pub subject: Option<&'a Subject>,
-    /// The session that has to prove something.
-    pub session: &'a mut SessionHandle,
+    /// The session that has to prove something; there is one wherever a challenge is carried out.
+    pub session: Option<&'a mut SessionHandle>,
     /// Names the decision.
     pub decision_id: &'a str,
     /// The app's withheld answer, where the decision is about that.
@@ -109,7 +101,7 @@ impl Actions {
 
     async fn forward(&self, scene: &Scene<'_>, forward: &Forward, tell: Option<&str>) -> Stored<Carried> {
         match forward.max_rate {
-            Some(rate) => self.throttle(scene, &Throttle { rate, per: Scope::Subject }, forward.clone(), tell).await,
+            Some(rate) => self.throttle(scene, &Throttle { rate, per: decision::Scope::Subject }, forward.clone(), tell).await,
             None => Ok(Carried::Onward(forward.clone())),
         }
     }
@@ -134,9 +126,12 @@ impl Actions {
     }
 
     async fn challenge(&self, scene: &mut Scene<'_>, challenge: &Challenge, tell: Option<&str>) -> Stored<Carried> {
-        if !self.sessions.can_keep(&scene.arrival.request) {
+        if Scope::of(&scene.arrival.request).is_none() {
             return Ok(self.refused(scene, Verb::Block, Reason::TransportInsecure, None, None));
         }
+        let Some(session) = scene.session.as_deref_mut() else {
+            return Ok(self.refused(scene, Verb::Block, Reason::Internal, None, None));
+        };
         let demand = Demand {
             arrival: scene.arrival,
             policy: scene.policy,
@@ -144,7 +139,7 @@ impl Actions {
             decision_id: scene.decision_id,
             tell,
             shown: shown(scene.policy, scene.facts, challenge),
-            session: &mut *scene.session,
+            session,
             subject: scene.subject,
             withheld: scene.withheld.cloned(),
             resuming: scene.resuming,
@@ -162,7 +157,7 @@ impl Actions {
 
     fn reroute(&self, scene: &Scene<'_>, path: &str) -> Reply {
         match scene.arrival.client {
-            Client::Page => outcomes::named(Reply::see_other(path), Verb::Reroute, scene.decision_id),
+            Client::Page => Reply::see_other(path),
             Client::Fetch | Client::Api => {
                 let mut reply = self.challenges.refusal(
                     scene.arrival,
@@ -226,27 +221,27 @@ impl Actions {
 }
 
 /// Whose requests count together. By subject, else by address (DESIGN §9).
-fn counted(scope: Scope, who: &Who) -> Counted {
+fn counted(scope: decision::Scope, who: &Who) -> Counted {
     let ip = Counted { kind: Kind::Ip, id: who.ip };
     match scope {
-        Scope::Subject => who.account.or(who.claimed).map_or(ip, |id| Counted { kind: Kind::Account, id }),
-        Scope::Session => who.session.map_or(ip, |id| Counted { kind: Kind::Session, id }),
-        Scope::Device => who.device.map_or(ip, |id| Counted { kind: Kind::Device, id }),
-        Scope::Pair => who.pair.map_or(ip, |id| Counted { kind: Kind::Pair, id }),
-        Scope::Ip => ip,
+        decision::Scope::Subject => who.account.or(who.claimed).map_or(ip, |id| Counted { kind: Kind::Account, id }),
+        decision::Scope::Session => who.session.map_or(ip, |id| Counted { kind: Kind::Session, id }),
+        decision::Scope::Device => who.device.map_or(ip, |id| Counted { kind: Kind::Device, id }),
+        decision::Scope::Pair => who.pair.map_or(ip, |id| Counted { kind: Kind::Pair, id }),
+        decision::Scope::Ip => ip,
     }
 }
 
 /// What a lock-out holds. A merely claimed subject is locked only together with the address it came from, so that
 /// nobody can lock somebody else out by naming them.
-fn locked(what: Scope, who: &Who) -> Vec<Counted> {
+pub fn locked(what: decision::Scope, who: &Who) -> Vec<Counted> {
     let pair = || who.pair.map(|id| Counted { kind: Kind::Pair, id });
     let locked = match what {
-        Scope::Subject => who.account.map(|id| Counted { kind: Kind::Account, id }).or_else(pair),
-        Scope::Pair => pair(),
-        Scope::Session => who.session.map(|id| Counted { kind: Kind::Session, id }),
-        Scope::Device => who.device.map(|id| Counted { kind: Kind::Device, id }),
-        Scope::Ip => Some(Counted { kind: Kind::Ip, id: who.ip }),
+        decision::Scope::Subject => who.account.map(|id| Counted { kind: Kind::Account, id }).or_else(pair),
+        decision::Scope::Pair => pair(),
+        decision::Scope::Session => who.session.map(|id| Counted { kind: Kind::Session, id }),
+        decision::Scope::Device => who.device.map(|id| Counted { kind: Kind::Device, id }),
+        decision::Scope::Ip => Some(Counted { kind: Kind::Ip, id: who.ip }),
     };
     vec![locked.unwrap_or(Counted { kind: Kind::Ip, id: who.ip })]
 }

@@ -19,12 +19,14 @@ use crate::{
     locale::Locales,
     mail::Mailer,
     reply::Reply,
-    sessions::{SessionHandle, Subject},
-    settings::Settings,
-    store::{AnyStore, Stored},
+    sessions::{SessionHandle, Sessions, record::Subject},
+    settings,
+    store::{AnyStore, Id, Stored},
 };
 
+pub mod answer;
 pub mod attempts;
+pub mod authenticators;
 pub mod begin;
 pub mod contacts;
 pub mod email_code;
@@ -37,6 +39,7 @@ pub mod pow;
 pub mod problem;
 pub mod recovery;
 pub mod serve;
+pub mod show;
 pub mod totp;
 
 /// Where everything of Stepward's own lives, on every host.
@@ -46,6 +49,7 @@ pub const PREFIX: &str = "/.stepward/";
 pub struct Challenges {
     keys: Arc<Keys>,
     store: Arc<AnyStore>,
+    sessions: Sessions,
     clock: Clock,
     mailer: Option<Mailer>,
     locales: Locales,
@@ -68,8 +72,10 @@ pub struct Demand<'a> {
     pub shown: Vec<(String, String)>,
     /// The session that has to prove it; made, and committed, by [`Challenges::begin`] if it is new.
     pub session: &'a mut SessionHandle,
-    /// Whom the proof is about: the verified subject, or the claimed one where nobody is verified yet.
+    /// Whom the proof is about: the verified subject.
     pub subject: Option<&'a Subject>,
+    /// Whom it is about where nobody is verified yet: the name that the request claims, and its account.
+    pub claimed: Option<(Arc<str>, Id)>,
     /// The app's withheld answer (`apply: after_success`).
     pub withheld: Option<Withheld>,
     /// The id of the parked request that is being resumed: it is kept as it is, nothing is parked anew.
@@ -81,7 +87,8 @@ pub struct Demand<'a> {
 pub enum Begun {
     /// The client is asked: a page (303) or a problem document (401).
     Asked(Reply),
-    /// It cannot be asked: [`Reason::CrossSite`] or [`Reason::ChallengeImpossible`]. Refuse with `block`.
+    /// It cannot be asked: [`Reason::CrossSite`], [`Reason::ChallengeImpossible`] or [`Reason::TransportInsecure`].
+    /// Refuse with `block`.
     Refused(Reason),
     /// Wrong answers are spent for every method that could be used: apply this outcome ([`Reason::AttemptsSpent`]).
     Spent(Outcome),
@@ -100,6 +107,8 @@ pub enum Served {
         decision_id: Arc<str>,
         /// How it was proven.
         method: Method,
+        /// Whose proof it is; a device on which a proof of strength 2 or more was given is known for this account.
+        account: Option<Id>,
         /// Sends the client on.
         reply: Reply,
     },
@@ -125,8 +134,8 @@ pub enum Served {
         method: Method,
         /// What the policy says happens now.
         on_fail: Outcome,
-        /// The subject whose proof it would have been.
-        subject: Option<Arc<str>>,
+        /// The account whose proof it would have been.
+        account: Option<Id>,
     },
 }
 
@@ -166,14 +175,22 @@ impl Challenges {
     ///
     /// # Errors
     /// When messages, pages or mail settings cannot be used.
-    pub fn new(settings: &Settings, keys: Arc<Keys>, store: Arc<AnyStore>, clock: Clock) -> Result<Self, Trouble> {
+    pub fn new(
+        pages: &settings::Pages,
+        mail: Option<&settings::Mail>,
+        keys: Arc<Keys>,
+        store: Arc<AnyStore>,
+        sessions: Sessions,
+        clock: Clock,
+    ) -> Result<Self, Trouble> {
         Ok(Challenges {
             keys,
             store,
+            sessions,
             clock,
-            mailer: settings.mail.as_ref().map(Mailer::new).transpose()?,
-            locales: Locales::load(&settings.pages.language, settings.pages.locales.as_deref())?,
-            pages: page::Pages::new(settings.pages.service_name.clone())?,
+            mailer: mail.map(Mailer::new).transpose()?,
+            locales: Locales::load(&pages.language, pages.locales.as_deref())?,
+            pages: page::Pages::new(pages.service_name.clone())?,
         })
     }
 
@@ -192,12 +209,18 @@ impl Challenges {
         begin::begin(self, demand).await
     }
 
-    /// Answers a request under [`PREFIX`] (the key set is journey's own).
+    /// Answers a request under [`PREFIX`] (the key set is journey's own). `subject` is the verified one, if any.
+    /// Cookies that belong to the answer are in it.
     ///
     /// # Errors
     /// When the state store does not answer; nothing was proven then.
-    pub async fn serve(&self, arrival: &Arrival, session: &mut SessionHandle) -> Stored<Served> {
-        serve::serve(self, arrival, session).await
+    pub async fn serve(
+        &self,
+        arrival: &Arrival,
+        session: &mut SessionHandle,
+        subject: Option<&Subject>,
+    ) -> Stored<Served> {
+        serve::serve(self, arrival, session, subject).await
     }
 
     /// Looks at what was parked under this id, without taking it. `None` where it is gone or someone else's: another
@@ -205,24 +228,36 @@ impl Challenges {
     ///
     /// # Errors
     /// When the state store does not answer.
-    pub async fn peek(&self, arrival: &Arrival, session: &SessionHandle, id: &str) -> Stored<Option<Parked>> {
-        parking::peek(self, arrival, session, id).await
+    pub async fn peek(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        subject: Option<&Subject>,
+        id: &str,
+    ) -> Stored<Option<Parked>> {
+        parking::peek(self, arrival, session, subject, id).await
     }
 
     /// Takes what was parked: for exactly one caller, ever.
     ///
     /// # Errors
     /// When the state store does not answer; it may have been taken then, and must not be sent.
-    pub async fn take(&self, arrival: &Arrival, session: &SessionHandle, id: &str) -> Stored<Option<Parked>> {
-        parking::take(self, arrival, session, id).await
+    pub async fn take(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        subject: Option<&Subject>,
+        id: &str,
+    ) -> Stored<Option<Parked>> {
+        parking::take(self, arrival, session, subject, id).await
     }
 
     /// Drops what was parked, after a refusal.
     ///
     /// # Errors
     /// When the state store does not answer; it then ends by its expiry.
-    pub async fn discard(&self, session: &SessionHandle, id: &str) -> Stored<()> {
-        parking::discard(self, session, id).await
+    pub async fn discard(&self, id: &str) -> Stored<()> {
+        parking::discard(self, id).await
     }
 
     /// The answer to a refused request: a page or a problem document (RFC 9457), by client kind.

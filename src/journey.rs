@@ -3,13 +3,16 @@
 //! It asks the core and fetches what the core needs. It never writes a response and never lets a request through by
 //! omission: whatever stops it (a lost store, a bug of ours) ends in a refusal with a reason.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use stepward_core::decision::Reason;
+use stepward_core::decision::{Outcome, Reason};
 
 use crate::{
-    actions::Actions,
+    actions::{self, Actions},
     arrival::{Arrival, Withheld},
     challenges::Challenges,
     clock::Clock,
@@ -17,14 +20,15 @@ use crate::{
     outcomes::DecisionLog,
     registry::Registry,
     reply::Reply,
-    sessions::Sessions,
-    settings::Settings,
+    sessions::{Sessions, cookies::Scope},
+    settings::{Settings, SubjectSource, Unmatched},
     signals::Signals,
     store::AnyStore,
     subject::Subjects,
-    telemetry::Metrics,
+    telemetry::metrics::Metrics,
 };
 
+pub mod apply;
 pub mod choose;
 pub mod conclude;
 pub mod own;
@@ -35,10 +39,8 @@ pub mod stand;
 pub mod visit;
 
 use seam::{Forwarding, Pending, Ruling, Seen, Sighting};
+use stand::{Loss, Touching};
 use visit::Visit;
-
-/// How long a sensitive request waits for the state store before its strict action (DESIGN §6).
-pub const STATE_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// The parts a journey runs over; one of each per process.
 pub struct Parts {
@@ -51,7 +53,7 @@ pub struct Parts {
     /// State.
     pub store: Arc<AnyStore>,
     /// Keys.
-    pub keys: Arc<Keys>,
+    pub keys: Keys,
     /// Cookies and session records.
     pub sessions: Sessions,
     /// Who asks.
@@ -60,10 +62,47 @@ pub struct Parts {
     pub signals: Signals,
     /// Proofs.
     pub challenges: Arc<Challenges>,
+    /// What carries decisions out.
+    pub actions: Actions,
     /// The record of decisions.
     pub log: DecisionLog,
     /// Counters of this process.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
+    /// Since when the store has not answered, in milliseconds since the Unix epoch; 0 while it answers.
+    pub store_lost_since_ms: AtomicI64,
+}
+
+impl Parts {
+    /// Takes note whether the store answered.
+    fn store_answered(&self, now_ms: i64, is_there: bool) {
+        let since = if is_there { 0 } else { now_ms };
+        let before = self.store_lost_since_ms.load(Ordering::Relaxed);
+        if is_there != (before == 0) {
+            self.store_lost_since_ms.store(since, Ordering::Relaxed);
+            self.metrics.state_store(is_there);
+        }
+    }
+
+    /// For how long the store has not answered.
+    fn store_lost_for_ms(&self, now_ms: i64) -> i64 {
+        match self.store_lost_since_ms.load(Ordering::Relaxed) {
+            0 => 0,
+            since => now_ms.saturating_sub(since),
+        }
+    }
+
+    /// Whether a session can be kept with this client: over TLS, or in plain text on this machine.
+    fn can_keep(&self, arrival: &Arrival) -> bool {
+        Scope::of(&arrival.request).is_some()
+    }
+
+    /// Whether a cookie is one by which the app knows its sessions.
+    fn is_app_session(&self, name: &str) -> bool {
+        self.settings.subject.iter().any(|source| match source {
+            SubjectSource::AppSession { cookie } => **cookie == *name,
+            SubjectSource::Jwt(_) | SubjectSource::Header { .. } => false,
+        })
+    }
 }
 
 /// Every journey of a process. Cheap to clone.
@@ -76,6 +115,11 @@ impl Journeys {
         Journeys(Arc::new(parts))
     }
 
+    /// What they run over, for the API.
+    pub fn parts(&self) -> &Parts {
+        &self.0
+    }
+
     /// Whether a request may be an event. Allocates nothing when it is none.
     ///
     /// `methods` are all that an app may take it for: its own, and one from an override header.
@@ -83,7 +127,10 @@ impl Journeys {
         let release = self.0.registry.current();
         match release.matcher.candidates(methods, host, path) {
             Err(stepward_core::event::matcher::Ambiguous) => Sighting::Ambiguous,
-            Ok(candidates) if candidates.is_empty() => Sighting::Nothing(self.0.settings.unmatched),
+            Ok(candidates) if candidates.is_empty() => {
+                self.0.metrics.unmatched();
+                Sighting::Nothing(self.0.settings.unmatched)
+            }
             Ok(candidates) => {
                 let policies = candidates.iter().filter_map(|it| release.policies.get(it.policy));
                 let reads_body = policies.filter(|it| it.reads_body).map(|it| it.inspect_bytes_max).max();
@@ -94,50 +141,74 @@ impl Journeys {
 
     /// Decides a request that may be an event.
     pub async fn judge(&self, arrival: &Arc<Arrival>, seen: Seen) -> Ruling {
-        let mut visit = Visit::begin(&self.0, arrival, seen).await;
-        match self.line(&mut visit).await {
+        let visit = Visit::begin(&self.0, arrival, seen).await;
+        match self.line(visit).await {
             Ok(ruling) => ruling,
-            Err(loss) => Ruling::Answer(Actions::of(&self.0).state_lost(&visit, &loss)),
+            Err(Loss(error)) => {
+                tracing::warn!(%error, "a request is refused because the state store is lost");
+                record::refusal(&self.0, arrival, Reason::StateUnavailable);
+                Ruling::Answer(self.0.actions.state_lost(arrival))
+            }
         }
     }
 
     /// The line itself: which event, what is known, what is decided, what is done.
-    async fn line(&self, visit: &mut Visit) -> Result<Ruling, stand::Loss> {
-        let chosen = choose::choose(&self.0, visit).await?;
-        let Some(event) = chosen.enforced.first() else {
-            self.observe(visit, &chosen.shadows).await;
-            return Ok(self.unmatched(visit));
-        };
-        let policy = event.policy.clone();
-        let mut rulings = Vec::new();
+    pub(crate) async fn line(&self, mut visit: Visit) -> Result<Ruling, Loss> {
+        let chosen = choose::choose(&self.0, &mut visit).await?;
+        self.observe(&mut visit, &chosen.shadows).await;
+        let mut rulings = Vec::with_capacity(chosen.enforced.len());
         for event in &chosen.enforced {
-            rulings.push(stand::decide(&self.0, visit, event, stand::Touching::Hit).await?);
+            rulings.push(stand::decide(&self.0, &mut visit, event, Touching::Hit).await?);
         }
-        self.observe(visit, &chosen.shadows).await;
+        let Some(first) = chosen.enforced.first() else { return Ok(self.unmatched(&visit)) };
+        if actions::waits_for_answer(&first.policy) {
+            return self.wait(visit, rulings).await;
+        }
         let (decision, decided) = stand::strictest(rulings);
-        let waits = policy.apply == stepward_core::policy::Apply::AfterSuccess && decision.reason != Reason::LockedOut;
-        let actions = Actions::of(&self.0);
-        Ok(match waits {
-            true => actions.hold(visit, &policy, decided),
-            false => actions.apply(visit, decision, decided).await?,
-        })
+        apply::apply(self, visit, &decision, decided).await
+    }
+
+    /// An event that applies after success goes to the app first, unless it is locked out.
+    async fn wait(&self, visit: Visit, rulings: Vec<stand::Ruled>) -> Result<Ruling, Loss> {
+        let (decision, decided) = stand::strictest(rulings);
+        match decision.reason {
+            Reason::LockedOut => apply::apply(self, visit, &decision, decided).await,
+            _ => Ok(apply::hold(self, visit, decided)),
+        }
     }
 
     /// Decides shadow policies beside the one that counts: they cause log lines and nothing else.
     async fn observe(&self, visit: &mut Visit, shadows: &[choose::Choice]) {
         for event in shadows {
             // A shadow that cannot be decided is a missing log line, never a refusal.
-            let _ = stand::decide(&self.0, visit, event, stand::Touching::Look).await;
+            let _ = stand::decide(&self.0, visit, event, Touching::Look).await;
         }
     }
 
     fn unmatched(&self, visit: &Visit) -> Ruling {
         match self.0.settings.unmatched {
-            crate::settings::Unmatched::Forward => Ruling::Forward(Box::new(Forwarding::default())),
-            crate::settings::Unmatched::Block => {
-                Ruling::Answer(Actions::of(&self.0).refuse(&visit.arrival, Reason::Otherwise, StatusCode::FORBIDDEN))
+            Unmatched::Forward => Ruling::Forward(Box::new(Forwarding::default())),
+            Unmatched::Block => Ruling::Answer(self.refusal(&visit.arrival, Reason::Otherwise, StatusCode::FORBIDDEN)),
+        }
+    }
+
+    /// Whether a request that is open would be let through now; it does not count as a try.
+    pub(crate) async fn look(&self, arrival: &Arc<Arrival>) -> bool {
+        let request = &arrival.request;
+        let seen = match self.recognise(&[&*request.method], &request.host, &request.path) {
+            Sighting::Event(seen) => seen,
+            Sighting::Nothing(Unmatched::Forward) => return true,
+            Sighting::Nothing(Unmatched::Block) | Sighting::Ambiguous => return false,
+        };
+        let mut visit = Visit::begin(&self.0, arrival, seen).await;
+        let Ok(chosen) = choose::choose(&self.0, &mut visit).await else { return false };
+        for event in &chosen.enforced {
+            let ruled = stand::decide(&self.0, &mut visit, event, Touching::Look).await;
+            if !ruled.is_ok_and(|ruled| matches!(ruled.decision.outcome, Outcome::Forward(_))) {
+                return false;
             }
         }
+        true
     }
 
     /// A request for Stepward's own pages.
@@ -167,6 +238,18 @@ impl Journeys {
 
     /// A refusal that no policy made, for what the edge finds wrong with a request.
     pub fn refusal(&self, arrival: &Arrival, reason: Reason, status: StatusCode) -> Reply {
-        Actions::of(&self.0).refuse(arrival, reason, status)
+        record::refusal(&self.0, arrival, reason);
+        self.0.actions.refuse(arrival, reason, status)
+    }
+
+    /// What was to be resumed is gone, used, or someone else's.
+    fn gone(&self, arrival: &Arrival) -> Reply {
+        self.refusal(arrival, Reason::ResumeGone, StatusCode::GONE)
+    }
+
+    /// Something of ours broke.
+    fn broken(&self, arrival: &Arrival) -> Reply {
+        tracing::error!(request = %arrival.id, "a withheld answer does not read back; it is refused");
+        self.refusal(arrival, Reason::Internal, StatusCode::INTERNAL_SERVER_ERROR)
     }
 }

@@ -2,6 +2,7 @@
 
 
 pub mod arrival;
+pub mod challenges;
 pub mod clock;
 pub mod keys;
 pub mod locale;

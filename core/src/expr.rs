@@ -7,8 +7,8 @@ use std::{ops::Range, sync::Arc};
 
 use crate::{
     diagnostic::Severity,
-    expr::tree::Node,
-    facts::{Facts, SlotId},
+    expr::tree::{Node, Op},
+    facts::{Facts, Reading, SlotId, Why},
     value::{Type, Value},
 };
 
@@ -105,6 +105,28 @@ impl Condition {
                 explain::Explained { text: self.text.clone(), truth, slots, parts: Vec::new() }
             }
         }
+    }
+
+    /// The signal whose absence makes a part of it hold, as `default` and `!has` can: among the slots of `asked_for`,
+    /// those that a vendor or a look-up may fail to give. Parts are what `&&` and `||` join.
+    pub fn opened_by_absence(&self, asked_for: SlotSet) -> Option<SlotId> {
+        let mut facts = Facts::unasked(0, SlotSet::MAX);
+        for slot in asked_for.iter() {
+            facts.learn(slot, Reading::Unknown(Why::Unavailable), None);
+        }
+        let mut parts: Vec<&Node> = self.tree.as_deref().into_iter().collect();
+        while let Some(part) = parts.pop() {
+            if let Op::All(inner) | Op::Any(inner) = &part.op {
+                parts.extend(inner);
+                continue;
+            }
+            let signal = part.slots().into_iter().find(|slot| asked_for.contains(*slot));
+            let look = emit::Look { facts: &facts, item: None };
+            if signal.is_some() && emit::test(part)(&look, &mut SlotSet::default()) == Ok(true) {
+                return signal;
+            }
+        }
+        None
     }
 
     /// What it always comes to, where no fact can change it.

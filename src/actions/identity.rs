@@ -7,7 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use stepward_core::{decision::Forward, session::Proof};
 
-use crate::{arrival::Arrival, keys::Keys, sessions::Subject};
+use crate::{arrival::Arrival, keys::Keys, sessions::record::Subject};
 
 /// Seconds that an assertion is good for (DESIGN §9).
 const ASSERTION_S: i64 = 60;
@@ -66,7 +66,11 @@ pub fn headers(keys: &Keys, told: &Told<'_>, forward: &Forward) -> Vec<(HeaderNa
     if !forward.narrow_scopes.is_empty() {
         set("stepward-scopes", &forward.narrow_scopes.join(" "));
     }
-    set("stepward-assertion", &assertion(keys, told, assurance));
+    match assertion(keys, told, assurance) {
+        Ok(assertion) => set("stepward-assertion", &assertion),
+        // Plain text and numbers always serialise; an app that asks for the assertion refuses what lacks it.
+        Err(error) => tracing::error!(%error, "an assertion could not be signed"),
+    }
     for (name, value) in &forward.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
             headers.push((name, value));
@@ -75,7 +79,7 @@ pub fn headers(keys: &Keys, told: &Told<'_>, forward: &Forward) -> Vec<(HeaderNa
     headers
 }
 
-fn assertion(keys: &Keys, told: &Told<'_>, assurance: &str) -> String {
+fn assertion(keys: &Keys, told: &Told<'_>, assurance: &str) -> Result<String, serde_json::Error> {
     let request = &told.arrival.request;
     let mut target = Sha256::new();
     target.update(request.path.as_bytes());

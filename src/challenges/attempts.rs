@@ -55,7 +55,7 @@ impl Lane {
     pub fn of(challenges: &Challenges, arrival: &Arrival, session: &SessionHandle, issued: &Issued, method: Method) -> Self {
         match issued.account.filter(|_| method != Method::Pow) {
             Some(account) => Lane::named(challenges, &arrival.route.tenant, Kind::Account, account, method),
-            None => Lane::named(challenges, &arrival.route.tenant, Kind::Session, session.id(), method),
+            None => Lane::named(challenges, &arrival.route.tenant, Kind::Session, session.record.lineage, method),
         }
     }
 

@@ -186,5 +186,5 @@ pub async fn look(challenges: &Challenges, arrival: &Arrival, session: &SessionH
 
 /// Whom a sealed thing belongs to: this session on this host, and itself.
 pub fn owner(arrival: &Arrival, session: &SessionHandle, id: Id) -> Vec<u8> {
-    [&session.id()[..], &id, arrival.request.host.as_bytes()].concat()
+    [&session.record.lineage[..], &id, arrival.request.host.as_bytes()].concat()
 }

@@ -42,7 +42,7 @@ impl Pages {
     /// A page in this language. `content` is what the template needs besides `title`.
     pub fn render(&self, locale: &Locale, status: StatusCode, template: &str, title: &str, content: Value) -> Reply {
         let common = context! {
-            lang => locale.tag, dir => locale.direction, t => locale.plain, service => self.service, title => title,
+            lang => locale.tag.clone(), dir => locale.direction, t => locale.plain.clone(), service => self.service.to_string(), title => title,
         };
         let page = self.templates.get_template(template).and_then(|it| it.render(context! { ..content, ..common }));
         let mut reply = match page {

@@ -47,7 +47,7 @@ pub async fn choose(parts: &Parts, visit: &mut Visit) -> Result<Chosen, stand::L
         let plan = visit.seen.release.plans.get(it.policy);
         plan.is_some_and(|plan| plan.chooses_by_session())
     });
-    if reads_session && visit.session.is_unread() {
+    if reads_session {
         stand::read_session(parts, visit).await?;
     }
     let mut chosen = Chosen::default();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
-use stepward_core::{event::matcher::Candidate, facts::Facts, policy::Policy};
+use stepward_core::{event::matcher::Candidate, facts::Facts, policy::Policy, request::Request};
 
 use crate::{
     arrival::{Arrival, Parked},
@@ -11,6 +11,7 @@ use crate::{
     registry::Release,
     reply::Reply,
     settings::Unmatched,
+    signals::Who,
 };
 
 /// Whether a request may be an event.
@@ -64,14 +65,15 @@ pub struct Forwarding {
 pub struct Pending {
     pub(crate) visit: Visit,
     pub(crate) decided: Vec<Decided>,
-    pub(crate) started_ms: i64,
 }
 
 /// One event of a request (a batch has several), with the facts it was decided on.
-pub(crate) struct Decided {
+pub struct Decided {
     pub(crate) index: usize,
     pub(crate) policy: Arc<Policy>,
+    pub(crate) request: Request,
     pub(crate) facts: Facts,
+    pub(crate) who: Who,
     pub(crate) decision_id: Arc<str>,
 }
 

@@ -5,40 +5,30 @@ use std::{sync::Arc, time::Duration};
 use stepward_core::{
     decide::{self, Answer},
     decision::{Decision, LockOut, Outcome, Reason, Scope},
-    event,
-    facts::{Facts, Reading, SlotId},
-    policy::{Origin, Policy},
+    facts::{Facts, SlotId},
+    policy::{OnStateLoss, Origin, Policy},
     request::{self, Request},
 };
 use tokio::time::Instant;
 
 use crate::{
-    journey::{
-        Parts, STATE_WAIT_MAX,
-        choose::Choice,
-        record,
-        seam::Decided,
-        visit::Visit,
-    },
-    signals::{self, Who, free},
-    store::{Begin, Counted, Kind, Standing, StateError, StateStore, Stored, Touch},
+    actions::{self, within},
+    journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
+    keys::Purpose,
+    signals::{self, Asked, Who, free},
+    store::{Begin, Drawer, Id, Standing, StateError, StateStore, Stored, Touch},
 };
 
 /// The store did not answer; the event gets its strict action.
 #[derive(Debug)]
-pub struct Loss {
-    /// The policy that was being decided, where one was chosen already.
-    pub policy: Option<Arc<Policy>>,
-    /// What the store said.
-    pub error: StateError,
-}
+pub struct Loss(pub StateError);
 
 /// Whether deciding counts as a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touching {
     /// It does: counters of tries rise before anything is decided.
     Hit,
-    /// It does not: a recheck, a shadow, an explanation.
+    /// It does not: a recheck, a shadow, a second look after the app's answer.
     Look,
 }
 
@@ -51,64 +41,100 @@ pub struct Ruled {
 }
 
 /// Decides one event of a request and records it.
+///
+/// # Errors
+/// When the state store is lost and the policy does not say that the event goes on without it.
 pub async fn decide(parts: &Parts, visit: &mut Visit, event: &Choice, touching: Touching) -> Result<Ruled, Loss> {
     let started = Instant::now();
-    let policy = event.policy.clone();
-    let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
-    read_request(&policy, &event.parameters, &event.request, &mut facts);
-    let locked_until = learn_standing(parts, visit, event, &mut facts, touching)
-        .await
-        .map_err(|error| Loss { policy: Some(policy.clone()), error })?;
-    let decision = match locked_until {
-        Some(until_ms) => locked_out(until_ms - visit.now_ms),
-        None => settle(parts, visit, event, &mut facts).await,
+    let (facts, who, locked_until_ms) = stand(parts, visit, event, touching).await?;
+    let mut decided = Decided {
+        index: event.index,
+        policy: event.policy.clone(),
+        request: event.request.clone(),
+        facts,
+        who,
+        decision_id: actions::fresh_decision_id(),
     };
-    let decision_id = record::decision(parts, visit, event, &facts, &decision, started.elapsed());
-    let decided = Decided { index: event.index, policy, facts, decision_id };
+    let decision = match locked_until_ms {
+        Some(until_ms) => locked_out(until_ms - visit.now_ms),
+        None => settle(parts, visit, &mut decided).await,
+    };
+    record::decision(parts, visit, &decided, &decision, started.elapsed());
     Ok(Ruled { decision, decided })
 }
 
-/// The strictest of several decisions, with everything they were made of.
+/// The same event decided again on what is known now, without asking the store: after the app's answer.
+pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision {
+    let started = Instant::now();
+    decided.facts.proofs = visit.proofs(parts);
+    decided.facts.units = visit.units(parts);
+    free::learn(&known(parts, visit, &decided.policy, &decided.request), &decided.policy, &mut decided.facts);
+    decided.decision_id = actions::fresh_decision_id();
+    let decision = settle(parts, visit, decided).await;
+    record::decision(parts, visit, decided, &decision, started.elapsed());
+    decision
+}
+
+/// How things stand with an event that was counted before, without counting it again.
+///
+/// # Errors
+/// When the state store is lost.
+pub async fn look(parts: &Parts, visit: &mut Visit, event: Choice) -> Result<Decided, Loss> {
+    let (facts, who, _) = stand(parts, visit, &event, Touching::Look).await?;
+    let Choice { index, policy, request, .. } = event;
+    Ok(Decided { index, policy, request, facts, who, decision_id: actions::fresh_decision_id() })
+}
+
+/// The strictest of several decisions, with everything they were made of; the event that decides comes first.
 pub fn strictest(rulings: Vec<Ruled>) -> (Decision, Vec<Decided>) {
-    let mut decided = Vec::with_capacity(rulings.len());
+    let mut all = Vec::with_capacity(rulings.len());
     let mut strictest: Option<Decision> = None;
-    for ruled in rulings {
-        // The event that decides comes first: it is the one whose challenge is shown.
-        strictest = Some(match strictest.take() {
-            None => {
-                decided.push(ruled.decided);
-                ruled.decision
-            }
-            Some(before) => {
-                let stricter = ruled.decision.outcome.verb() > before.outcome.verb();
-                let at = if stricter { 0 } else { decided.len() };
-                decided.insert(at, ruled.decided);
-                decide::strictest(before, ruled.decision)
-            }
+    for Ruled { decision, decided } in rulings {
+        let is_stricter = strictest.as_ref().is_none_or(|before| decision.outcome.verb() > before.outcome.verb());
+        all.insert(if is_stricter { 0 } else { all.len() }, decided);
+        strictest = Some(match strictest {
+            Some(before) => decide::strictest(before, decision),
+            None => decision,
         });
     }
-    (strictest.unwrap_or_else(|| Decision::refused(Reason::Internal)), decided)
+    (strictest.unwrap_or_else(|| Decision::refused(Reason::Internal)), all)
 }
 
 /// The loop: ask the core, fetch what it needs, ask again. Ends because whatever was asked for becomes a reading.
-async fn settle(parts: &Parts, visit: &Visit, event: &Choice, facts: &mut Facts) -> Decision {
-    let policy = &event.policy;
+async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision {
+    let policy = decided.policy.clone();
     let deadline = Instant::now() + Duration::from_millis(policy.budget.time_ms);
     let mut paid_calls_left = policy.budget.paid_calls;
     for _ in 0..=policy.slots.len() {
-        let wanted = match decide::decide(policy, facts) {
+        let wanted = match decide::decide(&policy, &decided.facts) {
             Answer::Decided(decision) => return decision,
             Answer::Needs(wanted) => wanted,
         };
         let asked: Vec<_> = wanted.iter().filter_map(|id| Some((id, policy.slots.get(usize::from(id.0))?))).collect();
-        let ask = signals::Ask { known: known(parts, visit, policy, &event.request), policy, facts };
-        for (slot, reading, provenance) in parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left).await {
-            facts.learn(slot, reading, provenance);
+        let answers = {
+            let ask = ask(visit, &policy, &decided.facts);
+            parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left).await
+        };
+        for (slot, reading, provenance) in answers {
+            decided.facts.learn(slot, reading, provenance);
         }
-        decide::over_budget(facts, wanted);
+        decide::over_budget(&mut decided.facts, wanted);
     }
     // The core promises to end within as many rounds as there are slots; if it ever did not, nobody gets in.
     Decision::refused(Reason::Internal)
+}
+
+fn ask<'a>(visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
+    let request = &visit.arrival.request;
+    signals::Ask {
+        tenant: &visit.arrival.route.tenant,
+        event: &policy.event,
+        ip: request.client_ip,
+        email: signals::email_of(policy, facts, visit.identified.email.as_deref()),
+        user: visit.identified.subject.as_ref().map(|subject| &*subject.name),
+        user_agent: request.header("user-agent"),
+        now_ms: visit.now_ms,
+    }
 }
 
 /// Reads facts and `where` values from the request.
@@ -119,49 +145,117 @@ pub fn read_request(policy: &Policy, parameters: &[(Arc<str>, Arc<str>)], reques
             Origin::Request(source) => Some(source),
             Origin::Catalogue | Origin::Remembered(_) | Origin::Response(_) => None,
         };
-        if let Some(source) = source {
+        if let (Some(source), Ok(at)) = (source, u16::try_from(at)) {
             let reading = request::read(request, source, slot.kind, parameters);
-            facts.learn(SlotId(at as u16), reading, Some(signals::from("request")));
+            signals::learn(facts, policy, SlotId(at), reading, "request");
         }
     }
 }
 
 /// Reads a session that a predicate needs, before the event is known.
+///
+/// # Errors
+/// When the state store is lost.
 pub async fn read_session(parts: &Parts, visit: &mut Visit) -> Result<(), Loss> {
-    let begin = Begin { session: visit.session.wanted(), ..Begin::default() };
-    let standing = within(parts.store.begin(visit.now_ms, begin)).await.map_err(|error| Loss { policy: None, error })?;
-    parts.sessions.receive(&mut visit.session, standing.session, visit.now_ms);
+    let Some(session) = visit.unread_session(parts) else { return Ok(()) };
+    let begin = Begin { session: Some(session), ..Begin::default() };
+    let standing = within(parts.store.begin(visit.now_ms, begin)).await.map_err(Loss)?;
+    visit.receive(parts, standing.session.as_ref());
     Ok(())
 }
 
-/// One call to the store: session, counters, entries, lock-outs. Returns until when the request is locked out.
-async fn learn_standing(
-    parts: &Parts, visit: &mut Visit, event: &Choice, facts: &mut Facts, touching: Touching,
-) -> Stored<Option<i64>> {
+/// Everything that is known before the core is asked, and until when the request is locked out.
+async fn stand(
+    parts: &Parts,
+    visit: &mut Visit,
+    event: &Choice,
+    touching: Touching,
+) -> Result<(Facts, Who, Option<i64>), Loss> {
     let policy = &event.policy;
+    let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
+    read_request(policy, &event.parameters, &event.request, &mut facts);
     let release = visit.seen.release.clone();
-    let Some(plan) = release.plans.get(event.index) else { return Err(StateError::Unavailable) };
-    let who = who(parts, visit, policy, facts);
-    let mut touches = plan.touches(&who, &parts.keys);
-    if touching == Touching::Look {
-        touches.iter_mut().for_each(|(_, _, touch)| *touch = Touch::Look);
-    }
-    let questions = plan.questions(&who, facts, policy, &parts.keys);
-    let entries = plan.entries(&questions);
-    let locks = locks(&who, parts);
-    let begin = Begin { session: visit.session.wanted(), meters: &touches, locks: &locks, entries: &entries };
-    let standing: Standing = within(parts.store.begin(visit.now_ms, begin)).await?;
-    parts.sessions.receive(&mut visit.session, standing.session.clone(), visit.now_ms);
+    let Some(plan) = release.plans.get(event.index) else { return Err(Loss(StateError::Unavailable)) };
+    let tenant = visit.arrival.route.tenant.clone();
+    let pseudonym = |kind: &'static str, fields: &[&[u8]]| {
+        let head = [kind.as_bytes(), tenant.as_bytes()];
+        parts.keys.pseudonym_of(&[&head[..], fields].concat())
+    };
+    let who = visit.who(parts, policy, &facts);
+    let asked = plan.ask(&who, &facts, policy, &pseudonym);
+    let standing = match read_standing(parts, visit, &who, &asked, touching).await {
+        Ok(standing) => standing,
+        Err(error) if goes_on_without_state(parts, policy, visit.now_ms) => {
+            tracing::warn!(%error, event = %policy.event, "deciding without the state store, as the policy says");
+            Standing::default()
+        }
+        Err(error) => return Err(Loss(error)),
+    };
+    // With the session read it may have turned out that the cookie's account was not to be believed.
+    let who = visit.who(parts, policy, &facts);
     facts.proofs = visit.proofs(parts);
     facts.units = visit.units(parts);
-    free::learn(&known(parts, visit, policy, &event.request), policy, facts);
-    plan.read(&standing, &questions, &who, facts, policy, &parts.keys);
-    Ok(standing.locked_until_ms.into_iter().flatten().filter(|until| *until > visit.now_ms).max())
+    free::learn(&known(parts, visit, policy, &event.request), policy, &mut facts);
+    let open = |(account, drawer, id): (Id, Drawer, Id), sealed: &[u8]| {
+        let opened = parts.keys.open(purpose(drawer), &tenant, &[account, id].concat(), sealed).ok()?;
+        Some(opened.plain.to_vec())
+    };
+    asked.learn(plan, &standing, &who, &mut facts, policy, &open);
+    let locked = standing.locked_until_ms.iter().flatten().copied().filter(|until| *until > visit.now_ms).max();
+    Ok((facts, who, locked))
+}
+
+/// One call to the store: session, counters, entries, lock-outs.
+async fn read_standing(
+    parts: &Parts,
+    visit: &mut Visit,
+    who: &Who,
+    asked: &Asked,
+    touching: Touching,
+) -> Stored<Standing> {
+    let look = |(counted, meter, _): &(_, _, Touch)| (*counted, *meter, Touch::Look);
+    let looked: Vec<_>;
+    let meters = match touching {
+        Touching::Hit => &asked.meters,
+        Touching::Look => {
+            looked = asked.meters.iter().map(look).collect();
+            &looked
+        }
+    };
+    let locks = actions::locks(who);
+    let begin = Begin { session: visit.unread_session(parts), meters, locks: &locks, entries: &asked.entries };
+    let standing = within(parts.store.begin(visit.now_ms, begin)).await;
+    parts.store_answered(visit.now_ms, standing.is_ok());
+    let standing = standing?;
+    visit.receive(parts, standing.session.as_ref());
+    Ok(standing)
+}
+
+/// Whether the policy says that its event is decided without state. Degrading ends after a minute (DESIGN §6).
+fn goes_on_without_state(parts: &Parts, policy: &Policy, now_ms: i64) -> bool {
+    match policy.on_state_loss {
+        Some(OnStateLoss::Allow) => true,
+        Some(OnStateLoss::Degrade) => parts.store_lost_for_ms(now_ms) <= 60_000,
+        // No method that this build runs is free of state: a challenge could not be answered.
+        Some(OnStateLoss::Deny | OnStateLoss::StepUpLocal) | None => false,
+    }
+}
+
+/// What the entries of a drawer are sealed for.
+pub fn purpose(drawer: Drawer) -> Purpose {
+    match drawer {
+        Drawer::Authenticators => Purpose::Authenticator,
+        Drawer::Contacts => Purpose::Contact,
+        Drawer::Devices => Purpose::Device,
+        Drawer::Remembered => Purpose::Remembered,
+        Drawer::Traces => Purpose::Trace,
+    }
 }
 
 /// What is known without asking anybody.
-pub fn known<'a>(parts: &'a Parts, visit: &'a Visit, policy: &'a Policy, request: &'a Request) -> free::Known<'a> {
-    let record = visit.session.record();
+pub fn known<'a>(parts: &Parts, visit: &'a Visit, policy: &Policy, request: &'a Request) -> free::Known<'a> {
+    let record = visit.session.as_ref().map(|session| &session.record);
+    let is_done = |event: &Arc<str>| record.is_some_and(|record| record.has_succeeded(event));
     free::Known {
         now_ms: visit.now_ms,
         request,
@@ -169,59 +263,12 @@ pub fn known<'a>(parts: &'a Parts, visit: &'a Visit, policy: &'a Policy, request
         identified: &visit.identified,
         subject: visit.subject(parts),
         record,
-        is_new_session: visit.session.is_new(),
         proofs: visit.proofs(parts),
-        out_of_order: policy.after.iter().any(|event| !record.succeeded.iter().any(|(it, _)| it == event)),
+        is_out_of_order: !policy.after.iter().all(is_done),
     }
-}
-
-/// Who a request is counted as.
-pub fn who(parts: &Parts, visit: &Visit, policy: &Policy, facts: &Facts) -> Who {
-    let tenant = &visit.arrival.route.tenant;
-    let claimed = policy.facts.iter().position(|fact| fact.identifies_subject).and_then(|index| {
-        let slot = policy.slots.iter().position(|slot| slot.origin == Origin::Fact(index))?;
-        match facts.reading(SlotId(slot as u16)) {
-            Reading::Known(stepward_core::value::Value::Text(name)) => Some(parts.keys.account(tenant, name)),
-            Reading::Known(_) | Reading::Pending | Reading::Unknown(_) => None,
-        }
-    });
-    let account = visit.subject(parts).map(|subject| subject.account).or_else(|| visit.session.claimed_account());
-    Who {
-        tenant: tenant.clone(),
-        event: policy.event.clone(),
-        account,
-        claimed,
-        device: visit.device,
-        session: visit.session.kept_id(),
-        ip: visit.arrival.request.client_ip,
-        place: parts.signals.place(visit.arrival.request.client_ip),
-        now_ms: visit.now_ms,
-    }
-}
-
-/// Whose lock-outs hold for this request. A claimed subject is locked only as a pair with address or device, so that
-/// nobody can lock somebody else out (security.md G8).
-pub fn locks(who: &Who, parts: &Parts) -> Vec<Counted> {
-    let mut locks: Vec<Counted> = who.account.map(|id| Counted { kind: Kind::Account, id }).into_iter().collect();
-    locks.push(signals::counted_ip(who, &parts.keys));
-    locks.extend(who.device.map(|id| Counted { kind: Kind::Device, id }));
-    locks.extend(who.session.map(|id| Counted { kind: Kind::Session, id }));
-    locks.extend(signals::counted_pairs(who, &parts.keys));
-    locks
-}
-
-/// A store call within its wait; later is as good as never.
-pub async fn within<T>(call: impl Future<Output = Stored<T>>) -> Stored<T> {
-    tokio::time::timeout(STATE_WAIT_MAX, call).await.unwrap_or(Err(StateError::Indeterminate))
 }
 
 fn locked_out(for_ms: i64) -> Decision {
     let lock = LockOut { what: Scope::Subject, for_ms: for_ms.max(0).unsigned_abs() };
     Decision { outcome: Outcome::LockOut(lock), ..Decision::refused(Reason::LockedOut) }
-}
-
-/// The candidate of an event that is decided again (a resume, a recheck).
-pub fn candidate_of(visit: &Visit, event: &str) -> Option<event::matcher::Candidate> {
-    let policies = &visit.seen.release.policies;
-    visit.seen.candidates.iter().find(|it| policies.get(it.policy).is_some_and(|policy| &*policy.event == event)).cloned()
 }

@@ -2,14 +2,24 @@
 
 use std::sync::Arc;
 
-use stepward_core::{facts::Units, session::Proof};
+use stepward_core::{
+    facts::{Facts, Reading, SlotId, Units},
+    policy::{Origin, Policy},
+    session::Proof,
+    value::Value,
+};
 
 use crate::{
     arrival::Arrival,
     journey::{Parts, seam::Seen},
-    sessions::{SessionHandle, Subject},
-    store::Id,
-    subject::Identified,
+    sessions::{
+        SessionHandle, Ticket,
+        cookies::{self, Device},
+        record::{Subject, VerifiedBy},
+    },
+    signals::{self, Who},
+    store::{Id, Session, SessionRef},
+    subject::{self, Identified},
 };
 
 /// A request on its way.
@@ -20,41 +30,90 @@ pub struct Visit {
     pub seen: Seen,
     /// What it says of itself, verified.
     pub identified: Identified,
-    /// Its session; a new one where it has none, not kept until something needs it.
-    pub session: SessionHandle,
+    /// Its session cookie, not yet believed.
+    ticket: Option<Ticket>,
+    /// Whether the store was asked for its session.
+    is_read: bool,
+    /// Its session, once the store has confirmed it.
+    pub session: Option<SessionHandle>,
     /// Its device cookie, if it is genuine.
-    pub device: Option<Id>,
+    pub device: Option<Device>,
     /// When it was first looked at.
     pub now_ms: i64,
+    /// The parked request that it resumes.
+    pub resuming: Option<Arc<str>>,
+    /// Whether the app's session cookie is still withheld, so that the session's subject counts without it.
+    pub is_withheld: bool,
 }
 
 impl Visit {
     /// The beginning of a request: everything that can be known without the store.
     pub async fn begin(parts: &Parts, arrival: &Arc<Arrival>, seen: Seen) -> Visit {
-        let tenant = &arrival.route.tenant;
+        let now_ms = parts.clock.now_ms();
         Visit {
             identified: parts.subjects.identify(&arrival.request, arrival.trusted_peer).await,
-            session: parts.sessions.arrive(tenant, &arrival.request),
-            device: parts.sessions.read_device(tenant, &arrival.request),
-            now_ms: parts.clock.now_ms(),
+            ticket: parts.sessions.ticket(&arrival.request),
+            is_read: false,
+            session: None,
+            device: cookies::read_device(&parts.keys, now_ms, &arrival.route.tenant, &arrival.request),
+            now_ms,
+            resuming: None,
+            is_withheld: false,
             arrival: arrival.clone(),
             seen,
         }
     }
 
+    /// The session to load, if there is one and it was not loaded yet.
+    pub fn unread_session(&self, parts: &Parts) -> Option<SessionRef> {
+        let ticket = self.ticket.as_ref().filter(|_| !self.is_read)?;
+        Some(parts.sessions.reference(&self.arrival.route.tenant, ticket))
+    }
+
+    /// Takes in what the store had for [`Visit::unread_session`].
+    pub fn receive(&mut self, parts: &Parts, stored: Option<&Session>) {
+        let Some(ticket) = self.ticket.filter(|_| !self.is_read) else { return };
+        self.is_read = true;
+        let (tenant, host) = (&self.arrival.route.tenant, &self.arrival.request.host);
+        self.session = stored.and_then(|stored| parts.sessions.resume(self.now_ms, tenant, host, ticket, stored));
+        if let Some(session) = &mut self.session {
+            session.touch(self.now_ms);
+        }
+    }
+
+    /// The session, made now if there is none: something needs it.
+    pub fn need_session(&mut self, parts: &Parts) -> &mut SessionHandle {
+        let (tenant, host) = (&self.arrival.route.tenant, &self.arrival.request.host);
+        self.session.get_or_insert_with(|| parts.sessions.start(self.now_ms, tenant, host))
+    }
+
     /// The verified subject: by token or trusted proxy, else the one whose login made the app session that is
     /// presented. A session whose app cookie is not the one it was bound to says nothing.
     pub fn subject(&self, parts: &Parts) -> Option<Subject> {
-        let tenant = &self.arrival.route.tenant;
-        match &self.identified.subject {
-            Some(told) => Some(parts.sessions.verified(tenant, told, self.now_ms)),
-            None => parts.sessions.bound_subject(&self.session, self.identified.app_cookie.as_ref()),
+        if let Some(told) = &self.identified.subject {
+            return Some(Subject {
+                name: told.name.clone(),
+                account: parts.sessions.account(&self.arrival.route.tenant, &told.name),
+                kind: told.kind,
+                verified_by: match told.verified_by {
+                    subject::VerifiedBy::Jwt => VerifiedBy::Jwt,
+                    subject::VerifiedBy::Proxy => VerifiedBy::Proxy,
+                },
+                since_ms: self.now_ms,
+            });
         }
+        let session = self.session.as_ref()?;
+        let is_bound = match &self.identified.app_cookie {
+            Some((name, value)) => session.is_bound_to_app(&parts.sessions, name, value),
+            None => session.record.app_cookies.is_empty(),
+        };
+        session.record.subject.clone().filter(|_| is_bound || self.is_withheld)
     }
 
     /// The proofs that count for this subject now.
     pub fn proofs(&self, parts: &Parts) -> Vec<Proof> {
-        self.session.proofs_for(self.subject(parts).as_ref())
+        let account = self.subject(parts).map(|subject| subject.account);
+        self.session.iter().flat_map(|session| session.record.proofs_for(account)).cloned().collect()
     }
 
     /// What experiments stick to.
@@ -62,8 +121,51 @@ impl Visit {
         let word = |id: Id| Arc::from(data_encoding::HEXLOWER.encode(&id));
         Units {
             subject: self.subject(parts).map(|subject| word(subject.account)),
-            device: self.device.map(word),
-            session: Some(word(self.session.id())),
+            device: self.device.map(|device| word(device.id)),
+            session: self.session.as_ref().map(|session| word(session.reference().id)),
         }
+    }
+
+    /// Whom this request is counted as, before its session is read as well as after.
+    ///
+    /// At an event that names its subject, the named account is counted: whoever is signed in and guesses at another's
+    /// password raises the other's counters. Before the session is read, its cookie's own word for the account is
+    /// taken: a pseudonym that cannot be guessed, and that nothing but counting follows from.
+    pub fn who(&self, parts: &Parts, policy: &Policy, facts: &Facts) -> Who {
+        let tenant = &*self.arrival.route.tenant;
+        let claimed = claimed_subject(policy, facts).map(|name| parts.keys.account(tenant, &name));
+        let by_ticket = || self.unread_session(parts).filter(|it| it.home != it.id).map(|it| it.home);
+        let verified = self.subject(parts).map(|subject| subject.account).or_else(by_ticket);
+        let account = verified.filter(|account| claimed.is_none_or(|claimed| claimed == *account));
+        let network = signals::network_of(self.arrival.request.client_ip).to_string();
+        let ip = parts.keys.pseudonym(tenant, "ip", &network);
+        let pair = account.or(claimed).map(|account| {
+            parts.keys.pseudonym_of(&[b"pair", tenant.as_bytes(), &account, &ip])
+        });
+        Who {
+            account,
+            claimed,
+            device: self.device.map(|device| device.id),
+            session: self.session.as_ref().map(|session| session.reference().id),
+            ip,
+            pair,
+            place: parts.signals.place(self.arrival.request.client_ip),
+            now_ms: self.now_ms,
+            counted_already: self.resuming.is_some() || self.is_withheld,
+        }
+    }
+}
+
+/// The subject that a request names, by the fact with `identifies: subject`.
+pub fn claimed_subject(policy: &Policy, facts: &Facts) -> Option<Arc<str>> {
+    fact_text(policy, facts, policy.facts.iter().position(|fact| fact.identifies_subject)?)
+}
+
+/// The text of a fact, if it is known and is text.
+pub fn fact_text(policy: &Policy, facts: &Facts, fact: usize) -> Option<Arc<str>> {
+    let slot = policy.slots.iter().position(|slot| slot.origin == Origin::Fact(fact))?;
+    match facts.reading(SlotId(u16::try_from(slot).ok()?)) {
+        Reading::Known(Value::Text(text)) => Some(text.clone()),
+        Reading::Known(_) | Reading::Pending | Reading::Unknown(_) => None,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stepward_core::session::{Method, Proof};
 
-use crate::store::Id;
+use crate::{clock, store::Id};
 
 /// First byte of a record.
 const VERSION: u8 = 1;
@@ -25,6 +25,9 @@ pub struct Record {
     pub tenant: Arc<str>,
     /// The host it was begun on; proofs do not cross hosts.
     pub host: Arc<str>,
+    /// Stays the same when the ticket is renewed: what was begun in this session (a challenge, a parked request) is
+    /// bound to it.
+    pub lineage: Id,
     /// Who signed in, if anybody.
     pub subject: Option<Subject>,
     /// When it began, or when its subject signed in; milliseconds since the Unix epoch, as all times here.
@@ -131,6 +134,7 @@ impl Record {
         Record {
             tenant,
             host,
+            lineage: clock::random_id(),
             subject: None,
             started_ms: now_ms,
             seen_ms: now_ms,

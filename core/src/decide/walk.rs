@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// Where a step leads. The other way out of a step is a question: `Err(slots)`.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, for the length of a call")]
 enum Turn {
     Next,
     GoTo(usize),

@@ -29,6 +29,8 @@ struct Sketch {
     window_ms: i64,
     /// Number of the current window.
     newest: i64,
+    /// Number of the window of the last hit.
+    hit: i64,
     current: Vec<u32>,
     previous: Vec<u32>,
 }
@@ -50,6 +52,7 @@ impl Sketches {
         });
         let sketch = &mut windows[at];
         sketch.turn(now_ms);
+        sketch.hit = sketch.newest;
         cells.iter().for_each(|cell| sketch.current[*cell] = sketch.current[*cell].saturating_add(1));
         sketch.least(&cells)
     }
@@ -68,7 +71,7 @@ impl Sketches {
     pub(super) fn sweep(&self, now_ms: i64) {
         if self.is_used() {
             let mut windows = held(&self.windows);
-            windows.retain(|sketch| now_ms.div_euclid(sketch.window_ms).saturating_sub(sketch.newest) < 2);
+            windows.retain(|sketch| now_ms.div_euclid(sketch.window_ms).saturating_sub(sketch.hit) < 2);
             self.used.store(!windows.is_empty(), Ordering::Relaxed);
         }
     }
@@ -82,7 +85,8 @@ impl Sketches {
 impl Sketch {
     fn new(now_ms: i64, window_ms: i64) -> Self {
         let empty = vec![0; ROWS * WIDTH];
-        Self { window_ms, newest: now_ms.div_euclid(window_ms), current: empty.clone(), previous: empty }
+        let newest = now_ms.div_euclid(window_ms);
+        Self { window_ms, newest, hit: newest, current: empty.clone(), previous: empty }
     }
 
     /// Goes on to the window of this moment; never back.

@@ -30,7 +30,7 @@ pub(super) enum Place {
 /// The names of one policy.
 pub(super) struct Vocabulary<'a> {
     catalogue: &'a Catalogue,
-    facts: &'a [FactSource],
+    facts: Vec<FactSource>,
     settings: BTreeMap<String, Value>,
     pub(super) settings_used: BTreeSet<String>,
     pub(super) slots: Vec<Slot>,
@@ -49,7 +49,7 @@ struct Known {
 const REQUEST_GROUPS: [&str; 5] = ["body", "query", "header", "cookie", "path"];
 
 impl<'a> Vocabulary<'a> {
-    pub(super) fn new(catalogue: &'a Catalogue, facts: &'a [FactSource], settings: BTreeMap<String, Value>) -> Self {
+    pub(super) fn new(catalogue: &'a Catalogue, facts: Vec<FactSource>, settings: BTreeMap<String, Value>) -> Self {
         Vocabulary {
             catalogue,
             facts,

@@ -1,0 +1,191 @@
+//! An answer to a challenge: counted first, then looked at, then, if it is right, recorded as a proof.
+//!
+//! Everything that a wrong answer can be (another length, an old code, a used one, an account that has nothing set up)
+//! looks the same from outside and costs the same try.
+
+use std::collections::BTreeMap;
+
+use stepward_core::session::{Method, Proof};
+
+use crate::{
+    arrival::Arrival,
+    challenges::{
+        Challenges,
+        attempts::{Lane, Try},
+        authenticators,
+        email_code::{Asked, Sent},
+        issued::{self, Issued},
+        pow, problem, recovery, totp,
+    },
+    clock,
+    sessions::SessionHandle,
+    store::{Id, Once, StateStore, Stored},
+};
+
+/// What a client typed or chose.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The method it answers by.
+    pub method: Option<Method>,
+    /// What was typed.
+    pub code: String,
+    /// Whether a code is wanted by e-mail.
+    pub send: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Came {
+    /// It is proven; the session holds the proof, not written yet.
+    Proven(Method),
+    /// It was wrong and may be tried again.
+    Wrong(Method),
+    /// It was wrong, and the last try.
+    Spent(Method),
+    /// The method is closed until then.
+    Closed(Method, i64),
+    /// A letter was asked for.
+    Mailed(Sent),
+    /// Nothing that could be an answer; it costs no try.
+    Nothing,
+}
+
+impl Answer {
+    /// Reads a form or a JSON object. A field given twice, or a body of another kind, is no answer.
+    pub fn read(arrival: &Arrival) -> Self {
+        let body = arrival.body.as_deref().unwrap_or_default();
+        let kind = arrival.request.header("content-type").unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let fields = match kind.as_str() {
+            "application/x-www-form-urlencoded" => form(body),
+            "application/json" => json(body),
+            _ => None,
+        };
+        let fields = fields.unwrap_or_default();
+        let get = |name: &str| fields.get(name).cloned().unwrap_or_default();
+        Answer { method: Method::named(&get("method")), code: get("code"), send: matches!(get("send").as_str(), "1" | "true") }
+    }
+}
+
+fn form(body: &[u8]) -> Option<BTreeMap<String, String>> {
+    let mut fields = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        if fields.insert(name.into_owned(), value.into_owned()).is_some() {
+            return None;
+        }
+    }
+    Some(fields)
+}
+
+fn json(body: &[u8]) -> Option<BTreeMap<String, String>> {
+    let serde_json::Value::Object(object) = serde_json::from_slice(body).ok()? else { return None };
+    let text = |value: serde_json::Value| match value {
+        serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    };
+    Some(object.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
+}
+
+/// Takes an answer to the challenge `word`.
+pub async fn take(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &mut SessionHandle,
+    word: &str,
+    issued: &Issued,
+    answer: &Answer,
+) -> Stored<Came> {
+    let offered = answer.method.filter(|method| issued.methods.contains(method));
+    let (Some(method), Some(id)) = (offered, issued::id_of(word)) else { return Ok(Came::Nothing) };
+    let lane = Lane::of(challenges, arrival, session, issued, method);
+    let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };
+    if answer.send && method == Method::EmailCode {
+        return match challenges.closed_until(&lane).await? {
+            Some(until) => Ok(Came::Closed(method, until)),
+            None => Ok(Came::Mailed(challenges.send_code(&asked, problem::locale(challenges, arrival)).await?)),
+        };
+    }
+    if answer.code.trim().is_empty() {
+        return Ok(Came::Nothing);
+    }
+    let streak = streak(challenges, &asked, method).await?;
+    let left = match challenges.count_try(&lane, issued.attempts, streak).await? {
+        Try::Closed(until) => return Ok(Came::Closed(method, until)),
+        Try::Counted { left } => left,
+    };
+    if !is_right(challenges, &asked, word, method, &answer.code).await? {
+        return match left {
+            0 => challenges.close(&lane).await.map(|_| Came::Spent(method)),
+            _ => Ok(Came::Wrong(method)),
+        };
+    }
+    challenges.forgive_try(&lane).await?;
+    let proof = Proof {
+        method,
+        at_ms: challenges.clock.now_ms(),
+        event: issued.event.clone(),
+        bound_to: issued.bound_to,
+    };
+    session.change().prove(proof, issued.account.filter(|_| method != Method::Pow));
+    Ok(Came::Proven(method))
+}
+
+async fn streak(challenges: &Challenges, asked: &Asked<'_>, method: Method) -> Stored<Id> {
+    match method {
+        Method::EmailCode => challenges.code_streak(asked).await,
+        _ => authenticators::streak(challenges, asked.tenant, asked.issued.account, asked.lane, method).await,
+    }
+}
+
+/// Whether the answer is right; if so it has been used up and is right for nobody else.
+async fn is_right(challenges: &Challenges, asked: &Asked<'_>, word: &str, method: Method, typed: &str) -> Stored<bool> {
+    let (tenant, account) = (asked.tenant, asked.issued.account);
+    match method {
+        Method::Totp => match totp::digits(typed) {
+            Some(code) => authenticators::check_totp(challenges, tenant, account, &code).await,
+            None => Ok(false),
+        },
+        Method::EmailCode => match totp::digits(typed) {
+            Some(code) => challenges.check_code(asked, &code).await,
+            None => Ok(false),
+        },
+        Method::RecoveryCode => match recovery::canonical(typed) {
+            Some(code) => recovery::spend(challenges, tenant, account, &code).await,
+            None => Ok(false),
+        },
+        Method::Pow => is_solved(challenges, asked, word, typed).await,
+        // `runnable` never offers these; an answer by one proves nothing.
+        Method::Passkey
+        | Method::SmsCode
+        | Method::VoiceCode
+        | Method::Push
+        | Method::Captcha
+        | Method::Oidc
+        | Method::IdDocument
+        | Method::Approval => Ok(false),
+    }
+}
+
+/// Whether it is a solution, not sooner than one can be found, and the first for this challenge.
+async fn is_solved(challenges: &Challenges, asked: &Asked<'_>, word: &str, typed: &str) -> Stored<bool> {
+    let now_ms = challenges.clock.now_ms();
+    if now_ms < asked.issued.issued_ms + pow::SOLVE_MS_MIN || !pow::is_solution(word, typed) {
+        return Ok(false);
+    }
+    let once = challenges.store.claim(now_ms, "pow", asked.id, clock::random_id(), asked.issued.expires_ms).await?;
+    Ok(once == Once::First)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_field_given_twice_is_no_answer() {
+        assert!(form(b"method=totp&code=1&code=2").is_none());
+        assert_eq!(form(b"method=totp&code=1+2").and_then(|it| it.get("code").cloned()).as_deref(), Some("1 2"));
+        assert!(json(b"[1]").is_none() && json(b"").is_none());
+        assert_eq!(json(br#"{"code":"1","x":{}}"#).map(|it| it.len()), Some(1));
+    }
+}

@@ -1,0 +1,119 @@
+//! What an account has set up: secrets of authenticator apps and recovery codes, sealed at rest.
+//!
+//! An entry that does not open is not there; it can then prove nothing.
+
+use serde::{Deserialize, Serialize};
+use stepward_core::session::Method;
+
+use crate::{
+    challenges::{Challenges, attempts::Lane, totp},
+    keys::Purpose,
+    store::{Drawer, Enrolment, Id, StateStore, Stored},
+};
+
+/// What is kept of an authenticator.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Kept {
+    /// An authenticator app.
+    Totp {
+        /// The shared secret.
+        secret: Vec<u8>,
+        /// When it was set up, in milliseconds since the Unix epoch.
+        added_ms: i64,
+    },
+    /// One recovery code; the code itself is not kept, the entry's id is its HMAC.
+    Recovery {
+        /// When it was handed out.
+        added_ms: i64,
+    },
+}
+
+/// One authenticator of an account.
+#[derive(Clone)]
+pub struct Authenticator {
+    /// Its id in the drawer.
+    pub id: Id,
+    /// For an app, the last time step that was accepted.
+    pub counter: u64,
+    /// What is kept of it.
+    pub kept: Kept,
+}
+
+impl Authenticator {
+    /// Whether it is an app.
+    pub fn is_totp(&self) -> bool {
+        matches!(self.kept, Kept::Totp { .. })
+    }
+
+    /// When it was set up.
+    pub fn added_ms(&self) -> i64 {
+        match self.kept {
+            Kept::Totp { added_ms, .. } | Kept::Recovery { added_ms } => added_ms,
+        }
+    }
+}
+
+/// Everything that an account has set up.
+pub async fn all(challenges: &Challenges, tenant: &str, account: Id) -> Stored<Vec<Authenticator>> {
+    let entries = challenges.store.enrolments(account, Drawer::Authenticators).await?;
+    let open = |entry: Enrolment| {
+        let opened = challenges.keys.open(Purpose::Authenticator, tenant, &owner(account, entry.id), &entry.sealed).ok()?;
+        let kept = serde_json::from_slice(&opened.plain).ok()?;
+        Some(Authenticator { id: entry.id, counter: entry.counter, kept })
+    };
+    let mut all: Vec<_> = entries.into_iter().filter_map(open).collect();
+    all.sort_by_key(|it| (it.added_ms(), it.id));
+    Ok(all)
+}
+
+/// Adds one.
+pub async fn add(challenges: &Challenges, tenant: &str, account: Id, id: Id, kept: &Kept) -> Stored<()> {
+    let plain = zeroize::Zeroizing::new(serde_json::to_vec(kept).unwrap_or_default());
+    let sealed = challenges.keys.seal(Purpose::Authenticator, tenant, &owner(account, id), &plain);
+    challenges.store.enrol(account, Drawer::Authenticators, id, sealed).await
+}
+
+/// Names the run of wrong answers since the last right one by this method.
+pub async fn streak(challenges: &Challenges, tenant: &str, account: Option<Id>, lane: &Lane, method: Method) -> Stored<Id> {
+    let all = match account {
+        Some(account) => all(challenges, tenant, account).await?,
+        None => Vec::new(),
+    };
+    let since = match method {
+        Method::Totp => all.iter().filter(|it| it.is_totp()).map(|it| it.counter).fold(0, u64::wrapping_add),
+        // Each right recovery code leaves one less; a new set has a new date.
+        _ => all.iter().filter(|it| !it.is_totp()).map(|it| it.added_ms().unsigned_abs()).fold(0, u64::wrapping_add),
+    };
+    Ok(challenges.streak(lane, since))
+}
+
+/// Whether a code is right for one of the account's apps, and its time step was not used before. The work is the same
+/// for an account that has none: a secret that nobody knows is tried.
+pub async fn check_totp(challenges: &Challenges, tenant: &str, account: Option<Id>, code: &str) -> Stored<bool> {
+    let now_ms = challenges.clock.now_ms();
+    let all = match account {
+        Some(account) => all(challenges, tenant, account).await?,
+        None => Vec::new(),
+    };
+    let mut matched = None;
+    let mut tried = false;
+    for authenticator in &all {
+        if let Kept::Totp { secret, .. } = &authenticator.kept {
+            tried = true;
+            matched = totp::step_of(secret, code, now_ms).map(|step| (authenticator.id, step)).or(matched);
+        }
+    }
+    if !tried {
+        let nobody: [u8; totp::SECRET_BYTES] = crate::clock::random_bytes();
+        // INVARIANT: the answer is not used; a code that fits by chance proves nothing.
+        let _ = totp::step_of(&nobody, code, now_ms);
+    }
+    match (account, matched) {
+        (Some(account), Some((id, step))) => challenges.store.advance(account, Drawer::Authenticators, id, step).await,
+        _ => Ok(false),
+    }
+}
+
+fn owner(account: Id, id: Id) -> Vec<u8> {
+    [account, id].concat()
+}

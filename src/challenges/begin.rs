@@ -1,0 +1,206 @@
+//! Issuing a challenge: whether it can be asked at all, what is kept, and how the client is told.
+
+use std::sync::Arc;
+
+use http::header;
+use stepward_core::{decision::Reason, session::Method};
+
+use crate::{
+    arrival::{Arrival, Client},
+    challenges::{
+        Begun, Challenges, Demand,
+        attempts::Lane,
+        authenticators,
+        email_code::Asked,
+        issued::{self, Afterwards, Issued, OnFail},
+        origin, parking, problem,
+    },
+    reply::Reply,
+    sessions::{
+        Committed, SessionHandle,
+        cookies::{ParkHalf, Scope},
+    },
+    store::{Drawer, StateStore, Stored},
+};
+
+/// See [`Challenges::begin`].
+pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Begun> {
+    let arrival = demand.arrival;
+    let Some(scope) = Scope::of(&arrival.request) else { return Ok(Begun::Refused(Reason::TransportInsecure)) };
+    let runnable = challenges.runnable();
+    let methods: Vec<Method> = demand.challenge.methods.iter().copied().filter(|it| runnable.contains(it)).collect();
+    if methods.is_empty() {
+        return Ok(Begun::Refused(Reason::ChallengeImpossible));
+    }
+    if is_foreign(&demand) {
+        return Ok(Begun::Refused(Reason::CrossSite));
+    }
+    let (half, park_cookie) = parking::half(arrival, scope);
+    let mut issued = issue(challenges, &demand, methods);
+    if all_closed(challenges, &demand, &issued).await? {
+        return Ok(Begun::Spent(issued.on_fail.outcome()));
+    }
+    issued.afterwards = afterwards(challenges, &demand, &half).await?;
+    let id = issued::fresh_id();
+    let Some(mut cookies) = keep_session(challenges, arrival, demand.session, scope).await? else {
+        return Ok(Begun::Refused(Reason::ResumeGone));
+    };
+    issued::keep(challenges, arrival, demand.session, &id, &issued).await?;
+    let first = first_method(challenges, arrival, demand.session, &issued, demand.subject.is_some()).await?;
+    if first == Method::EmailCode {
+        send_first_code(challenges, arrival, demand.session, &issued, &id).await?;
+    }
+    cookies.extend(park_cookie.filter(|_| issued.afterwards.parked().is_some()));
+    let reply = match arrival.client {
+        Client::Page => problem::to_challenge(&id),
+        Client::Fetch | Client::Api => problem::challenge(challenges, &mut demand, &issued, &id),
+    };
+    Ok(Begun::Asked(with_cookies(reply, cookies)))
+}
+
+/// Writes the session if it is new or changed, and gives the browser its ticket. `None`: it ended in the meantime.
+pub async fn keep_session(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &mut SessionHandle,
+    scope: Scope,
+) -> Stored<Option<Vec<String>>> {
+    let is_new = session.is_new();
+    if session.commit(&challenges.sessions, &*challenges.store).await? == Committed::Gone {
+        tracing::debug!(request = &*arrival.id, "a session ended while it was in use");
+        return Ok(None);
+    }
+    Ok(Some(is_new.then(|| session.set_cookie(&challenges.sessions, scope)).into_iter().collect()))
+}
+
+/// Adds cookies to an answer.
+pub fn with_cookies(mut reply: Reply, cookies: Vec<String>) -> Reply {
+    for cookie in cookies {
+        reply.set(header::SET_COOKIE, &cookie);
+    }
+    reply
+}
+
+/// The method that is shown first: the one used last in this session; for a verified subject the first that is set up;
+/// else the policy's first. A subject that is merely claimed must not learn what is set up.
+pub async fn first_method(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    issued: &Issued,
+    is_verified: bool,
+) -> Stored<Method> {
+    let fallback = issued.methods.first().copied().unwrap_or(Method::Pow);
+    let used = session.record.proofs_for(issued.account).filter(|proof| issued.methods.contains(&proof.method));
+    if let Some(proof) = used.max_by_key(|proof| proof.at_ms) {
+        return Ok(proof.method);
+    }
+    let (Some(account), true) = (issued.account, is_verified) else { return Ok(fallback) };
+    let tenant = &arrival.route.tenant;
+    let kept = authenticators::all(challenges, tenant, account).await?;
+    let has_contact = !challenges.store.enrolments(account, Drawer::Contacts).await?.is_empty();
+    let is_set_up = |method: &Method| match method {
+        Method::Totp => kept.iter().any(|it| it.is_totp()),
+        Method::RecoveryCode => kept.iter().any(|it| !it.is_totp()),
+        Method::EmailCode => has_contact,
+        _ => true,
+    };
+    Ok(issued.methods.iter().copied().find(is_set_up).unwrap_or(fallback))
+}
+
+/// A request that changes something and was sent by a page of another site. A withheld answer is not sent again.
+fn is_foreign(demand: &Demand<'_>) -> bool {
+    let arrival = demand.arrival;
+    let is_kept = demand.withheld.is_some() || demand.resuming.is_some();
+    !is_kept && !is_safe(arrival) && !origin::is_own(arrival) && !origin::is_one_of(arrival, &demand.policy.allowed_origins)
+}
+
+fn is_safe(arrival: &Arrival) -> bool {
+    matches!(&*arrival.request.method, "GET" | "HEAD")
+}
+
+/// What happens once it is met, with the request parked where that is needed.
+async fn afterwards(
+    challenges: &Challenges,
+    demand: &Demand<'_>,
+    half: &ParkHalf,
+) -> Stored<Afterwards> {
+    let arrival = demand.arrival;
+    let target = match demand.resuming {
+        // The live request's query carries the resume id; the parked one's target is what counts.
+        Some(id) => match parking::peek(challenges, arrival, demand.session, demand.subject, id).await? {
+            Some(parked) => parked.target.to_string(),
+            None => return Ok(Afterwards::Again),
+        },
+        None => parking::target(arrival),
+    };
+    let is_page = arrival.client == Client::Page;
+    if is_safe(arrival) && demand.withheld.is_none() && demand.resuming.is_none() {
+        return Ok(if is_page { Afterwards::Fetch { target } } else { Afterwards::Repeat { parked: None } });
+    }
+    let parked = match (demand.resuming, arrival.client) {
+        (Some(id), _) => Some(id.to_string()),
+        (None, Client::Page | Client::Fetch) => parking::park(challenges, demand, half).await?,
+        // A program repeats its call by itself, once it has a proof.
+        (None, Client::Api) if demand.withheld.is_none() => None,
+        (None, Client::Api) => parking::park(challenges, demand, half).await?,
+    };
+    let is_local = origin::local(&target).is_some();
+    Ok(match parked {
+        parked if !is_page => Afterwards::Repeat { parked },
+        Some(parked) if !is_local => {
+            parking::discard(challenges, &parked).await?;
+            Afterwards::Again
+        }
+        Some(parked) if demand.withheld.is_some() => Afterwards::Release { target, parked },
+        Some(parked) => Afterwards::Send { target, parked },
+        None => Afterwards::Again,
+    })
+}
+
+fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> Issued {
+    let now_ms = challenges.clock.now_ms();
+    let verified = demand.subject.map(|it| (it.name.clone(), it.account));
+    let (subject, account) = verified.or_else(|| demand.claimed.clone()).unzip();
+    Issued {
+        event: demand.policy.event.clone(),
+        decision_id: demand.decision_id.into(),
+        account,
+        subject,
+        methods,
+        bound_to: demand.challenge.binding.as_ref().map(|it| it.digest),
+        shown: demand.shown.clone(),
+        tell: demand.tell.map(Arc::from),
+        attempts: demand.challenge.attempts,
+        on_fail: OnFail::of(&demand.challenge.on_fail),
+        enrol_allowed: demand.challenge.enrol_allowed,
+        issued_ms: now_ms,
+        expires_ms: now_ms + parking::lifetime_ms(demand),
+        afterwards: Afterwards::Again,
+    }
+}
+
+/// Whether no listed method may be tried any more.
+async fn all_closed(challenges: &Challenges, demand: &Demand<'_>, issued: &Issued) -> Stored<bool> {
+    for method in &issued.methods {
+        let lane = Lane::of(challenges, demand.arrival, demand.session, issued, *method);
+        if challenges.closed_until(&lane).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn send_first_code(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    issued: &Issued,
+    word: &str,
+) -> Stored<()> {
+    let Some(id) = issued::id_of(word) else { return Ok(()) };
+    let lane = Lane::of(challenges, arrival, session, issued, Method::EmailCode);
+    let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };
+    challenges.send_code(&asked, problem::locale(challenges, arrival)).await?;
+    Ok(())
+}

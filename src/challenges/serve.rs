@@ -1,0 +1,210 @@
+//! Which address under `/.stepward/` is what. Everything else there is not found; nothing there is ever forwarded.
+
+use http::{StatusCode, header};
+use minijinja::context;
+use stepward_core::decision::{Reason, Verb};
+
+use crate::{
+    arrival::{Arrival, Client},
+    challenges::{
+        Challenges, PREFIX, Refused, Served,
+        answer::{self, Answer, Came},
+        begin, enrolment,
+        email_code::Sent,
+        issued::{self, Issued},
+        origin, page, parking, problem, show,
+    },
+    reply::Reply,
+    sessions::{SessionHandle, cookies::Scope, record::Subject},
+    store::Stored,
+};
+
+/// See [`Challenges::serve`].
+pub async fn serve(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &mut SessionHandle,
+    subject: Option<&Subject>,
+) -> Stored<Served> {
+    let path = arrival.request.path.strip_prefix(PREFIX).unwrap_or_default();
+    let is_get = matches!(&*arrival.request.method, "GET" | "HEAD");
+    let is_post = &*arrival.request.method == "POST";
+    if is_post && !origin::is_own(arrival) {
+        return Ok(Served::Answer(refuse(challenges, arrival, Reason::CrossSite)));
+    }
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts[..] {
+        [name] if is_get && page::file(name).is_some() => {
+            Ok(Served::Answer(page::file(name).unwrap_or_else(|| not_found(challenges, arrival))))
+        }
+        ["c", word] if is_get => look(challenges, arrival, session, subject, word).await.map(Served::Answer),
+        ["c", word] if is_post => answered(challenges, arrival, session, subject, word).await,
+        ["c", word, "continue"] if is_get => go_on(challenges, arrival, session, subject, word).await.map(Served::Answer),
+        ["methods", ref rest @ ..] if is_get || is_post => {
+            enrolment::serve(challenges, arrival, session, subject, rest).await.map(Served::Answer)
+        }
+        _ => Ok(Served::Answer(not_found(challenges, arrival))),
+    }
+}
+
+async fn look(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    subject: Option<&Subject>,
+    word: &str,
+) -> Stored<Reply> {
+    let Some(issued) = mine(challenges, arrival, session, subject, word).await? else {
+        return Ok(show::gone(challenges, arrival));
+    };
+    if is_met(session, &issued) {
+        return match arrival.client {
+            Client::Page => Ok(to_continue(word)),
+            Client::Fetch | Client::Api => Ok(show::state(challenges, arrival, "passed", &issued)),
+        };
+    }
+    show::challenge(challenges, arrival, session, subject.is_some(), word, &issued).await
+}
+
+async fn go_on(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    subject: Option<&Subject>,
+    word: &str,
+) -> Stored<Reply> {
+    match mine(challenges, arrival, session, subject, word).await? {
+        Some(issued) if is_met(session, &issued) => show::afterwards(challenges, arrival, &issued).await,
+        Some(_) => Ok(page::harden(Reply::see_other(&show::address(arrival, word, None, None)))),
+        None => Ok(show::gone(challenges, arrival)),
+    }
+}
+
+async fn answered(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &mut SessionHandle,
+    subject: Option<&Subject>,
+    word: &str,
+) -> Stored<Served> {
+    let Some(issued) = mine(challenges, arrival, session, subject, word).await? else {
+        return Ok(Served::Answer(show::gone(challenges, arrival)));
+    };
+    if is_met(session, &issued) {
+        return Ok(Served::Answer(passed(challenges, arrival, word, &issued)));
+    }
+    let answer = Answer::read(arrival);
+    let (event, decision_id) = (issued.event.clone(), issued.decision_id.clone());
+    let back = |error: &str| show::address(arrival, word, answer.method, Some(error));
+    let came = answer::take(challenges, arrival, session, word, &issued, &answer).await?;
+    Ok(match came {
+        Came::Proven(method) => {
+            // A ticket that was seen, or planted, before the proof is worth nothing after it.
+            session.renew(&challenges.sessions);
+            let scope = Scope::of(&arrival.request);
+            let kept = match scope {
+                Some(scope) => begin::keep_session(challenges, arrival, session, scope).await?,
+                None => None,
+            };
+            let Some(cookies) = kept else { return Ok(Served::Answer(show::gone(challenges, arrival))) };
+            let reply = begin::with_cookies(passed(challenges, arrival, word, &issued), cookies);
+            Served::Passed { event, decision_id, method, account: issued.account, reply }
+        }
+        Came::Wrong(method) => {
+            let reply = again(challenges, arrival, &issued, &back("wrong"), "wrong");
+            Served::Failed { event, decision_id, method, reply }
+        }
+        Came::Spent(method) => {
+            if let Some(parked) = issued.afterwards.parked() {
+                parking::discard(challenges, parked).await?;
+            }
+            let on_fail = issued.on_fail.outcome();
+            Served::Spent { event, decision_id, method, on_fail, account: issued.account }
+        }
+        Came::Closed(..) => Served::Answer(again(challenges, arrival, &issued, &back("closed"), "closed")),
+        Came::Mailed(Sent::Yes) => {
+            let address = show::address(arrival, word, answer.method, None);
+            Served::Answer(again(challenges, arrival, &issued, &address, "sent"))
+        }
+        Came::Mailed(Sent::Wait(seconds)) => {
+            let reply = again(challenges, arrival, &issued, &back(&format!("wait-{seconds}")), "wait");
+            Served::Answer(waiting(reply, seconds))
+        }
+        Came::Nothing => {
+            let address = show::address(arrival, word, answer.method, None);
+            Served::Answer(again(challenges, arrival, &issued, &address, "open"))
+        }
+    })
+}
+
+/// The challenge, if it is this session's and not about somebody else than who is signed in now.
+async fn mine(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    subject: Option<&Subject>,
+    word: &str,
+) -> Stored<Option<Issued>> {
+    let issued = issued::look(challenges, arrival, session, word).await?;
+    Ok(issued.filter(|issued| match (issued.account, subject) {
+        (Some(account), Some(subject)) => account == subject.account,
+        (None, _) | (_, None) => true,
+    }))
+}
+
+fn is_met(session: &SessionHandle, issued: &Issued) -> bool {
+    let proofs: Vec<_> = session.record.proofs_for(issued.account).cloned().collect();
+    issued.is_met_by(&proofs)
+}
+
+fn passed(challenges: &Challenges, arrival: &Arrival, word: &str, issued: &Issued) -> Reply {
+    match arrival.client {
+        Client::Page => to_continue(word),
+        Client::Fetch | Client::Api => show::state(challenges, arrival, "passed", issued),
+    }
+}
+
+fn to_continue(word: &str) -> Reply {
+    page::harden(Reply::see_other(&format!("/.stepward/c/{word}/continue")))
+}
+
+/// Back to the page (POST/redirect/GET), or how it stands for a program.
+fn again(challenges: &Challenges, arrival: &Arrival, issued: &Issued, address: &str, status: &str) -> Reply {
+    match arrival.client {
+        Client::Page => page::harden(Reply::see_other(address)),
+        Client::Fetch | Client::Api => {
+            let mut reply = show::state(challenges, arrival, status, issued);
+            reply.status = match status {
+                "wrong" => StatusCode::UNAUTHORIZED,
+                "closed" | "wait" => StatusCode::TOO_MANY_REQUESTS,
+                _ => StatusCode::OK,
+            };
+            reply
+        }
+    }
+}
+
+fn waiting(mut reply: Reply, seconds: i64) -> Reply {
+    reply.set(header::RETRY_AFTER, &seconds.max(1).to_string());
+    reply
+}
+
+fn not_found(challenges: &Challenges, arrival: &Arrival) -> Reply {
+    let locale = problem::locale(challenges, arrival);
+    let title = locale.text("title_gone");
+    let content = context! { text => locale.text("gone"), home => problem::say(challenges, locale, "back_to_service") };
+    challenges.pages.render(locale, StatusCode::NOT_FOUND, "notice.html", &title, content)
+}
+
+/// A refusal of a request for our own pages; it has no decision, so the request's id is its reference.
+pub fn refuse(challenges: &Challenges, arrival: &Arrival, reason: Reason) -> Reply {
+    let refused = Refused {
+        status: StatusCode::FORBIDDEN,
+        outcome: Verb::Block,
+        reason,
+        tell: None,
+        decision_id: &arrival.id,
+        retry_after: None,
+    };
+    problem::refusal(challenges, arrival, &refused)
+}

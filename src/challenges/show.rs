@@ -1,0 +1,196 @@
+//! The pages of a challenge: asking, and what follows. Looking at one changes nothing.
+
+use fluent_bundle::FluentArgs;
+use http::StatusCode;
+use minijinja::{Value, context};
+use stepward_core::session::Method;
+
+use crate::{
+    arrival::{Arrival, Client},
+    challenges::{
+        Challenges,
+        attempts::Lane,
+        begin,
+        email_code::Asked,
+        issued::{self, Afterwards, Issued},
+        origin, page, parking, pow, problem,
+    },
+    locale::Locale,
+    reply::Reply,
+    sessions::SessionHandle,
+    store::Stored,
+};
+
+/// What the address of a page says: which method, and which message. Both are closed lists.
+#[derive(Debug, Default)]
+pub struct View {
+    method: Option<Method>,
+    error: Option<String>,
+}
+
+impl View {
+    /// Of a request's query.
+    pub fn of(arrival: &Arrival) -> Self {
+        let mut view = View::default();
+        for (name, value) in form_urlencoded::parse(arrival.request.query.as_deref().unwrap_or_default().as_bytes()) {
+            match &*name {
+                "m" => view.method = Method::named(&value),
+                "e" => view.error = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        view
+    }
+}
+
+/// The page that asks, or its state for a program.
+pub async fn challenge(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    is_verified: bool,
+    word: &str,
+    issued: &Issued,
+) -> Stored<Reply> {
+    if arrival.client != Client::Page {
+        return Ok(state(challenges, arrival, "open", issued));
+    }
+    let locale = problem::locale(challenges, arrival);
+    let view = View::of(arrival);
+    let method = match view.method.filter(|it| issued.methods.contains(it)) {
+        Some(method) => method,
+        None => begin::first_method(challenges, arrival, session, issued, is_verified).await?,
+    };
+    let lane = Lane::of(challenges, arrival, session, issued, method);
+    let closed = challenges.closed_until(&lane).await?;
+    let now_ms = challenges.clock.now_ms();
+    let error = closed.map(|until| problem::minutes(locale, "locked_method", ((until - now_ms).max(0) / 1000).unsigned_abs()));
+    let sent = match issued::id_of(word).filter(|_| method == Method::EmailCode) {
+        Some(id) => {
+            let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };
+            challenges.code_is_out(&asked).await?
+        }
+        None => false,
+    };
+    let error = error.or_else(|| message(locale, view.error.as_deref()));
+    let content = context! {
+        error, sent, method => method.name(), action => address(arrival, word, Some(method), None),
+        why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
+        tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
+        shown => pairs(&issued.shown), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
+        seed => word, bits => pow::BITS, enrol => issued.enrol_allowed,
+    };
+    let title = locale.text("title_confirm");
+    Ok(challenges.pages.render(locale, StatusCode::OK, "challenge.html", &title, content))
+}
+
+/// What follows a challenge that is met.
+pub async fn afterwards(challenges: &Challenges, arrival: &Arrival, issued: &Issued) -> Stored<Reply> {
+    let waiting = match issued.afterwards.parked() {
+        Some(parked) => parking::is_waiting(challenges, parked).await?,
+        None => false,
+    };
+    if arrival.client != Client::Page {
+        return Ok(state(challenges, arrival, "passed", issued));
+    }
+    let resume = |target: &str, parked: &str| origin::with_parameter(target, "stepward_resume", parked);
+    Ok(match &issued.afterwards {
+        Afterwards::Fetch { target } => match origin::local(target) {
+            Some(target) => page::harden(Reply::see_other(&target)),
+            None => confirmed(challenges, arrival, issued, "confirmed_again", None, false),
+        },
+        Afterwards::Send { target, parked } if waiting => {
+            confirmed(challenges, arrival, issued, "confirmed_go_on", resume(target, parked), false)
+        }
+        Afterwards::Release { target, parked } if waiting => match resume(target, parked) {
+            Some(target) => page::harden(Reply::see_other(&target)),
+            None => confirmed(challenges, arrival, issued, "confirmed_again", None, false),
+        },
+        Afterwards::Send { .. } | Afterwards::Release { .. } => {
+            confirmed(challenges, arrival, issued, "already_confirmed", None, false)
+        }
+        Afterwards::Repeat { .. } => confirmed(challenges, arrival, issued, "confirmed_close", None, true),
+        Afterwards::Again => confirmed(challenges, arrival, issued, "confirmed_again", None, false),
+    })
+}
+
+/// A challenge that is not there: never was, ended, or someone else's. Which, nobody is told.
+pub fn gone(challenges: &Challenges, arrival: &Arrival) -> Reply {
+    let locale = problem::locale(challenges, arrival);
+    let title = locale.text("title_gone");
+    if arrival.client != Client::Page {
+        let problem = serde_json::json!({
+            "type": "urn:stepward:problem:gone", "title": title, "status": 410, "detail": locale.text("gone"),
+        });
+        return problem::document(locale, StatusCode::GONE, &problem);
+    }
+    let content = context! { text => locale.text("gone"), home => problem::say(challenges, locale, "back_to_service") };
+    challenges.pages.render(locale, StatusCode::GONE, "notice.html", &title, content)
+}
+
+/// How a challenge stands, for a program that asks or polls.
+pub fn state(challenges: &Challenges, arrival: &Arrival, status: &str, issued: &Issued) -> Reply {
+    let methods: Vec<&str> = issued.methods.iter().map(|it| it.name()).collect();
+    let left_ms = (issued.expires_ms - challenges.clock.now_ms()).max(0);
+    let state = serde_json::json!({
+        "status": status, "methods": methods, "expires_in": left_ms / 1000,
+        "decision_id": issued.decision_id, "resume": issued.afterwards.parked(),
+    });
+    let reply = Reply::new(StatusCode::OK, "application/json", state.to_string());
+    let _ = arrival;
+    page::harden(reply)
+}
+
+/// The address of a challenge's page; a language that was asked for stays.
+pub fn address(arrival: &Arrival, word: &str, method: Option<Method>, error: Option<&str>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(method.map(|it| ("m", it.name())));
+    query.extend_pairs(error.map(|it| ("e", it)));
+    query.extend_pairs(problem::asked_language(arrival).map(|it| ("lang", it)));
+    let query = query.finish();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("/.stepward/c/{word}{mark}{query}")
+}
+
+fn confirmed(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    issued: &Issued,
+    key: &str,
+    target: Option<String>,
+    passed: bool,
+) -> Reply {
+    let locale = problem::locale(challenges, arrival);
+    let home = (target.is_none() && !passed).then(|| problem::say(challenges, locale, "back_to_service"));
+    let content = context! {
+        text => locale.text(key), target, passed, home, resume => issued.afterwards.parked(),
+        go_on => problem::say(challenges, locale, "continue_to"), reference => issued.reference(),
+    };
+    challenges.pages.render(locale, StatusCode::OK, "confirmed.html", &locale.text("title_confirmed"), content)
+}
+
+/// Links to the other methods; the same for everyone.
+fn others(locale: &Locale, arrival: &Arrival, word: &str, issued: &Issued, shown: Method) -> Vec<Value> {
+    let others = issued.methods.iter().filter(|method| **method != shown);
+    let link = |method: &Method| {
+        let label = locale.text(&format!("way_{}", method.name()));
+        context! { href => address(arrival, word, Some(*method), None), label }
+    };
+    others.map(link).collect()
+}
+
+/// The message that an address names: `wrong`, or `wait-<seconds>`. Anything else is none.
+fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
+    let error = error?;
+    if error == "wrong" {
+        return Some(locale.text("wrong"));
+    }
+    let seconds: u16 = error.strip_prefix("wait-")?.parse().ok()?;
+    let mut args = FluentArgs::new();
+    args.set("seconds", seconds);
+    Some(locale.say("email_wait", &args))
+}
+
+fn pairs(shown: &[(String, String)]) -> Vec<Value> {
+    shown.iter().map(|(name, value)| Value::from(vec![name.clone(), value.clone()])).collect()
+}

@@ -1,0 +1,171 @@
+//! From a decision to a ruling: what the edge does with the request.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use stepward_core::decision::{Decision, Forward, Outcome, Reason, Verb};
+
+use crate::{
+    actions::{Carried, Scene, identity, within},
+    arrival::Withheld,
+    journey::{
+        Journeys, Parts,
+        seam::{Decided, Forwarding, Pending, Recheck, Ruling},
+        stand::Loss,
+        visit::Visit,
+    },
+    reply::Reply,
+    store::{Begin, StateStore},
+};
+
+/// Carries the decision out and rules on the request.
+///
+/// # Errors
+/// When the state store is lost on the way.
+pub async fn apply(
+    journeys: &Journeys,
+    mut visit: Visit,
+    decision: &Decision,
+    decided: Vec<Decided>,
+) -> Result<Ruling, Loss> {
+    let parts = &*journeys.0;
+    count(parts, &visit, decision, &decided).await;
+    let is_kept = decision.outcome.verb() == Verb::Challenge;
+    match carry(parts, &mut visit, decision, &decided, None).await? {
+        Carried::Onward(forward) => onward(journeys, visit, decided, &forward, None).await,
+        Carried::Elsewhere(upstream) => onward(journeys, visit, decided, &Forward::default(), Some(upstream)).await,
+        Carried::Answer(reply) => {
+            if let (Some(id), Some(session), false) = (&visit.resuming, &visit.session, is_kept) {
+                // A refusal other than a challenge drops what was parked (DESIGN §9).
+                within(parts.challenges.discard(session, id)).await.map_err(Loss)?;
+            }
+            Ok(Ruling::Answer(reply))
+        }
+    }
+}
+
+/// Carries a decision out on the first of its events, the one that decides.
+///
+/// # Errors
+/// When the state store is lost on the way.
+pub async fn carry(
+    parts: &Parts,
+    visit: &mut Visit,
+    decision: &Decision,
+    decided: &[Decided],
+    withheld: Option<&Withheld>,
+) -> Result<Carried, Loss> {
+    let Some(first) = decided.first() else {
+        return Ok(Carried::Answer(parts.actions.refuse(&visit.arrival, Reason::Internal, StatusCode::FORBIDDEN)));
+    };
+    let subject = visit.subject(parts);
+    let arrival = visit.arrival.clone();
+    let resuming = visit.resuming.clone();
+    if let Outcome::Challenge(_) = decision.outcome {
+        visit.need_session(parts);
+    }
+    let mut scene = Scene {
+        arrival: &arrival,
+        policy: &first.policy,
+        facts: &first.facts,
+        who: &first.who,
+        subject: subject.as_ref(),
+        session: visit.session.as_mut(),
+        decision_id: &first.decision_id,
+        withheld,
+        resuming: resuming.as_deref(),
+    };
+    parts.actions.carry(&mut scene, decision).await.map_err(Loss)
+}
+
+/// The obligation `count`. A counter that could not be raised is an operator's loss, not the user's.
+async fn count(parts: &Parts, visit: &Visit, decision: &Decision, decided: &[Decided]) {
+    let Some(first) = decided.first().filter(|_| !decision.obligations.count.is_empty()) else { return };
+    let Some(plan) = visit.seen.release.plans.get(first.index) else { return };
+    let raised = plan.count(&first.who, &decision.obligations.count);
+    let begin = Begin { meters: &raised.meters, ..Begin::default() };
+    if let Err(error) = within(parts.store.begin(visit.now_ms, begin)).await {
+        tracing::warn!(%error, event = %first.policy.event, "a counter of `count` was not raised");
+    }
+}
+
+/// The request goes to the app.
+async fn onward(
+    journeys: &Journeys,
+    mut visit: Visit,
+    decided: Vec<Decided>,
+    forward: &Forward,
+    upstream: Option<std::sync::Arc<str>>,
+) -> Result<Ruling, Loss> {
+    let parts = &*journeys.0;
+    let mut forwarding = forwarding(journeys, &visit, &decided, forward, upstream);
+    if let Some(id) = visit.resuming.clone() {
+        // Taken just before the first byte to the app, by one request only: it is never sent again.
+        let session = visit.need_session(parts).clone();
+        let taken = within(parts.challenges.take(&visit.arrival, &session, &id)).await.map_err(Loss)?;
+        let Some(parked) = taken else {
+            return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
+        };
+        forwarding.replay = Some(parked);
+    }
+    forwarding.pending = Some(Box::new(Pending { visit, decided }));
+    Ok(Ruling::Forward(Box::new(forwarding)))
+}
+
+/// An event that applies after success goes to the app at once; the answer is held.
+pub fn hold(journeys: &Journeys, visit: Visit, decided: Vec<Decided>) -> Ruling {
+    let mut forwarding = forwarding(journeys, &visit, &decided, &Forward::default(), None);
+    forwarding.hold = decided.first().map(|first| first.policy.park_bytes_max);
+    forwarding.pending = Some(Box::new(Pending { visit, decided }));
+    Ruling::Forward(Box::new(forwarding))
+}
+
+fn forwarding(
+    journeys: &Journeys,
+    visit: &Visit,
+    decided: &[Decided],
+    forward: &Forward,
+    upstream: Option<std::sync::Arc<str>>,
+) -> Forwarding {
+    let parts = &*journeys.0;
+    let Some(first) = decided.first() else { return Forwarding::default() };
+    let subject = visit.subject(parts);
+    let proofs = visit.proofs(parts);
+    let told = identity::Told {
+        arrival: &visit.arrival,
+        event: &first.policy.event,
+        decision_id: &first.decision_id,
+        subject: subject.as_ref(),
+        proofs: &proofs,
+        upstream: upstream.as_deref().unwrap_or(&visit.arrival.route.upstream),
+        now_ms: visit.now_ms,
+    };
+    Forwarding {
+        headers: identity::headers(&parts.keys, &told, forward),
+        recheck: Some(Recheck {
+            every: Duration::from_millis(first.policy.recheck_ms),
+            journeys: journeys.clone(),
+            arrival: visit.arrival.clone(),
+        }),
+        upstream,
+        ..Forwarding::default()
+    }
+}
+
+impl Recheck {
+    /// Whether what is open may stay open: decided again by the live release, without counting as a try.
+    pub async fn still_allowed(&self) -> bool {
+        self.journeys.look(&self.arrival).await
+    }
+}
+
+/// The app's answer as it was, with cookies of ours added.
+pub fn released(answer: &Withheld, cookies: Vec<http::HeaderValue>) -> Option<Reply> {
+    let body = data_encoding::BASE64.decode(answer.body.as_bytes()).ok()?;
+    let mut headers = Vec::with_capacity(answer.headers.len() + cookies.len());
+    for (name, value) in &answer.headers {
+        headers.push((name.parse().ok()?, value.parse().ok()?));
+    }
+    headers.extend(cookies.into_iter().map(|cookie| (http::header::SET_COOKIE, cookie)));
+    Some(Reply { status: StatusCode::from_u16(answer.status).ok()?, headers, body: body.into() })
+}

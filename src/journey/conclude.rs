@@ -1,0 +1,259 @@
+//! What came of a forwarded event: sensed from the app's answer, it drives counters, the subject and what is remembered.
+//!
+//! The user has the app's answer already or is about to; a store that is lost here loses a counter, never an answer.
+//! An answer that is held is different: it is let go only by a decision.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use stepward_core::{
+    expr::{Condition, SlotSet, Truth},
+    facts::{Facts, Reading, SlotId, Why},
+    policy::{Origin, Policy, ResponseSource},
+    value::Value,
+};
+
+use crate::{
+    actions::{Carried, within},
+    arrival::Withheld,
+    journey::{
+        Journeys, Parts, apply,
+        seam::{Decided, Pending},
+        stand::{self, Loss},
+        visit::{self, Visit},
+    },
+    reply::Reply,
+    sessions::{
+        Committed,
+        cookies::Scope,
+        record::{Subject, SubjectKind, VerifiedBy},
+    },
+    signals,
+    store::{Begin, StateStore, Stored},
+    subject,
+};
+
+/// The app answered; the lines returned are added to its answer.
+pub async fn concluded(parts: &Parts, pending: Pending, status: StatusCode, headers: &HeaderMap) -> Vec<HeaderValue> {
+    let Pending { mut visit, decided } = pending;
+    for mut event in decided {
+        let success = sense(&mut event, status, headers);
+        if let Err(Loss(error)) = settle(parts, &mut visit, &event, success, headers).await {
+            tracing::warn!(%error, event = %event.policy.event, "the end of an event could not be recorded");
+        }
+    }
+    cookies(parts, &mut visit).await
+}
+
+/// The app did not answer: nobody knows whether the event happened, so it counts as a failed try.
+pub async fn lost(parts: &Parts, pending: Pending) {
+    let Pending { mut visit, decided } = pending;
+    for event in decided {
+        if let Err(Loss(error)) = settle(parts, &mut visit, &event, None, &HeaderMap::new()).await {
+            tracing::warn!(%error, event = %event.policy.event, "the end of an event could not be recorded");
+        }
+    }
+}
+
+/// The app's whole answer to a held event. A failed try goes back to the client as it is; a success is decided on.
+pub async fn answered(journeys: &Journeys, pending: Pending, answer: Withheld) -> Reply {
+    let Pending { mut visit, mut decided } = pending;
+    let arrival = visit.arrival.clone();
+    match answer_held(journeys, &mut visit, &mut decided, &answer).await {
+        Ok(reply) => reply,
+        Err(Loss(error)) => {
+            tracing::warn!(%error, "a held answer is refused because the state store is lost");
+            journeys.0.actions.state_lost(&arrival)
+        }
+    }
+}
+
+async fn answer_held(
+    journeys: &Journeys,
+    visit: &mut Visit,
+    decided: &mut [Decided],
+    answer: &Withheld,
+) -> Result<Reply, Loss> {
+    let parts = &*journeys.0;
+    let headers = header_map(answer);
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let Some(event) = decided.first_mut() else { return Ok(journeys.broken(&visit.arrival)) };
+    let success = sense(event, status, &headers);
+    settle(parts, visit, event, success, &headers).await?;
+    if success != Some(true) {
+        let cookies = cookies(parts, visit).await;
+        return Ok(apply::released(answer, cookies).unwrap_or_else(|| journeys.broken(&visit.arrival)));
+    }
+    release(journeys, visit, decided, answer).await
+}
+
+/// Decides whether the app's answer to a success is let go.
+///
+/// # Errors
+/// When the state store is lost; the answer is not let go then.
+pub async fn release(
+    journeys: &Journeys,
+    visit: &mut Visit,
+    decided: &mut [Decided],
+    answer: &Withheld,
+) -> Result<Reply, Loss> {
+    let parts = &*journeys.0;
+    visit.is_withheld = true;
+    let Some(event) = decided.first_mut() else { return Ok(journeys.broken(&visit.arrival)) };
+    event.who = visit.who(parts, &event.policy, &event.facts);
+    let decision = stand::decide_again(parts, visit, event).await;
+    let carried = apply::carry(parts, visit, &decision, decided, Some(answer)).await?;
+    match carried {
+        Carried::Onward(_) => {
+            if let (Some(id), Some(session)) = (visit.resuming.clone(), visit.session.clone()) {
+                let taken = within(parts.challenges.take(&visit.arrival, &session, &id)).await.map_err(Loss)?;
+                if taken.is_none() {
+                    return Ok(journeys.gone(&visit.arrival));
+                }
+            }
+            let cookies = cookies(parts, visit).await;
+            Ok(apply::released(answer, cookies).unwrap_or_else(|| journeys.broken(&visit.arrival)))
+        }
+        // The app has answered already: there is no other upstream to ask.
+        Carried::Elsewhere(_) => Ok(journeys.broken(&visit.arrival)),
+        Carried::Answer(mut reply) => {
+            reply.headers.extend(cookies(parts, visit).await.into_iter().map(|it| (header::SET_COOKIE, it)));
+            Ok(reply)
+        }
+    }
+}
+
+/// Whether the event succeeded: `Some` only where exactly one of `succeeded` and `failed` holds.
+fn sense(event: &mut Decided, status: StatusCode, headers: &HeaderMap) -> Option<bool> {
+    read_response(&event.policy, status, headers, &mut event.facts);
+    let holds = |condition: &Option<Condition>| {
+        let truth = condition.as_ref().map(|it| it.eval(&event.facts, &mut SlotSet::default()));
+        match truth {
+            Some(Truth::True) => true,
+            Some(Truth::False | Truth::Unknown | Truth::Pending) | None => false,
+        }
+    };
+    match (holds(&event.policy.succeeded), holds(&event.policy.failed)) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        (true, true) | (false, false) => None,
+    }
+}
+
+fn read_response(policy: &Policy, status: StatusCode, headers: &HeaderMap, facts: &mut Facts) {
+    for (at, slot) in policy.slots.iter().enumerate() {
+        let (Origin::Response(source), Ok(at)) = (&slot.origin, u16::try_from(at)) else { continue };
+        let reading = match source {
+            ResponseSource::Status => Reading::Known(Value::Int(i64::from(status.as_u16()))),
+            ResponseSource::Header(name) => headers
+                .get(&**name)
+                .and_then(|value| value.to_str().ok())
+                .map_or(Reading::Unknown(Why::Absent), |text| Reading::Known(Value::text(text))),
+        };
+        signals::learn(facts, policy, SlotId(at), reading, "response");
+    }
+}
+
+/// Takes in how an event ended: subject, session, counters, what is remembered.
+async fn settle(
+    parts: &Parts,
+    visit: &mut Visit,
+    event: &Decided,
+    success: Option<bool>,
+    headers: &HeaderMap,
+) -> Result<(), Loss> {
+    if success == Some(true) {
+        sign_in(parts, visit, event, headers).await.map_err(Loss)?;
+        let is_awaited = visit.seen.release.policies.iter().any(|policy| policy.after.contains(&event.policy.event));
+        if is_awaited && parts.can_keep(&visit.arrival) {
+            let now_ms = visit.now_ms;
+            visit.need_session(parts).change().succeed(event.policy.event.clone(), now_ms);
+        }
+    }
+    afterwards(parts, visit, event, success).await.map_err(Loss)
+}
+
+/// The claimed subject is the session's subject now: under a new ticket, bound to the app's session cookie.
+async fn sign_in(parts: &Parts, visit: &mut Visit, event: &Decided, headers: &HeaderMap) -> Stored<()> {
+    let Some(name) = visit::claimed_subject(&event.policy, &event.facts) else { return Ok(()) };
+    if !parts.can_keep(&visit.arrival) {
+        return Ok(());
+    }
+    let tenant = visit.arrival.route.tenant.clone();
+    let now_ms = visit.now_ms;
+    let account = parts.sessions.account(&tenant, &name);
+    let subject =
+        Subject { name, account, kind: SubjectKind::Human, verified_by: VerifiedBy::Login, since_ms: now_ms };
+    let app_cookies = app_cookies(parts, headers);
+    let session = visit.need_session(parts);
+    session.sign_in(&parts.sessions, now_ms, subject);
+    for (name, value) in app_cookies {
+        session.bind_app(&parts.sessions, &name, &value);
+    }
+    let contact = event.policy.facts.iter().position(|fact| fact.contact_email);
+    if let Some(address) = contact.and_then(|fact| visit::fact_text(&event.policy, &event.facts, fact)) {
+        if subject::is_email(&address) {
+            within(parts.challenges.contacts().learn(&tenant, account, &address)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The app's session cookies that an answer sets, of those the settings name.
+fn app_cookies(parts: &Parts, headers: &HeaderMap) -> Vec<(String, String)> {
+    let lines = headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.filter_map(|line| line.split(';').next()?.split_once('='));
+    let ours = pairs.map(|(name, value)| (name.trim(), value.trim()));
+    ours.filter(|(name, value)| !value.is_empty() && parts.is_app_session(name))
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .collect()
+}
+
+/// Counters of failures and successes, remembered values, the last place.
+async fn afterwards(parts: &Parts, visit: &Visit, event: &Decided, success: Option<bool>) -> Stored<()> {
+    let is_sensed = event.policy.succeeded.is_some() || event.policy.failed.is_some();
+    let Some(plan) = visit.seen.release.plans.get(event.index).filter(|_| is_sensed) else { return Ok(()) };
+    let tenant = &visit.arrival.route.tenant;
+    let pseudonym = |kind: &'static str, fields: &[&[u8]]| {
+        let head = [kind.as_bytes(), tenant.as_bytes()];
+        parts.keys.pseudonym_of(&[&head[..], fields].concat())
+    };
+    let who = visit.who(parts, &event.policy, &event.facts);
+    let after = plan.conclude(&who, success, &event.facts, &event.policy, &pseudonym);
+    if !after.meters.is_empty() {
+        within(parts.store.begin(visit.now_ms, Begin { meters: &after.meters, ..Begin::default() })).await?;
+    }
+    for (account, drawer, id, plain) in &after.entries {
+        let sealed = parts.keys.seal(stand::purpose(*drawer), tenant, &[*account, *id].concat(), plain);
+        within(parts.store.enrol(*account, *drawer, *id, sealed)).await?;
+    }
+    Ok(())
+}
+
+/// Writes the session and gives the browser its new ticket.
+async fn cookies(parts: &Parts, visit: &mut Visit) -> Vec<HeaderValue> {
+    let (Some(session), Some(scope)) = (&mut visit.session, Scope::of(&visit.arrival.request)) else {
+        return Vec::new();
+    };
+    if !session.is_changed() {
+        return Vec::new();
+    }
+    let is_new = session.is_new();
+    match within(session.commit(&parts.sessions, &*parts.store)).await {
+        Ok(Committed::Done) if is_new => session.set_cookie(&parts.sessions, scope).parse().into_iter().collect(),
+        Ok(Committed::Done | Committed::Gone) => Vec::new(),
+        Err(error) => {
+            tracing::warn!(%error, "a session could not be written; its owner signs in again");
+            Vec::new()
+        }
+    }
+}
+
+fn header_map(answer: &Withheld) -> HeaderMap {
+    let pairs = answer.headers.iter().filter_map(|(name, value)| {
+        Some((name.parse::<http::HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?))
+    });
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        headers.append(name, value);
+    }
+    headers
+}

@@ -1,0 +1,35 @@
+//! Writes decisions down: the log, the numbers, and nothing else.
+
+use std::time::Duration;
+
+use stepward_core::decision::{Decision, Reason};
+
+use crate::{
+    arrival::Arrival,
+    journey::{Parts, seam::Decided, visit::Visit},
+    outcomes::record::Record,
+};
+
+/// One decision.
+pub fn decision(parts: &Parts, visit: &Visit, decided: &Decided, decision: &Decision, took: Duration) {
+    let policy = &decided.policy;
+    parts.metrics.decided(&policy.event, decision.outcome.verb(), policy.mode, took);
+    parts.log.record(Record {
+        id: decided.decision_id.clone(),
+        tenant: visit.arrival.route.tenant.clone(),
+        policy: Some(policy.clone()),
+        release: visit.seen.release.number,
+        release_hash: visit.seen.release.hash.clone(),
+        mode: policy.mode,
+        facts: decided.facts.clone(),
+        decision: decision.clone(),
+        element: None,
+        took,
+    });
+}
+
+/// A refusal before any policy was asked.
+pub fn refusal(parts: &Parts, arrival: &Arrival, reason: Reason) {
+    parts.metrics.refused(reason);
+    parts.log.record(Record::refused(arrival.id.clone(), arrival.route.tenant.clone(), reason, parts.clock.now_ms()));
+}
