@@ -1,12 +1,5 @@
 //! One integration-test binary: it links once.
 
-mod layering;
-mod store_contract;
-mod store_crash;
-mod signals;
-mod subject;
-//! One integration-test binary: it links once.
-
 mod edge;
 mod layering;
 mod origin;
