@@ -12,3 +12,7 @@ mod subject;
 mod edge;
 mod layering;
 mod origin;
+mod signals;
+mod store_contract;
+mod store_crash;
+mod subject;
