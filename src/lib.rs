@@ -6,6 +6,7 @@ pub mod bodies;
 pub mod challenges;
 pub mod cli;
 pub mod clock;
+pub mod demo;
 pub mod edge;
 pub mod gateway;
 pub mod journey;

@@ -15,7 +15,8 @@ use serde_json::{Value as Json, json};
 use stepward::{
     clock::Clock,
     settings::{JwtSource, SubjectSource, TokenPlace},
-    subject::{Identified, SubjectKind, Subjects, VerifiedBy},
+    sessions::record::SubjectKind,
+    subject::{Identified, Subjects, VerifiedBy},
 };
 use stepward_core::request::{Body, Request};
 
