@@ -152,7 +152,8 @@ fn text_literal(rest: &str) -> Result<(Option<Kind>, usize), Mistake> {
                 return Err(Mistake::new(at, format!("a text without its closing {quote}")));
             }
             Some('\\') if !raw => {
-                let (letter, length) = escape(tail).ok_or_else(|| Mistake::new(at + 2, "an unknown escape in a text"))?;
+                let unknown = at + tail.chars().take(2).map(char::len_utf8).sum::<usize>();
+                let (letter, length) = escape(tail).ok_or_else(|| Mistake::new(unknown, "an unknown escape in a text"))?;
                 value.push(letter);
                 at += length;
             }
