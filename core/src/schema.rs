@@ -42,7 +42,8 @@ mod tests {
             let mut found = Vec::new();
             properties(&schema, "", &mut found);
             assert!(found.len() > 20, "{} keys", found.len());
-            let silent = |it: &Json| it.get("description").is_none() && it.get("$ref").is_none() && it.get("anyOf").is_none();
+            let silent =
+                |it: &Json| it.get("description").is_none() && it.get("$ref").is_none() && it.get("anyOf").is_none();
             let silent: Vec<&str> = found.iter().filter(|(_, it)| silent(it)).map(|(path, _)| path.as_str()).collect();
             assert!(silent.is_empty(), "without a description: {silent:?}");
         }

@@ -12,7 +12,7 @@ use stepward_core::{
     attribute::Catalogue,
     diagnostic::{Diagnostic, Severity, line_and_column},
     policy::{
-        Policy,
+        Policy, StepKind,
         compile::{Options, Source, compile},
     },
 };
@@ -24,7 +24,10 @@ fn load(path: &Path) -> (Vec<Policy>, Vec<Diagnostic>, String) {
     let sources: Vec<Source> = text
         .split("# ---8<---\n")
         .enumerate()
-        .map(|(at, text)| Source { file: if at == 0 { file.clone() } else { format!("{file}#{at}").into() }, text: text.into() })
+        .map(|(at, text)| Source {
+            file: if at == 0 { file.clone() } else { format!("{file}#{at}").into() },
+            text: text.into(),
+        })
         .collect();
     let (policies, found) = compile(&sources, &Catalogue::builtin(), &Options::default());
     let said = found.iter().map(|it| line(it, &sources)).collect::<Vec<_>>().concat();
@@ -108,4 +111,30 @@ fn the_policies_that_are_shipped_load() {
     let said: String = found.iter().map(|it| line(it, &sources)).collect();
     assert_eq!(said, "", "shipped policies load without a word");
     assert_eq!(policies.len(), sources.len());
+}
+
+#[test]
+fn ten_thousand_rules_load() {
+    let rule = |number| {
+        format!(
+            "      - rule: rule {number}\n        when: ip.risk_score >= settings.limit && !device.is_known && \
+             request.path.startsWith(\"/large/{number}\")\n        then: block\n"
+        )
+    };
+    let event = |number| {
+        let rules: String = (0..100).map(rule).collect();
+        let text = format!(
+            "event: large {number}\ncovers: [POST /large/{number}]\nsettings: {{ limit: 70 }}\nwhen_unsure: block\n\
+             otherwise: forward\nsteps:\n  - decide: all\n    rules:\n{rules}"
+        );
+        Source { file: format!("{number}.yaml").into(), text: text.into() }
+    };
+    let sources: Vec<Source> = (0..100).map(event).collect();
+    let (policies, found) = compile(&sources, &Catalogue::builtin(), &Options::default());
+    assert_eq!((policies.len(), found), (100, Vec::new()));
+    let rules = policies.iter().flat_map(|policy| &policy.steps).map(|step| match &step.kind {
+        StepKind::Decide(rules) => rules.len(),
+        StepKind::Require(_) | StepKind::Split(_) | StepKind::Finish(..) => 0,
+    });
+    assert_eq!(rules.sum::<usize>(), 10_000);
 }

@@ -221,7 +221,20 @@ fn explaining_shows_every_part() {
 
 #[test]
 fn every_text_is_read_or_refused() {
-    for text in ["", "(", "a.b.c.d", "[]", "[1, a]", "has()", "a(b)", "\"", "a ? b", "l.s.exists()", "-\"a\"", "9223372036854775808"] {
+    for text in [
+        "",
+        "(",
+        "a.b.c.d",
+        "[]",
+        "[1, a]",
+        "has()",
+        "a(b)",
+        "\"",
+        "a ? b",
+        "l.s.exists()",
+        "-\"a\"",
+        "9223372036854775808",
+    ] {
         let (checked, faults) = check(text, &mut Table);
         assert!(checked.is_none() && !faults.is_empty(), "{text}");
     }

@@ -104,7 +104,9 @@ pub fn compile(sources: &[Source], catalogue: &Catalogue, options: &Options) -> 
         used_flows.extend(flows);
     }
     for (name, (source, flow)) in context.flows.iter().filter(|(name, _)| !used_flows.contains(**name)) {
-        found.push(Place::of(source, &flow.flow.span).warning("flow.unused", format!("no policy uses the flow `{name}`")));
+        found.push(
+            Place::of(source, &flow.flow.span).warning("flow.unused", format!("no policy uses the flow `{name}`")),
+        );
     }
     found.extend(across::check(&events));
     let broken = |policy: &Policy| found.iter().any(|it| it.severity == Severity::Error && it.file == policy.file);

@@ -13,13 +13,15 @@ fn grouped(inner: BoxedStrategy<String>) -> BoxedStrategy<String> {
 
 fn whole() -> BoxedStrategy<String> {
     let leaf = pick(&["n.i", "n.j", "0", "1", "7", "-3", "9223372036854775807", "size(t.s)", "size(l.s)"]);
-    let pair = (leaf.clone(), pick(&["+", "-", "*", "/", "%"]), leaf.clone()).prop_map(|(a, sign, b)| format!("{a} {sign} {b}"));
+    let pair = (leaf.clone(), pick(&["+", "-", "*", "/", "%"]), leaf.clone())
+        .prop_map(|(a, sign, b)| format!("{a} {sign} {b}"));
     prop_oneof![3 => leaf, 1 => grouped(pair.boxed())].boxed()
 }
 
 fn fraction() -> BoxedStrategy<String> {
     let leaf = pick(&["n.x", "n.y", "0.0", "1.5", "-70.25", "1e300"]);
-    let pair = (leaf.clone(), pick(&["+", "-", "*", "/"]), leaf.clone()).prop_map(|(a, sign, b)| format!("{a} {sign} {b}"));
+    let pair =
+        (leaf.clone(), pick(&["+", "-", "*", "/"]), leaf.clone()).prop_map(|(a, sign, b)| format!("{a} {sign} {b}"));
     prop_oneof![3 => leaf, 1 => grouped(pair.boxed())].boxed()
 }
 
@@ -34,7 +36,8 @@ fn leaf() -> BoxedStrategy<String> {
         (whole(), relation(), whole()).prop_map(|(a, sign, b)| format!("{a} {sign} {b}")),
         (fraction(), relation(), fraction()).prop_map(|(a, sign, b)| format!("{a} {sign} {b}")),
         (text(), relation(), text()).prop_map(|(a, sign, b)| format!("{a} {sign} {b}")),
-        (pick(&["t.s", "t.u"]), pick(&["startsWith", "endsWith", "contains"]), text()).prop_map(|(a, by, b)| format!("{a}.{by}({b})")),
+        (pick(&["t.s", "t.u"]), pick(&["startsWith", "endsWith", "contains"]), text())
+            .prop_map(|(a, by, b)| format!("{a}.{by}({b})")),
         text().prop_map(|a| format!("{a} in l.s")),
         text().prop_map(|a| format!("{a} in [\"ab\", \"b\", \"\"]")),
         whole().prop_map(|a| format!("{a} in [1, 2, 7]")),
@@ -47,9 +50,11 @@ fn condition() -> impl Strategy<Value = String> {
     leaf().prop_recursive(3, 12, 3, |inner| {
         let inner = inner.boxed();
         prop_oneof![
-            (grouped(inner.clone()), pick(&["&&", "||"]), grouped(inner.clone())).prop_map(|(a, sign, b)| format!("{a} {sign} {b}")),
+            (grouped(inner.clone()), pick(&["&&", "||"]), grouped(inner.clone()))
+                .prop_map(|(a, sign, b)| format!("{a} {sign} {b}")),
             inner.clone().prop_map(|a| format!("!({a})")),
-            (grouped(inner.clone()), grouped(inner.clone()), inner).prop_map(|(a, b, c)| format!("({a} ? ({b}) : ({c}))")),
+            (grouped(inner.clone()), grouped(inner.clone()), inner)
+                .prop_map(|(a, b, c)| format!("({a} ? ({b}) : ({c}))")),
         ]
         .boxed()
     })
@@ -60,7 +65,8 @@ fn values() -> impl Strategy<Value = Facts> {
     let some_text = || prop::sample::select(vec!["", "a", "ab", "aab", "é\n", "\\d"]);
     let truths = prop::array::uniform3(prop::option::weighted(0.8, any::<bool>()));
     let wholes = prop::array::uniform2(prop::option::weighted(0.9, prop_oneof![-8i64..8, any::<i64>()]));
-    let fractions = prop::array::uniform2(prop::option::weighted(0.9, prop_oneof![-8.0f64..8.0, Just(0.0), Just(70.25)]));
+    let fractions =
+        prop::array::uniform2(prop::option::weighted(0.9, prop_oneof![-8.0f64..8.0, Just(0.0), Just(70.25)]));
     let texts = (some_text(), some_text(), prop::collection::vec(some_text(), 0..3));
     (truths, wholes, fractions, texts).prop_map(|(truths, wholes, fractions, (s, u, list))| {
         let mut known = Vec::new();

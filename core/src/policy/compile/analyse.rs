@@ -118,9 +118,12 @@ fn unreachable_rules(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
         let StepKind::Decide(rules) = &step.kind else { continue };
         for (at, (rule, place)) in rules.iter().zip(&place.rules).enumerate() {
             let before = rules.iter().take(at);
-            let cause = before.clone().find(|earlier| earlier.when.constant() == Some(true) || earlier.when.text == rule.when.text);
+            let cause = before
+                .clone()
+                .find(|earlier| earlier.when.constant() == Some(true) || earlier.when.text == rule.when.text);
             if let Some(cause) = cause {
-                let message = format!("the rule `{}` never fires: `{}` fires whenever it would", rule.label, cause.label);
+                let message =
+                    format!("the rule `{}` never fires: `{}` fires whenever it would", rule.label, cause.label);
                 found.push(place.name.error("rule.unreachable", message));
             }
         }
@@ -201,7 +204,8 @@ fn opened_by_unknown(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
 
 /// An event that refuses some and lets others in for a code to a mailbox.
 fn weak_proofs(policy: &Policy, place: &Place) -> Option<Diagnostic> {
-    let mut methods: Vec<Method> = policy.steps.iter().flat_map(event::gates).flat_map(|gate| gate.methods.clone()).collect();
+    let mut methods: Vec<Method> =
+        policy.steps.iter().flat_map(event::gates).flat_map(|gate| gate.methods.clone()).collect();
     let mut refuses = false;
     let ends = policy.steps.iter().flat_map(outcomes).chain([&policy.when_unsure, &policy.otherwise]);
     for outcome in ends {

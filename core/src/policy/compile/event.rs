@@ -85,9 +85,30 @@ pub(super) fn compile<'a>(
         reads_body: reads_body(&facts, &names),
         facts,
         slots: names.slots,
-        inspect_bytes_max: bounded(source, "inspect_max", event.inspect_max.as_ref().map(|it| (it.bytes, it)), INSPECT_BYTES, BODY_BYTES_MAX, &mut found),
-        park_bytes_max: bounded(source, "park_max", event.park_max.as_ref().map(|it| (it.bytes, it)), PARK_BYTES, BODY_BYTES_MAX, &mut found),
-        park_ms: bounded(source, "park_for", event.park_for.as_ref().map(|it| (it.ms, it)), PARK_MS, PARK_MS_MAX, &mut found) as u64,
+        inspect_bytes_max: bounded(
+            source,
+            "inspect_max",
+            event.inspect_max.as_ref().map(|it| (it.bytes, it)),
+            INSPECT_BYTES,
+            BODY_BYTES_MAX,
+            &mut found,
+        ),
+        park_bytes_max: bounded(
+            source,
+            "park_max",
+            event.park_max.as_ref().map(|it| (it.bytes, it)),
+            PARK_BYTES,
+            BODY_BYTES_MAX,
+            &mut found,
+        ),
+        park_ms: bounded(
+            source,
+            "park_for",
+            event.park_for.as_ref().map(|it| (it.ms, it)),
+            PARK_MS,
+            PARK_MS_MAX,
+            &mut found,
+        ) as u64,
         allowed_origins: event.allow_origins.iter().filter_map(|it| origin(source, it, &mut found)).collect(),
     };
     found.extend(analyse::analyse(&policy, &Place::of(source, &event.when_unsure.span), &places));
@@ -105,7 +126,8 @@ fn facts(source: &Source, event: &Event, context: &Context<'_>, found: &mut Vec<
             found.push(place.error("fact.name", message).help("use letters, digits and `_`"));
         }
         if fact.remember.is_some() && !context.catalogue.members(name).is_empty() {
-            let message = format!("a remembered fact cannot be called `{0}`: `{0}.…` is a group of attributes", name.value);
+            let message =
+                format!("a remembered fact cannot be called `{0}`: `{0}.…` is a group of attributes", name.value);
             found.push(place.error("fact.name", message).help("give it another name"));
         }
         match names::source(&fact.from) {
@@ -138,12 +160,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn of(
-        source: &Source,
-        event: &Event,
-        flows: &[(&Source, &Flow)],
-        found: &mut Vec<Diagnostic>,
-    ) -> Self {
+    fn of(source: &Source, event: &Event, flows: &[(&Source, &Flow)], found: &mut Vec<Diagnostic>) -> Self {
         let mut settings = Settings { values: BTreeMap::new(), places: Vec::new() };
         for (source, flow) in flows {
             for (name, setting) in &flow.settings.0 {
@@ -217,7 +234,8 @@ impl Builder<'_> {
                 if let RequestSource::Path(name) = &fact.source
                     && !parameters(&path).any(|parameter| parameter == &**name)
                 {
-                    let message = format!("`{text}` has no parameter `{{{name}}}`, so `event.{}` is unknown there", fact.name);
+                    let message =
+                        format!("`{text}` has no parameter `{{{name}}}`, so `event.{}` is unknown there", fact.name);
                     self.found.push(Place::of(self.source, span).warning("fact.no_parameter", message));
                 }
             }
@@ -245,7 +263,8 @@ impl Builder<'_> {
         for (name, fact) in &event.facts.0 {
             // A claim alone is useful for counting; what is remembered or trusted is so only after success.
             if fact.remember.is_some() || fact.contact.is_some() {
-                let message = format!("the values of `{}` are kept once the event succeeded, which it never does", name.value);
+                let message =
+                    format!("the values of `{}` are kept once the event succeeded, which it never does", name.value);
                 let place = Place::of(self.source, &name.span);
                 self.found.push(place.error("succeeded.missing", message).help(help));
             }

@@ -170,7 +170,9 @@ impl<'a> Vocabulary<'a> {
         let misplaced = match self.place {
             Place::Step => None,
             Place::OnlyIf => (attribute.cost != Cost::Free).then_some(("only_if.cost", "`only_if`")),
-            Place::Response => (attribute.cost != Cost::Free).then_some(("attribute.not_here", "`succeeded` and `failed`")),
+            Place::Response => {
+                (attribute.cost != Cost::Free).then_some(("attribute.not_here", "`succeeded` and `failed`"))
+            }
             Place::Where => (!name.starts_with("request.")).then_some(("attribute.not_here", "`where`")),
         };
         match misplaced {
