@@ -6,7 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its cases should stop")]
 #![expect(clippy::disallowed_methods, reason = "the cases are files; only the engine itself does no I/O")]
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use stepward_core::{
     attribute::Catalogue,
@@ -43,10 +47,18 @@ fn line(found: &Diagnostic, sources: &[Source]) -> String {
     format!("{}:{line}:{column} {severity} {}: {}\n    at: {written}\n{help}", found.file, found.code, found.message)
 }
 
-fn cases(folder: &str) -> Vec<std::path::PathBuf> {
+fn cases(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder);
     let mut found: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     found.retain(|path| path.extension().is_some_and(|it| it == "yaml"));
+    found.sort();
+    found
+}
+
+fn shipped() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
+    let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.to_str().is_some_and(|it| it.ends_with(".yaml") && !it.ends_with(".test.yaml")));
     found.sort();
     found
 }
@@ -96,11 +108,7 @@ fn an_error_keeps_a_policy_out_and_a_warning_does_not() {
 
 #[test]
 fn the_policies_that_are_shipped_load() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.to_str().is_some_and(|it| it.ends_with(".yaml") && !it.ends_with(".test.yaml")));
-    paths.sort();
-    let sources: Vec<Source> = paths
+    let sources: Vec<Source> = shipped()
         .iter()
         .map(|path| Source {
             file: path.file_name().unwrap().to_str().unwrap().into(),

@@ -41,7 +41,7 @@ pub(super) fn compile<'a>(
     event: &'a Event,
     context: &'a Context<'a>,
 ) -> (Option<Policy>, Vec<Diagnostic>, Vec<&'a str>) {
-    let mut found = Vec::new();
+    let mut found: Vec<Diagnostic> = name_fault(source, &event.event).into_iter().collect();
     let facts = facts(source, event, context, &mut found);
     let placed = steps::place(source, event, context, &mut found);
     let settings = Settings::of(source, event, &placed.flows, &mut found);
@@ -114,6 +114,17 @@ pub(super) fn compile<'a>(
     found.extend(analyse::analyse(&policy, &Place::of(source, &event.when_unsure.span), &places));
     let policy = (!super::has_errors(&found)).then_some(policy);
     (policy, found, used_flows)
+}
+
+/// Most bytes of an event's name: it travels in a header and in every record.
+const NAME_BYTES_MAX: usize = 100;
+
+fn name_fault(source: &Source, name: &Spanned<String>) -> Option<Diagnostic> {
+    let clean = !name.trim().is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
+    (!clean).then(|| {
+        let message = format!("an event's name has 1 to {NAME_BYTES_MAX} bytes on one line");
+        Place::of(source, &name.span).error("event.name", message)
+    })
 }
 
 /// The facts as declared; a name that would hide an attribute is refused.
