@@ -3,6 +3,11 @@
 mod demo;
 mod layering;
 mod mailbox;
+mod edge;
+mod layering;
+mod mailbox;
+mod origin;
+mod schema;
 mod signals;
 mod stepup;
 mod store_contract;
