@@ -110,7 +110,8 @@ impl Edge {
             routes,
             upstreams: upstreams.clone(),
             relay: Relay::default(),
-            limits: settings.limits,
+            body_deadline: settings.limits.body_deadline,
+            head_limits: guard::limits(&settings.limits),
             trusted_proxies: trusted_proxies.clone(),
         }));
         let callers = Arc::new(Callers::new(settings.limits.connections_per_ip_max));
@@ -170,7 +171,7 @@ impl Drop for RunningEdge {
 fn engine(proxy: Proxy) -> HttpProxy<Proxy> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let conf = ServerConf { threads, upstream_keepalive_pool_size: POOLED_MAX, ..ServerConf::default() };
-    let header_bytes_max = u32::try_from(proxy.limits.header_bytes_max).unwrap_or(u32::MAX);
+    let header_bytes_max = u32::try_from(proxy.head_limits.fields_bytes_max).unwrap_or(u32::MAX);
     let mut app = http_proxy(&Arc::new(conf), proxy);
     let mut options = HttpServerOptions::default();
     options.h2c = true;

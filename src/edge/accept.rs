@@ -15,6 +15,7 @@ use pingora::{
     },
     proxy::HttpProxy,
 };
+use stepward_core::request::names;
 use tokio::{io::AsyncReadExt, net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
 use crate::edge::{
@@ -98,9 +99,11 @@ async fn serve(door: Arc<Door>, tcp: tokio::net::TcpStream, address: SocketAddr,
 async fn prepare(door: &Door, tcp: tokio::net::TcpStream, address: SocketAddr) -> io::Result<(Stream, Call)> {
     tcp.set_nodelay(true)?;
     let mut tcp = TcpStream::from(tcp);
-    let peer = match door.proxy_protocol {
-        true => within(door, proxy_protocol::read(&mut tcp)).await?.unwrap_or(address),
-        false => address,
+    let trusts = |address: SocketAddr| names::is_trusted(address.ip().to_canonical(), &door.trusted_proxies);
+    let peer = match (door.proxy_protocol, trusts(address)) {
+        (false, _) => address,
+        (true, true) => within(door, proxy_protocol::read(&mut tcp)).await?.unwrap_or(address),
+        (true, false) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, "not a trusted proxy")),
     };
     let refused = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections from one address");
     let call = door.callers.admit(peer.ip()).ok_or_else(refused)?;
@@ -109,8 +112,7 @@ async fn prepare(door: &Door, tcp: tokio::net::TcpStream, address: SocketAddr) -
     let _ = digest.peer_addr.set(Some(PeerAddress::Inet(peer)));
     tcp.set_socket_digest(digest);
 
-    let trusted = trusts(&door.trusted_proxies, peer);
-    let connection = Arc::new(Connection::new(peer, trusted, door.tls.is_some())?);
+    let connection = Arc::new(Connection::new(peer, trusts(peer), door.tls.is_some())?);
     let (stream, preface): (Stream, bool) = match &door.tls {
         Some(tls) => {
             let handshake = async { tls.tls_handshake(tcp).await.map_err(|error| io::Error::other(error.to_string())) };
@@ -122,12 +124,6 @@ async fn prepare(door: &Door, tcp: tokio::net::TcpStream, address: SocketAddr) -
         }
     };
     Ok((Box::new(Guarded::new(stream, connection, door.header_deadline, preface)?), call))
-}
-
-/// Whether a peer may say who the client is.
-pub(crate) fn trusts(trusted_proxies: &[IpNet], peer: SocketAddr) -> bool {
-    let address = peer.ip().to_canonical();
-    trusted_proxies.iter().any(|net| net.contains(&address))
 }
 
 /// Whether a clear-text client begins with the HTTP/2 preface. Reads only as long as it still can be one, and puts

@@ -4,7 +4,7 @@
 
 use pingora::{Error, proxy::Session};
 
-use crate::edge::{arrive, guard, passage::Passage};
+use crate::edge::{guard, passage::Passage};
 
 /// A request is over.
 pub(crate) fn request(session: &Session, passage: &Passage) {
@@ -16,8 +16,8 @@ pub(crate) fn request(session: &Session, passage: &Passage) {
     tracing::info!(
         target: "access",
         method = request.method.as_str(),
-        host = guard::host(request).unwrap_or("-"),
-        path = arrive::path_and_query(request).0,
+        host = request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("-"),
+        path = guard::path(request),
         status = session.response_written().map_or(0, |response| response.status.as_u16()),
         bytes = session.body_bytes_sent(),
         ms = took,

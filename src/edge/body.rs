@@ -1,4 +1,4 @@
-//! The body of a request, read to its end and within bounds, and what its fields are.
+//! The body of a request, read to its end and within bounds.
 //!
 //! Read once: what was read is what is forwarded. Too much, too slow or unreadable is a refusal, never an absent
 //! field.
@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header;
-use pingora::{Error, ErrorType, Result, http::RequestHeader, proxy::Session};
-use stepward_core::{decision::Reason, request::Body};
+use pingora::{Error, ErrorType, proxy::Session};
 use tokio::time::timeout;
 
 /// What came of reading a body.
@@ -23,7 +22,7 @@ pub(crate) enum Read {
 }
 
 /// Reads the whole body, at most `bytes_max`, from first byte to last within `deadline`.
-pub(crate) async fn read(session: &mut Session, bytes_max: usize, deadline: Duration) -> Result<Read> {
+pub(crate) async fn read(session: &mut Session, bytes_max: usize, deadline: Duration) -> pingora::Result<Read> {
     if announced(session).is_some_and(|length| length > bytes_max) {
         return Ok(Read::TooLarge);
     }
@@ -40,14 +39,14 @@ pub(crate) async fn read(session: &mut Session, bytes_max: usize, deadline: Dura
 }
 
 /// Asks a client that waits for `100 Continue` to go on. `Expect` never reaches the app.
-pub(crate) async fn invite(session: &mut Session) -> Result<()> {
+pub(crate) async fn invite(session: &mut Session) -> pingora::Result<()> {
     match session.req_header().headers.contains_key(header::EXPECT) {
         true => session.write_continue_response().await,
         false => Ok(()),
     }
 }
 
-async fn collect(session: &mut Session, bytes_max: usize) -> Result<Option<Bytes>> {
+async fn collect(session: &mut Session, bytes_max: usize) -> pingora::Result<Option<Bytes>> {
     let mut body = BytesMut::new();
     while let Some(chunk) = session.read_request_body().await? {
         if body.len() + chunk.len() > bytes_max {
@@ -64,12 +63,4 @@ async fn collect(session: &mut Session, bytes_max: usize) -> Result<Option<Bytes
 
 fn announced(session: &Session) -> Option<usize> {
     session.get_header(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// The fields of a body, by its media type.
-pub(crate) fn fields(_request: &RequestHeader, bytes: &Bytes) -> Result<Body, Reason> {
-    match bytes.is_empty() {
-        true => Ok(Body::Empty),
-        false => Err(Reason::BodyUnsupported),
-    }
 }

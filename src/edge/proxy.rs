@@ -3,7 +3,7 @@
 //! Guard, route, recognise, judge; then Pingora forwards it, or the relay does, or we answer. Nothing is forwarded
 //! that the guard did not pass and the journey did not rule on; an error in a hook ends in a refusal.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,9 +16,16 @@ use pingora::{
     proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
     upstreams::peer::HttpPeer,
 };
-use stepward_core::{decision::Reason, request::Body};
+use stepward_core::{
+    decision::Reason,
+    request::{
+        Body,
+        head::{self, Head},
+    },
+};
 
 use crate::{
+    bodies,
     arrival::{Arrival, Client},
     edge::{
         access_log, arrive,
@@ -33,11 +40,11 @@ use crate::{
         upstream::{Upstreams, Wants},
     },
     journey::{
-        self, Journeys,
+        Journeys,
         seam::{Ruling, Seen, Sighting},
     },
     reply::Reply,
-    settings::{Limits, Unmatched},
+    settings::Unmatched,
 };
 
 /// Bodies of requests for our own pages are read up to this.
@@ -53,8 +60,10 @@ pub(crate) struct Proxy {
     pub(crate) upstreams: Arc<Upstreams>,
     /// For what Pingora cannot carry.
     pub(crate) relay: Relay,
-    /// Limits on every part of a request.
-    pub(crate) limits: Limits,
+    /// How long a body may take.
+    pub(crate) body_deadline: Duration,
+    /// Limits on a request's head.
+    pub(crate) head_limits: head::Limits,
     /// Who may say who the client is.
     pub(crate) trusted_proxies: Arc<[IpNet]>,
 }
@@ -164,7 +173,7 @@ impl ProxyHttp for Proxy {
         _body: &mut Option<Bytes>,
         _end: bool,
         passage: &mut Passage,
-    ) -> Result<Option<std::time::Duration>> {
+    ) -> Result<Option<Duration>> {
         passage.still_open().map(|()| None)
     }
 
@@ -211,31 +220,38 @@ impl ProxyHttp for Proxy {
 impl Proxy {
     /// Guard, route, recognise: on the head as received, before anything in it is changed.
     fn admit(&self, session: &mut Session) -> Result<(Way, Errand), Refusal> {
-        let line = session.as_http1().map(|session| session.get_headers_raw_bytes());
-        let limits = guard::Limits {
-            header_bytes_max: self.limits.header_bytes_max,
-            header_fields_max: self.limits.header_fields_max,
-        };
-        guard::check(session.req_header(), line.as_deref(), limits)?;
-        guard::to_origin_form(session.req_header_mut())?;
-
+        let received = session.as_http1().map(|session| session.get_headers_raw_bytes());
         let request = session.req_header();
-        let host = guard::lower_host(request).ok_or_else(|| Refusal::malformed("the host is not accepted"))?;
-        let (path, query) = arrive::path_and_query(request);
-        let way = self.routes.find(&host, path).ok_or_else(Refusal::unknown_host)?.clone();
-        if path.starts_with("/.stepward/") {
-            return Ok((way, Errand::Own));
+        let head = guard::read(request, received.as_deref(), &self.head_limits)?;
+        let way = self.routes.find(&head.host, head.path)?.clone();
+        let errand = self.errand(request, &head)?;
+        if let Some(target) = head.rewritten {
+            let refused = |_| Refusal::malformed("the request target is not accepted");
+            session.req_header_mut().set_raw_path(target.as_bytes()).map_err(refused)?;
         }
-        if let Some(id) = resumed(request, query) {
-            return Ok((way, Errand::Resume(id)));
-        }
-        let errand = match self.journeys.recognise(request.method.as_str(), &host, path) {
-            Sighting::Nothing(Unmatched::Forward) => Errand::Pass,
-            Sighting::Nothing(Unmatched::Block) => return Err(Refusal::unmatched()),
-            Sighting::Ambiguous => return Err(Refusal::ambiguous()),
-            Sighting::Event(seen) => Errand::Event(seen),
-        };
         Ok((way, errand))
+    }
+
+    fn errand(&self, request: &RequestHeader, head: &Head<'_>) -> Result<Errand, Refusal> {
+        if head.path.starts_with("/.stepward/") {
+            return Ok(Errand::Own);
+        }
+        if let Some(id) = resumed(request, head.query) {
+            return Ok(Errand::Resume(id));
+        }
+        let sighting = match head.overrides.is_empty() {
+            true => self.journeys.recognise(&[head.method], &head.host, head.path),
+            false => {
+                let methods: Vec<&str> = head.overrides.iter().map(String::as_str).chain([head.method]).collect();
+                self.journeys.recognise(&methods, &head.host, head.path)
+            }
+        };
+        match sighting {
+            Sighting::Nothing(Unmatched::Forward) => Ok(Errand::Pass),
+            Sighting::Nothing(Unmatched::Block) => Err(Refusal::unmatched()),
+            Sighting::Ambiguous => Err(Refusal::ambiguous()),
+            Sighting::Event(seen) => Ok(Errand::Event(seen)),
+        }
     }
 
     /// No event: streamed both ways by Pingora.
@@ -252,13 +268,16 @@ impl Proxy {
                 Err(refusal) => return self.refuse(session, refusal).await,
             },
         };
-        let fields = read.as_ref().map_or(Ok(Body::Unread), |bytes| body::fields(session.req_header(), bytes));
+        let fields = match &read {
+            None => Ok(Body::Unread),
+            Some(bytes) => bodies::parse(&session.req_header().headers, bytes).await,
+        };
         let fields = match fields {
             Ok(fields) => fields,
             Err(reason) => return self.refuse_body(session, passage, way, reason).await,
         };
         let arrival = self.arrival(session, passage, way, read.clone().map(|bytes| (bytes, fields)))?;
-        let ruling = self.journeys.judge(&arrival, seen).await;
+        let ruling = self.journeys.judge(&Arc::new(arrival), seen).await;
         self.carry_out(session, passage, ruling, read).await
     }
 
@@ -268,13 +287,13 @@ impl Proxy {
             Err(refusal) => return self.refuse(session, refusal).await,
         };
         let arrival = self.arrival(session, passage, way, Some((body.clone(), Body::Unread)))?;
-        let ruling = self.journeys.own(&arrival).await;
+        let ruling = self.journeys.own(&Arc::new(arrival)).await;
         self.carry_out(session, passage, ruling, Some(body)).await
     }
 
     async fn resume(&self, session: &mut Session, passage: &mut Passage, way: Way, id: &str) -> Result<bool> {
         let arrival = self.arrival(session, passage, way, None)?;
-        let ruling = self.journeys.resume(&arrival, id).await;
+        let ruling = self.journeys.resume(&Arc::new(arrival), id).await;
         self.carry_out(session, passage, ruling, None).await
     }
 
@@ -378,7 +397,7 @@ impl Proxy {
 
     /// `Err` inside is a refusal; outside, the client is gone.
     async fn read(&self, session: &mut Session, bytes_max: usize) -> Result<Result<Bytes, Refusal>> {
-        Ok(match body::read(session, bytes_max, self.limits.body_deadline).await? {
+        Ok(match body::read(session, bytes_max, self.body_deadline).await? {
             Read::Whole(bytes) => Ok(bytes),
             Read::TooLarge => Err(Refusal::body_too_large()),
             Read::TooSlow => Err(Refusal::body_too_slow()),
@@ -387,7 +406,9 @@ impl Proxy {
 
     fn arrival(&self, session: &Session, passage: &Passage, way: Way, body: Option<(Bytes, Body)>) -> Result<Arrival> {
         let connection = passage.connection()?;
-        Ok(arrive::arrival(session.req_header(), connection, &self.trusted_proxies, way.route, body))
+        let request = session.req_header();
+        arrive::arrival(request, connection, &self.trusted_proxies, &self.head_limits, way.route, body)
+            .map_err(|refusal| Error::explain(ErrorType::InvalidHTTPHeader, refusal.detail).into_down())
     }
 
     /// A body that an event cannot read: refused as the event's decision, with its id.
@@ -397,7 +418,7 @@ impl Proxy {
             _ => StatusCode::BAD_REQUEST,
         };
         let arrival = self.arrival(session, passage, way, None)?;
-        self.answer(session, journey::refusal(&arrival, reason, status)).await
+        self.answer(session, self.journeys.refusal(&arrival, reason, status)).await
     }
 
     async fn refuse(&self, session: &mut Session, refusal: Refusal) -> Result<bool> {

@@ -3,7 +3,7 @@
 //! Never more than the reason's code and one sentence: nothing of the request is repeated, nothing internal is told.
 
 use http::StatusCode;
-use stepward_core::decision::Reason;
+use stepward_core::{decision::Reason, request::head};
 
 use crate::{arrival::Client, reply::Reply};
 
@@ -22,17 +22,6 @@ impl Refusal {
     /// A request that has no safe reading.
     pub(crate) fn malformed(detail: &'static str) -> Self {
         Refusal::because(StatusCode::BAD_REQUEST, Reason::RequestMalformed, detail)
-    }
-
-    /// A head over the limits.
-    pub(crate) fn too_large(detail: &'static str) -> Self {
-        Refusal::because(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Reason::RequestMalformed, detail)
-    }
-
-    /// An `Expect` that is not `100-continue`.
-    pub(crate) fn expectation() -> Self {
-        let detail = "the expectation cannot be met";
-        Refusal::because(StatusCode::EXPECTATION_FAILED, Reason::RequestMalformed, detail)
     }
 
     /// A host that no route names.
@@ -125,6 +114,12 @@ impl Refusal {
 
     fn title(self) -> &'static str {
         self.status.canonical_reason().unwrap_or("Refused")
+    }
+}
+
+impl From<head::Refusal> for Refusal {
+    fn from(refusal: head::Refusal) -> Self {
+        Refusal::because(StatusCode::BAD_REQUEST, refusal.reason, refusal.detail)
     }
 }
 

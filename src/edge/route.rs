@@ -4,8 +4,13 @@
 
 use std::sync::Arc;
 
+use stepward_core::event::readings;
+
 use crate::{
-    edge::upstream::{Upstream, Upstreams},
+    edge::{
+        refuse::Refusal,
+        upstream::{Upstream, Upstreams},
+    },
     settings::Route,
 };
 
@@ -32,8 +37,24 @@ impl Routes {
         ways.collect::<Result<_, _>>().map(Routes)
     }
 
-    /// The way of a request to this lower-case host and canonical path.
-    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Way> {
+    /// The way of a request to this lower-case host and path as received.
+    ///
+    /// A path that servers read differently must lead the same way in every reading: `/public/../admin` goes neither
+    /// to the app of `/public` nor to that of `/admin`.
+    pub(crate) fn find(&self, host: &str, path: &str) -> Result<&Way, Refusal> {
+        let straight = self.first(host, path).ok_or_else(Refusal::unknown_host)?;
+        if self.0.len() == 1 || readings::is_plain(path) {
+            return Ok(straight);
+        }
+        let forms = readings::forms(path).ok_or_else(Refusal::ambiguous)?;
+        let other = |way: Option<&Way>| way.is_none_or(|way| !Arc::ptr_eq(&way.route, &straight.route));
+        match forms.iter().any(|form| other(self.first(host, &format!("/{}", form.join("/"))))) {
+            true => Err(Refusal::ambiguous()),
+            false => Ok(straight),
+        }
+    }
+
+    fn first(&self, host: &str, path: &str) -> Option<&Way> {
         self.0.iter().find(|way| fits_host(way.route.host.as_deref(), host) && fits_path(&way.route.path, path))
     }
 }
@@ -52,6 +73,9 @@ fn fits_host(pattern: Option<&str>, host: &str) -> bool {
 /// On segment boundaries: `/app` is `/app` and `/app/x`, never `/apple`.
 fn fits_path(prefix: &str, path: &str) -> bool {
     let prefix = prefix.trim_end_matches('/');
+    if prefix.is_empty() {
+        return true;
+    }
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

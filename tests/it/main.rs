@@ -1,6 +1,8 @@
 //! One integration-test binary: it links once.
 
 mod layering;
+mod mailbox;
+mod stepup;
 mod store_contract;
 mod store_crash;
 mod signals;
@@ -10,3 +12,7 @@ mod subject;
 mod edge;
 mod layering;
 mod origin;
+mod signals;
+mod store_contract;
+mod store_crash;
+mod subject;
