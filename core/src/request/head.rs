@@ -49,11 +49,11 @@ pub struct Limits {
     pub fields_max: usize,
     /// Longest fields altogether, names and values, in bytes: 32 KiB.
     pub fields_bytes_max: usize,
-    /// What becomes of a name with `_`, which CGI cannot tell from one with `-`.
+    /// What becomes of a name with `_` or another mark, which CGI cannot tell from one with `-`.
     pub underscores: Underscores,
 }
 
-/// What becomes of header names with `_`.
+/// What becomes of header names with `_` or another mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Underscores {
     /// The field is not sent on and no policy sees it.
@@ -239,9 +239,9 @@ impl<'a> Fields<'a> {
             return Err("a header value has a control character");
         }
         let name = name_of(name)?;
-        if name.contains('_') {
+        if !names::is_plain(name) {
             if limits.underscores == Underscores::Refuse {
-                return Err("a header name has an underscore");
+                return Err("a header name reads as another one to CGI");
             }
             self.dropped.push(name);
             return Ok(());
