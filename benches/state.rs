@@ -3,7 +3,7 @@
 //! `cargo bench --bench state`. The bar is 400 bytes a session (DESIGN §8); it is checked here, in a process of its own,
 //! because only the growth of a whole process counts everything.
 
-#![expect(missing_docs, clippy::unwrap_used, reason = "criterion's macros; a bench that cannot run should stop")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot run should stop")]
 
 use std::{fs, hint::black_box, time::Duration};
 
