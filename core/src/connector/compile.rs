@@ -578,9 +578,11 @@ operations:
 
     #[test]
     fn an_expression_that_could_run_long_is_refused() {
-        for text in ["x".repeat(3000), "body.map(a, body.map(b, body.map(c, c)))".into()] {
-            assert!(Expression::parse(&text).is_err());
+        let nested = |depth: usize| format!("{}body{}", "(".repeat(depth), ")".repeat(depth));
+        for text in ["x".repeat(3000), "body.map(a, body.map(b, body.map(c, c)))".into(), nested(9), nested(500)] {
+            assert!(Expression::parse(&text).is_err(), "{text:.60}");
         }
+        assert!(Expression::parse(&nested(8)).is_ok(), "the deepest that is taken fits a small stack");
         assert!(Expression::parse("body.items.filter(i, i.bad).map(i, i.name)").is_ok());
     }
 

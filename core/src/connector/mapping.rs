@@ -14,6 +14,8 @@ use crate::value::{Type, Value};
 pub const EXPRESSION_BYTES_MAX: usize = 2048;
 /// Most loops (`map`, `filter`, `exists`, `all`, `exists_one`) of an expression.
 const LOOPS_MAX: usize = 2;
+/// Deepest brackets of an expression: the crate's parser overflows a thread's stack at 16.
+const BRACKETS_MAX: usize = 8;
 /// Most elements of a list that is mapped.
 pub const ELEMENTS_MAX: usize = 1000;
 /// Deepest nesting that is mapped.
@@ -45,6 +47,9 @@ impl Expression {
         let loops = ["map(", "filter(", "exists(", "exists_one(", "all("];
         if loops.iter().map(|name| text.matches(&format!(".{name}")).count()).sum::<usize>() > LOOPS_MAX {
             return Err(format!("more than {LOOPS_MAX} loops in one expression"));
+        }
+        if brackets(text) > BRACKETS_MAX {
+            return Err(format!("brackets are nested more than {BRACKETS_MAX} deep"));
         }
         let program = Program::compile(text).map_err(|_| "not a CEL expression".to_owned())?;
         let references = program.references();
@@ -88,6 +93,20 @@ impl Expression {
     pub fn attribute(&self, scope: &Scope<'_>, kind: Type) -> Option<Value> {
         plain(self.eval(scope)?)?.cast(kind)
     }
+}
+
+/// How deep brackets are nested at most; those inside quotes count too, which is on the safe side.
+fn brackets(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    for letter in text.chars() {
+        match letter {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// The names that loops give to their elements: the first argument of each.
