@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, sync::atomic::AtomicI64, time::Duration};
 
-use stepward_core::{attribute::Catalogue, policy::compile};
+use stepward_core::policy::compile;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     registry::{self, Registry, watch::Watch},
     sessions::Sessions,
     settings::Settings,
-    signals::{Signals, files::FileError},
+    signals::{self, Signals},
     store::{
         AnyStore, StateError,
         embedded::{Embedded, disk::OpenError},
@@ -43,9 +43,9 @@ pub enum StartError {
     /// The store did not answer at start.
     #[error("state: {0}")]
     Store(#[from] StateError),
-    /// A list or a database cannot be read.
+    /// A list, a database or a connector cannot be used.
     #[error("signals: {0}")]
-    Signals(#[from] FileError),
+    Signals(#[from] signals::SetUpError),
     /// A source of subjects cannot be used.
     #[error("subject: {0}")]
     Subjects(#[from] SourceError),
@@ -105,7 +105,7 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
         sessions.clone(),
         clock.clone(),
     )?);
-    let signals = Signals::new(&settings)?;
+    let signals = Signals::new(&settings, &clock)?;
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;
     let origin = policies.unwrap_or_else(|| registry::Origin::Folder(settings.policies.clone()));
@@ -114,7 +114,7 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
         registry::Origin::Texts(_) => Vec::new(),
     };
     let target = registry::Target {
-        catalogue: Catalogue::builtin(),
+        catalogue: signals.catalogue().clone(),
         options: compile::Options {
             methods: challenges.runnable(),
             upstreams: Some(settings.upstreams.keys().cloned().collect()),

@@ -14,8 +14,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value as Json, json};
 use stepward::{
     clock::Clock,
-    settings::{JwtSource, SubjectSource, TokenPlace},
     sessions::record::SubjectKind,
+    settings::{JwtSource, SubjectSource, TokenPlace},
     subject::{Identified, Subjects, VerifiedBy},
 };
 use stepward_core::request::{Body, Request};
