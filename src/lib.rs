@@ -9,6 +9,7 @@ pub mod clock;
 pub mod edge;
 pub mod gateway;
 pub mod journey;
+pub mod inquiry;
 pub mod keys;
 pub mod locale;
 pub mod mail;
