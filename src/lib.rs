@@ -1,6 +1,7 @@
 //! The shell of Stepward: everything that touches the world. `core/` decides; this fetches, applies and tells.
 
 pub mod actions;
+pub mod api;
 pub mod arrival;
 pub mod bodies;
 pub mod challenges;
