@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     actions::Actions,
+    api,
     challenges::{self, Challenges},
     clock::Clock,
     edge::{Edge, EdgeError, RunningEdge},
@@ -64,6 +65,9 @@ pub enum StartError {
     /// An address, certificate or route cannot be used.
     #[error(transparent)]
     Edge(#[from] EdgeError),
+    /// The admin or health address cannot be served.
+    #[error(transparent)]
+    Api(#[from] api::ApiError),
 }
 
 impl From<registry::Refusal> for StartError {
@@ -78,6 +82,8 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     /// Everything it runs over, for the admin API.
     pub journeys: Journeys,
+    /// The admin and health listeners.
+    pub api: api::Running,
     edge: RunningEdge,
     /// Background work, which ends with the gateway.
     background: JoinSet<()>,
@@ -116,7 +122,7 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
     let target = registry::Target {
         catalogue: signals.catalogue().clone(),
         options: compile::Options {
-            methods: challenges.runnable(),
+            methods: registry::METHODS_BUILT.into_iter().collect(),
             upstreams: Some(settings.upstreams.keys().cloned().collect()),
         },
     };
@@ -144,6 +150,7 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
         metrics,
         store_lost_since_ms: AtomicI64::new(0),
     });
+    let api = api::start(&settings, journeys.clone()).await?;
     let edge = Edge::start(&settings, journeys.clone()).await?;
     let watch = match watched.is_empty() {
         true => None,
@@ -151,7 +158,7 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
     };
     let mut background = JoinSet::new();
     background.spawn(refresh(journeys.clone()));
-    Ok(Running { addresses: edge.addresses.clone(), journeys, edge, background, _watch: watch })
+    Ok(Running { addresses: edge.addresses.clone(), journeys, api, edge, background, _watch: watch })
 }
 
 impl Running {
@@ -167,8 +174,10 @@ impl Running {
 
     /// Stops accepting, lets open requests finish within `grace`, and writes down what is left.
     pub async fn stop(self, grace: Duration) {
-        let Running { journeys, edge, mut background, .. } = self;
+        let Running { journeys, api, edge, mut background, .. } = self;
+        api.drain();
         edge.stop(grace).await;
+        api.stop().await;
         background.shutdown().await;
         journeys.parts().log.flush(Duration::from_secs(2));
         match &*journeys.parts().store {

@@ -1,6 +1,7 @@
 //! The shell of Stepward: everything that touches the world. `core/` decides; this fetches, applies and tells.
 
 pub mod actions;
+pub mod api;
 pub mod arrival;
 pub mod bodies;
 pub mod challenges;
@@ -10,6 +11,7 @@ pub mod demo;
 pub mod edge;
 pub mod gateway;
 pub mod journey;
+pub mod inquiry;
 pub mod keys;
 pub mod locale;
 pub mod mail;
