@@ -1,5 +1,6 @@
 //! The shell of Stepward: everything that touches the world. `core/` decides; this fetches, applies and tells.
 
+
 pub mod arrival;
 pub mod challenges;
 pub mod clock;

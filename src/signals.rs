@@ -18,7 +18,10 @@ use stepward_core::{
 
 use crate::{
     settings::Settings,
-    signals::{geo::Found, travel::Place},
+    signals::{
+        geo::Found,
+        travel::Place,
+    },
     store::{Counted, Drawer, Id, Meter, Standing, Touch},
 };
 
@@ -114,9 +117,7 @@ impl Plan {
         for read in policies.iter().flat_map(|policy| velocity::read_by(policy)) {
             if let What::Named(_) = read.counter.counted {
                 match counted.iter_mut().find(|(counter, _)| *counter == read.counter) {
-                    Some((_, meters)) => {
-                        meters.extend(read.meters.into_iter().filter(|it| !meters.contains(it)).collect::<Vec<_>>())
-                    }
+                    Some((_, meters)) => meters.extend(read.meters.into_iter().filter(|it| !meters.contains(it)).collect::<Vec<_>>()),
                     None => counted.push((read.counter, read.meters)),
                 }
             }
@@ -158,12 +159,7 @@ impl Plan {
     /// What to write once it is known how the event ended. `None` is neither success nor failure, and counts as a
     /// failed try. `facts` and `who` are those of the decision, with the account that success may have brought.
     pub fn conclude(
-        &self,
-        who: &Who,
-        success: Option<bool>,
-        facts: &Facts,
-        policy: &Policy,
-        pseudonym: known::Pseudonym<'_>,
+        &self, who: &Who, success: Option<bool>, facts: &Facts, policy: &Policy, pseudonym: known::Pseudonym<'_>,
     ) -> Afterwards {
         let ended = if success == Some(true) { What::Successes } else { What::Failures };
         let mut afterwards = Afterwards::default();
@@ -212,15 +208,7 @@ fn before_deciding(what: &What, who: &Who) -> Touch {
 
 impl Asked {
     /// Takes in what the store said. `open` unseals an entry of an account.
-    pub fn learn(
-        &self,
-        plan: &Plan,
-        standing: &Standing,
-        who: &Who,
-        facts: &mut Facts,
-        policy: &Policy,
-        open: known::Open<'_>,
-    ) {
+    pub fn learn(&self, plan: &Plan, standing: &Standing, who: &Who, facts: &mut Facts, policy: &Policy, open: known::Open<'_>) {
         let mut counts = standing.counts.iter().copied();
         for (read, meters) in plan.counters.iter().zip(&self.counters) {
             let counted = read.value(&counts.by_ref().take(*meters).collect::<Vec<_>>());
@@ -302,11 +290,7 @@ impl Signals {
 
     /// An answer for every wanted slot.
     pub async fn collect(
-        &self,
-        ask: &Ask<'_>,
-        wanted: &[(SlotId, &Slot)],
-        deadline: tokio::time::Instant,
-        paid_left: &mut u32,
+        &self, ask: &Ask<'_>, wanted: &[(SlotId, &Slot)], deadline: tokio::time::Instant, paid_left: &mut u32,
     ) -> Vec<(SlotId, Reading, Option<Provenance>)> {
         let _ = (deadline, paid_left);
         let mut answers = Vec::with_capacity(wanted.len());
@@ -324,9 +308,7 @@ impl Signals {
             "ip.lists" => Some(names(self.lists.of_ip(ask.ip))),
             "ip.is_listed" => Some(any(self.lists.of_ip(ask.ip))),
             "email.lists" => Some(ask.email.map_or(Reading::Unknown(Why::Absent), |it| names(self.lists.of_email(it)))),
-            "email.is_listed" => {
-                Some(ask.email.map_or(Reading::Unknown(Why::Absent), |it| any(self.lists.of_email(it))))
-            }
+            "email.is_listed" => Some(ask.email.map_or(Reading::Unknown(Why::Absent), |it| any(self.lists.of_email(it)))),
             _ => match self.geo.attribute(name, ask.ip)? {
                 Found::Value(value) => Some(Reading::Known(value)),
                 Found::Absent => Some(Reading::Unknown(Why::Absent)),

@@ -98,12 +98,7 @@ impl Wanted {
 impl Question {
     /// Takes in the answer: the entry that was read, and its ciphertext if it is there.
     pub fn learn(
-        &self,
-        found: Option<((Id, Drawer, Id), Option<&[u8]>)>,
-        who: &Who,
-        facts: &mut Facts,
-        policy: &Policy,
-        open: Open<'_>,
+        &self, found: Option<((Id, Drawer, Id), Option<&[u8]>)>, who: &Who, facts: &mut Facts, policy: &Policy, open: Open<'_>,
     ) {
         match &self.answers {
             Answers::Presence(slot, otherwise) => {
@@ -137,11 +132,7 @@ fn travelled(who: &Who, before: Option<Visit>) -> Option<Journey> {
 
 /// What a successful event leaves behind: the values of facts with `remember: subject`, and the place.
 pub fn remember(
-    who: &Who,
-    facts: &Facts,
-    policy: &Policy,
-    keeps_place: bool,
-    pseudonym: Pseudonym<'_>,
+    who: &Who, facts: &Facts, policy: &Policy, keeps_place: bool, pseudonym: Pseudonym<'_>,
 ) -> Vec<(Id, Drawer, Id, Vec<u8>)> {
     let Some(account) = who.account else { return Vec::new() };
     let remembered = policy.facts.iter().enumerate().filter(|(_, fact)| fact.remembered);

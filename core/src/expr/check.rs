@@ -130,8 +130,7 @@ impl Checker<'_> {
             if let Some(first) = values.first()
                 && !comparable(first.kind(), value.kind())
             {
-                let message =
-                    format!("a list holds values of one type, this is {} among {}", value.kind(), first.kind());
+                let message = format!("a list holds values of one type, this is {} among {}", value.kind(), first.kind());
                 return self.error("type.mismatch", at, message);
             }
             values.push(value.clone());
@@ -200,8 +199,7 @@ impl Checker<'_> {
             return Some(());
         }
         let message = format!("`{}` is never {text:?}; it is one of {}", met.name, met.one_of.join(", "));
-        let help =
-            diagnostic::nearest(text, met.one_of.iter().map(|it| &**it)).map(|it| format!("did you mean {it:?}?"));
+        let help = diagnostic::nearest(text, met.one_of.iter().map(|it| &**it)).map(|it| format!("did you mean {it:?}?"));
         let span = self.parsed.span(at);
         let fault = Fault::error("comparison.impossible", span, message);
         self.fault(Fault { help, ..fault })
@@ -244,9 +242,7 @@ impl Checker<'_> {
         if !relation.is_equality() && matches!(left.kind, Type::Bool | Type::Ip) {
             return self.error("type.mismatch", of, format!("{} has no order; compare with `==` or `!=`", left.kind));
         }
-        for (node, other, at, relation) in
-            [(&left, &right, right_at, relation), (&right, &left, left_at, relation.mirrored())]
-        {
+        for (node, other, at, relation) in [(&left, &right, right_at, relation), (&right, &left, left_at, relation.mirrored())] {
             if let Some(value) = other.as_constant() {
                 if relation.is_equality() {
                     self.check_one_of(node, value, at)?;
@@ -261,11 +257,9 @@ impl Checker<'_> {
         let [left, right] = self.both(call)?;
         let kind = match (left.kind, sign, right.kind) {
             (Type::Int, _, Type::Int) => Type::Int,
-            (
-                Type::Int | Type::Number,
-                Sign::Plus | Sign::Minus | Sign::Times | Sign::Divide,
-                Type::Int | Type::Number,
-            ) => Type::Number,
+            (Type::Int | Type::Number, Sign::Plus | Sign::Minus | Sign::Times | Sign::Divide, Type::Int | Type::Number) => {
+                Type::Number
+            }
             (Type::Time, Sign::Minus, Type::Time) => Type::Duration,
             (Type::Time, Sign::Plus | Sign::Minus, Type::Duration) => Type::Time,
             (Type::Duration, Sign::Plus, Type::Time) => Type::Time,
@@ -307,9 +301,7 @@ fn adapt(node: &mut Node, to: Type) {
 
 fn advice(left: Type, right: Type) -> Option<String> {
     let text = match (left, right) {
-        (Type::Int | Type::Number, Type::Text) | (Type::Text, Type::Int | Type::Number) => {
-            "write the number without quotes"
-        }
+        (Type::Int | Type::Number, Type::Text) | (Type::Text, Type::Int | Type::Number) => "write the number without quotes",
         (Type::Duration, _) | (_, Type::Duration) => "write a length of time as `duration(\"5m\")`",
         (Type::Time, _) | (_, Type::Time) => "compare a time with `now - duration(\"5m\")`",
         (Type::Bool, Type::Text) | (Type::Text, Type::Bool) => "write `true` and `false` without quotes",

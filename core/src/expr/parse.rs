@@ -22,9 +22,7 @@ pub(crate) struct Parsed {
 pub(crate) fn parse(text: &str) -> Result<Parsed, Vec<Fault>> {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("a condition of {} bytes; at most {TEXT_BYTES_MAX} are read", text.len());
-        return Err(vec![
-            Fault::error("condition.too_long", 0..text.len(), message).help("split it into several rules"),
-        ]);
+        return Err(vec![Fault::error("condition.too_long", 0..text.len(), message).help("split it into several rules")]);
     }
     if text.trim().is_empty() {
         return Err(vec![Fault::error("condition.empty", 0..text.len(), "an empty condition")]);
@@ -111,12 +109,9 @@ fn children(of: &IdedExpr) -> Vec<&IdedExpr> {
         Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
         Expr::Select(select) => vec![&select.operand],
         Expr::List(list) => list.elements.iter().collect(),
-        Expr::Unspecified
-        | Expr::Comprehension(_)
-        | Expr::Ident(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_) => Vec::new(),
+        Expr::Unspecified | Expr::Comprehension(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Map(_) | Expr::Struct(_) => {
+            Vec::new()
+        }
     }
 }
 

@@ -24,9 +24,7 @@ pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnost
         return if help.is_empty() { fault } else { fault.help(help) };
     }
     match error {
-        Error::SerdeUnknownField { field, expected, .. } => {
-            unknown(fault("key.unknown", format!("unknown key `{field}`")), field, expected)
-        }
+        Error::SerdeUnknownField { field, expected, .. } => unknown(fault("key.unknown", format!("unknown key `{field}`")), field, expected),
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             let message = format!("`{variant}` cannot stand here; it is one of {}", expected.join(", "));
             let near = diagnostic::nearest(variant, expected.iter().copied());
@@ -42,13 +40,10 @@ pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnost
             let found = text.get(span.clone()).unwrap_or("");
             fault("value.boolean", format!("`{found}` is neither `true` nor `false`"))
         }
-        Error::Budget { breach, .. } => {
-            over_budget(fault("yaml.too_large", "the document is too large".into()), breach)
-        }
+        Error::Budget { breach, .. } => over_budget(fault("yaml.too_large", "the document is too large".into()), breach),
         Error::MergeKeyNotAllowed { .. } | Error::UnknownAnchor { .. } => anchors(fault("yaml.anchor", String::new())),
         Error::MultipleDocuments { .. } => fault("yaml.documents", "one file holds one document".into()),
-        Error::SerdeInvalidType { unexpected, expected, .. }
-        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+        Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             fault("value.type", format!("{expected} is needed here, not {unexpected}"))
         }
         Error::InvalidScalar { ty, .. } => {
@@ -57,8 +52,7 @@ pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnost
         }
         _ if written.starts_with('!') => {
             let message = "YAML reads a leading `!` as a tag, not as \"not\"";
-            Diagnostic::error("yaml.bang", file, value.clone(), message)
-                .help(quoted(written, " or list it under `none:`"))
+            Diagnostic::error("yaml.bang", file, value.clone(), message).help(quoted(written, " or list it under `none:`"))
         }
         _ if written.contains(" ? ") && written.contains(" : ") && !written.starts_with(['"', '\'', '|', '>']) => {
             let message = "YAML reads `: ` as the start of a mapping";
