@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     outcomes::record::Record,
     settings::LogTarget,
-    telemetry::metrics::{Log, Metrics},
+    telemetry::{Log, Metrics},
 };
 
 pub mod access;

@@ -17,6 +17,7 @@ use stepward_core::{
 };
 
 use crate::{
+    keys::Keys,
     settings::Settings,
     signals::{
         geo::Found,
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub mod files;
+pub mod free;
 pub mod geo;
 pub mod known;
 pub mod lists;
@@ -34,7 +36,9 @@ pub mod velocity;
 
 /// Whom a request is about, as pseudonyms that include the tenant.
 #[derive(Clone, Copy, Debug)]
-pub struct Who {
+pub struct Who<'a> {
+    /// The tenant.
+    pub tenant: &'a str,
     /// The account of the verified subject.
     pub account: Option<Id>,
     /// The account of a merely claimed subject; used for counting and for what it can only tighten.
@@ -43,19 +47,42 @@ pub struct Who {
     pub device: Option<Id>,
     /// The session.
     pub session: Option<Id>,
-    /// The client's address: the pseudonym of [`network_of`] it.
+    /// The client's address, IPv6 by its /64.
     pub ip: Id,
-    /// Account (or claimed account) and address together.
-    pub pair: Option<Id>,
-    /// Where the address is, if a policy wants to know: [`Signals::place`].
+    /// Where the address is, if [`Plan::wants_place`]: [`Signals::place`].
     pub place: Option<Place>,
     /// Now.
     pub now_ms: i64,
     /// Whether this request was counted before and is only decided again (a resumed request, a recheck).
     pub counted_already: bool,
+    /// Account (or claimed account) and address together: [`Who::with_subject`].
+    pub pair: Option<Id>,
 }
 
-impl Who {
+impl<'a> Who<'a> {
+    /// Someone at an address, of whom nothing else is known yet.
+    pub fn at(tenant: &'a str, ip: IpAddr, now_ms: i64, keys: &Keys) -> Self {
+        Who {
+            tenant,
+            account: None,
+            claimed: None,
+            device: None,
+            session: None,
+            ip: keys.pseudonym(tenant, "ip", &network_of(ip).to_string()),
+            place: None,
+            now_ms,
+            counted_already: false,
+            pair: None,
+        }
+    }
+
+    /// The same with an account: verified, or merely claimed.
+    pub fn with_subject(self, account: Option<Id>, claimed: Option<Id>, keys: &Keys) -> Self {
+        let hex = |id: Id| data_encoding::HEXLOWER.encode(&id);
+        let pair = account.or(claimed).map(|id| keys.pseudonym(self.tenant, "pair", &(hex(id) + &hex(self.ip))));
+        Who { account, claimed, pair, ..self }
+    }
+
     fn of(&self, scope: Scope) -> Option<Id> {
         match scope {
             Scope::Subject => self.anyone(),
@@ -106,7 +133,7 @@ pub struct Asked {
 pub struct Afterwards {
     /// Counters to raise: `store.begin` with these alone.
     pub meters: Vec<(Counted, Meter, Touch)>,
-    /// Entries to enrol: account, drawer, id and what is to be sealed.
+    /// Entries to enrol: account, drawer, id and ciphertext.
     pub entries: Vec<(Id, Drawer, Id, Vec<u8>)>,
 }
 
@@ -122,12 +149,9 @@ impl Plan {
                 }
             }
         }
-        Plan {
-            counters: velocity::read_by(policy),
-            counted,
-            known: known::Wanted::of(policy),
-            keeps_place: policies.iter().any(|policy| known::Wanted::of(policy).travel()),
-        }
+        let known = known::Wanted::of(policy);
+        let keeps_place = known.travel() || policies.iter().any(|policy| known::Wanted::of(policy).travel());
+        Plan { counters: velocity::read_by(policy), counted, known, keeps_place }
     }
 
     /// Whether [`Who::place`] is of use.
@@ -135,8 +159,8 @@ impl Plan {
         self.keeps_place
     }
 
-    /// What to read from the store before deciding. `pseudonym` is the keyed one of the tenant.
-    pub fn ask(&self, who: &Who, facts: &Facts, policy: &Policy, pseudonym: known::Pseudonym<'_>) -> Asked {
+    /// What to read from the store before deciding.
+    pub fn ask(&self, who: &Who<'_>, facts: &Facts, policy: &Policy, keys: &Keys) -> Asked {
         let mut asked = Asked::default();
         for read in &self.counters {
             let before = asked.meters.len();
@@ -147,7 +171,7 @@ impl Plan {
             }
             asked.counters.push(asked.meters.len() - before);
         }
-        for question in self.known.ask(who, facts, policy, pseudonym) {
+        for question in self.known.ask(who, facts, policy, keys) {
             if let Some(entry) = question.entry {
                 asked.entries.push(entry);
             }
@@ -159,7 +183,7 @@ impl Plan {
     /// What to write once it is known how the event ended. `None` is neither success nor failure, and counts as a
     /// failed try. `facts` and `who` are those of the decision, with the account that success may have brought.
     pub fn conclude(
-        &self, who: &Who, success: Option<bool>, facts: &Facts, policy: &Policy, pseudonym: known::Pseudonym<'_>,
+        &self, who: &Who<'_>, success: Option<bool>, facts: &Facts, policy: &Policy, keys: &Keys,
     ) -> Afterwards {
         let ended = if success == Some(true) { What::Successes } else { What::Failures };
         let mut afterwards = Afterwards::default();
@@ -167,13 +191,13 @@ impl Plan {
             afterwards.raise(&read.counter, &read.meters, who);
         }
         if success == Some(true) {
-            afterwards.entries = known::remember(who, facts, policy, self.keeps_place, pseudonym);
+            afterwards.entries = known::remember(who, facts, policy, self.keeps_place, keys);
         }
         afterwards
     }
 
     /// What the obligation `count` of these names raises.
-    pub fn count(&self, who: &Who, names: &[Arc<str>]) -> Afterwards {
+    pub fn count(&self, who: &Who<'_>, names: &[Arc<str>]) -> Afterwards {
         let mut afterwards = Afterwards::default();
         for (counter, meters) in &self.counted {
             if matches!(&counter.counted, What::Named(name) if names.contains(name)) {
@@ -185,7 +209,7 @@ impl Plan {
 }
 
 impl Afterwards {
-    fn raise(&mut self, counter: &Counter, meters: &[Meter], who: &Who) {
+    fn raise(&mut self, counter: &Counter, meters: &[Meter], who: &Who<'_>) {
         if let Some(id) = who.of(counter.scope) {
             let counted = Counted { kind: velocity::kind(counter.scope), id };
             self.meters.extend(meters.iter().map(|meter| (counted, *meter, Touch::Hit)));
@@ -194,7 +218,7 @@ impl Afterwards {
 }
 
 /// What reading a counter before the decision does to it.
-fn before_deciding(what: &What, who: &Who) -> Touch {
+fn before_deciding(what: &What, who: &Who<'_>) -> Touch {
     let add = |id: Option<Id>| id.map_or(Touch::Look, Touch::Add);
     match what {
         What::Tries if who.counted_already => Touch::Look,
@@ -207,8 +231,10 @@ fn before_deciding(what: &What, who: &Who) -> Touch {
 }
 
 impl Asked {
-    /// Takes in what the store said. `open` unseals an entry of an account.
-    pub fn learn(&self, plan: &Plan, standing: &Standing, who: &Who, facts: &mut Facts, policy: &Policy, open: known::Open<'_>) {
+    /// Takes in what the store said.
+    pub fn learn(
+        &self, plan: &Plan, standing: &Standing, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys,
+    ) {
         let mut counts = standing.counts.iter().copied();
         for (read, meters) in plan.counters.iter().zip(&self.counters) {
             let counted = read.value(&counts.by_ref().take(*meters).collect::<Vec<_>>());
@@ -220,7 +246,7 @@ impl Asked {
         let mut entries = standing.entries.iter();
         for question in &self.known {
             let found = question.entry.and_then(|entry| Some((entry, entries.next()?.as_deref())));
-            question.learn(found, who, facts, policy, open);
+            question.learn(found, who, facts, policy, keys);
         }
     }
 }
@@ -274,7 +300,12 @@ pub struct Ask<'a> {
 impl Signals {
     /// Reads the files that the settings name. One that cannot be used keeps the process from starting.
     pub fn new(settings: &Settings) -> Result<Self, files::FileError> {
-        Ok(Signals { lists: lists::Lists::open(&settings.lists)?, geo: geo::Databases::open(&settings.geo)? })
+        Ok(Signals::of(lists::Lists::open(&settings.lists)?, geo::Databases::open(&settings.geo)?))
+    }
+
+    /// Signals of these sources.
+    pub fn of(lists: lists::Lists, geo: geo::Databases) -> Self {
+        Signals { lists, geo }
     }
 
     /// Reads changed files again; blocks on the disk. A file that is no longer usable leaves the last good one in place.

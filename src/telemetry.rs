@@ -1,26 +1,325 @@
-//! How the process talks about itself: log lines on standard error and numbers for Prometheus.
+//! How the process talks about itself: log lines ([`lines`]), and the numbers at `/metrics` in OpenMetrics text.
 //!
-//! Never a secret and never personal data: callers give names of events, methods, connectors and reasons, all from
-//! closed or configured lists. Logging cannot fail a request; a reader that is gone is ignored.
+//! Label values come from bounded lists only: events and connectors by their configured names, methods, outcomes and
+//! reasons by their closed enums. Never an address, user or path. Counting cannot fail.
 
-use std::io::IsTerminal;
+use std::{
+    fmt::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use tracing_subscriber::EnvFilter;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use stepward_core::{decision::Reason, decision::Verb, policy::Mode, session::Method};
 
-pub mod metrics;
+pub mod lines;
 
-/// What is logged where `STEPWARD_LOG` says nothing. Pingora tells every client that hangs up; that is not our news.
-const DEFAULT_FILTER: &str = "info,pingora_proxy=error,pingora_core=error,pingora=error,h2=error,hyper=error";
+/// Buckets for a decision, in seconds: 20 µs to 5 s.
+const DECISION_BUCKETS: [f64; 12] = [2e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 5e-3, 2e-2, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Buckets for a signal, in seconds: 100 µs to 5 s.
+const SIGNAL_BUCKETS: [f64; 10] = [1e-4, 1e-3, 5e-3, 2e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 5.0];
 
-/// Sends log lines to standard error: one JSON object each, or plain text on a terminal. `STEPWARD_LOG` filters.
-/// A second call changes nothing, so that tests may start many gateways in one process.
-pub fn install() {
-    let filter = EnvFilter::try_from_env("STEPWARD_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // The error says that a subscriber is there already, which is all we want.
-    let _ = if std::io::stderr().is_terminal() {
-        lines.with_target(false).try_init()
-    } else {
-        lines.json().flatten_event(true).try_init()
-    };
+/// All numbers of one gateway; clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    decisions: Family<DecisionLabels, Counter>,
+    decision_seconds: Histogram,
+    signal_seconds: Family<SignalLabels, Histogram, fn() -> Histogram>,
+    challenges: Family<ChallengeLabels, Counter>,
+    refusals: Family<ReasonLabels, Counter>,
+    reloads: Counter,
+    reload_failures: Counter,
+    release: Gauge,
+    connections: Counter,
+    connections_open: Gauge,
+    requests_unmatched: Counter,
+    state_store_up: Gauge,
+    log_drops: Family<LogLabels, Counter>,
+    logged: Arc<AtomicU64>,
+}
+
+/// How a signal came to be known, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalOutcome {
+    /// It answered.
+    Answered,
+    /// It was found in a cache.
+    Cached,
+    /// It answered that it does not know.
+    Absent,
+    /// It failed or ran out of time.
+    Failed,
+}
+
+/// What became of a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengeResult {
+    /// It was issued.
+    Shown,
+    /// It was met.
+    Passed,
+    /// An answer was wrong.
+    Failed,
+    /// Its attempts are spent.
+    Spent,
+}
+
+/// Which log lost a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// The decision log.
+    Decisions,
+    /// The access log.
+    Access,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// Numbers that all begin at nothing.
+    pub fn new() -> Self {
+        let mut metrics = Metrics {
+            registry: Arc::new(Registry::default()),
+            decisions: Family::default(),
+            decision_seconds: Histogram::new(DECISION_BUCKETS),
+            signal_seconds: Family::new_with_constructor(|| Histogram::new(SIGNAL_BUCKETS)),
+            challenges: Family::default(),
+            refusals: Family::default(),
+            reloads: Counter::default(),
+            reload_failures: Counter::default(),
+            release: Gauge::default(),
+            connections: Counter::default(),
+            connections_open: Gauge::default(),
+            requests_unmatched: Counter::default(),
+            state_store_up: Gauge::default(),
+            log_drops: Family::default(),
+            logged: Arc::default(),
+        };
+        metrics.registry = Arc::new(metrics.register());
+        metrics
+    }
+
+    fn register(&self) -> Registry {
+        let mut registry = Registry::with_prefix("stepward");
+        let all = &mut registry;
+        all.register("decisions", "Decisions by event, outcome and mode", self.decisions.clone());
+        all.register_with_unit(
+            "decision",
+            "Time from recognised to decided",
+            Unit::Seconds,
+            self.decision_seconds.clone(),
+        );
+        all.register_with_unit("signal", "Time a signal took", Unit::Seconds, self.signal_seconds.clone());
+        all.register("challenges", "Challenges by method and what became of them", self.challenges.clone());
+        all.register("refusals", "Requests refused before any policy, by reason", self.refusals.clone());
+        all.register("policy_reload", "Policy sets that were put to work", self.reloads.clone());
+        all.register("policy_reload_failed", "Policy sets that were refused", self.reload_failures.clone());
+        all.register("policy_release", "Number of the release at work", self.release.clone());
+        all.register("connections", "Connections accepted", self.connections.clone());
+        all.register("connections_open", "Connections open now", self.connections_open.clone());
+        all.register("requests_unmatched", "Requests that were no event", self.requests_unmatched.clone());
+        all.register("state_store_up", "Whether the state store answers: 1 or 0", self.state_store_up.clone());
+        all.register("log_lines_dropped", "Log lines that could not be written", self.log_drops.clone());
+        registry
+    }
+
+    /// A decision was made.
+    pub fn decided(&self, event: &Arc<str>, outcome: Verb, mode: Mode, took: Duration) {
+        let labels = DecisionLabels { event: Name(event.clone()), outcome: outcome.name(), mode: mode_name(mode) };
+        self.decisions.get_or_create(&labels).inc();
+        self.decision_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A signal was asked for. `source` is `local` or a connector's id.
+    pub fn signal(&self, source: &Arc<str>, outcome: SignalOutcome, took: Duration) {
+        let outcome = match outcome {
+            SignalOutcome::Answered => "answered",
+            SignalOutcome::Cached => "cached",
+            SignalOutcome::Absent => "absent",
+            SignalOutcome::Failed => "failed",
+        };
+        let labels = SignalLabels { source: Name(source.clone()), outcome };
+        self.signal_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Something became of a challenge.
+    pub fn challenge(&self, method: Method, result: ChallengeResult) {
+        let result = match result {
+            ChallengeResult::Shown => "shown",
+            ChallengeResult::Passed => "passed",
+            ChallengeResult::Failed => "failed",
+            ChallengeResult::Spent => "spent",
+        };
+        self.challenges.get_or_create(&ChallengeLabels { method: method.name(), result }).inc();
+    }
+
+    /// A request was refused before any policy saw it.
+    pub fn refused(&self, reason: Reason) {
+        self.refusals.get_or_create(&ReasonLabels { reason: reason.code() }).inc();
+    }
+
+    /// A policy set was put to work.
+    pub fn reloaded(&self, release: u64) {
+        self.reloads.inc();
+        self.release.set(i64::try_from(release).unwrap_or(i64::MAX));
+    }
+
+    /// A policy set was refused; the last good one keeps running.
+    pub fn reload_failed(&self) {
+        self.reload_failures.inc();
+    }
+
+    /// A connection was accepted; call [`Metrics::disconnected`] when it ends.
+    pub fn connected(&self) {
+        self.connections.inc();
+        self.connections_open.inc();
+    }
+
+    /// A connection ended.
+    pub fn disconnected(&self) {
+        self.connections_open.dec();
+    }
+
+    /// A request was no event.
+    pub fn unmatched(&self) {
+        self.requests_unmatched.inc();
+    }
+
+    /// Whether the state store answers.
+    pub fn state_store(&self, up: bool) {
+        self.state_store_up.set(i64::from(up));
+    }
+
+    /// A log line could not be written.
+    pub fn dropped(&self, log: Log, lines: u64) {
+        self.log_drops.get_or_create(&LogLabels { log: log.name() }).inc_by(lines);
+        self.logged.fetch_add(lines, Ordering::Relaxed);
+    }
+
+    /// How many lines all logs have lost.
+    pub fn lines_dropped(&self) -> u64 {
+        self.logged.load(Ordering::Relaxed)
+    }
+
+    /// OpenMetrics text, to be served as `application/openmetrics-text; version=1.0.0; charset=utf-8`.
+    pub fn text(&self) -> String {
+        let mut written = String::new();
+        match text::encode(&mut written, &self.registry) {
+            Ok(()) => written,
+            // Writing to a String does not fail; should it ever, half a page is worse than none.
+            Err(_) => String::from("# EOF\n"),
+        }
+    }
+}
+
+impl Log {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Log::Decisions => "decisions",
+            Log::Access => "access",
+        }
+    }
+}
+
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Shadow => "shadow",
+        Mode::Off => "off",
+    }
+}
+
+/// A configured name as a label value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Name(Arc<str>);
+
+impl EncodeLabelValue for Name {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(&self.0)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    event: Name,
+    outcome: &'static str,
+    mode: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignalLabels {
+    source: Name,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChallengeLabels {
+    method: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LogLabels {
+    log: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_at_metrics_under_its_documented_name() {
+        let metrics = Metrics::new();
+        metrics.decided(&"login".into(), Verb::Challenge, Mode::Enforce, Duration::from_micros(30));
+        metrics.signal(&"acme-ip".into(), SignalOutcome::Failed, Duration::from_millis(40));
+        metrics.challenge(Method::Totp, ChallengeResult::Passed);
+        metrics.refused(Reason::PathAmbiguous);
+        metrics.reloaded(7);
+        metrics.reload_failed();
+        metrics.connected();
+        metrics.state_store(true);
+        metrics.dropped(Log::Decisions, 3);
+        let text = metrics.text();
+        for line in [
+            "stepward_decisions_total{event=\"login\",outcome=\"challenge\",mode=\"enforce\"} 1",
+            "stepward_decision_seconds_count 1",
+            "stepward_signal_seconds_count{source=\"acme-ip\",outcome=\"failed\"} 1",
+            "stepward_challenges_total{method=\"totp\",result=\"passed\"} 1",
+            "stepward_refusals_total{reason=\"path.ambiguous\"} 1",
+            "stepward_policy_reload_total 1",
+            "stepward_policy_reload_failed_total 1",
+            "stepward_policy_release 7",
+            "stepward_connections_open 1",
+            "stepward_state_store_up 1",
+            "stepward_log_lines_dropped_total{log=\"decisions\"} 3",
+        ] {
+            assert!(text.contains(line), "{line} is missing from:\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_its_label() {
+        let metrics = Metrics::new();
+        metrics.decided(&"a\"b\nc".into(), Verb::Block, Mode::Shadow, Duration::ZERO);
+        assert!(metrics.text().lines().all(|line| !line.starts_with('c')), "{}", metrics.text());
+    }
 }

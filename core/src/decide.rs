@@ -21,6 +21,7 @@ mod walk;
 
 /// What the engine says to what is known so far.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "made once a round and taken apart at once; a box would cost more")]
 pub enum Answer {
     /// The decision turns on these attributes, each of them still pending. Learn them, in parallel, and ask again.
     Needs(SlotSet),

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{facts::SlotId, session::Method};
 
+pub(crate) mod phrase;
+
 /// What becomes of the request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

@@ -7,16 +7,18 @@ use std::{ops::Range, sync::Arc};
 
 use crate::{
     diagnostic::Severity,
-    expr::tree::Node,
-    facts::{Facts, SlotId},
+    expr::tree::{Node, Op},
+    facts::{Facts, Reading, SlotId, Why},
     value::{Type, Value},
 };
 
 mod check;
 mod emit;
 pub mod explain;
+mod lex;
 mod parse;
 mod print;
+mod syntax;
 mod tree;
 
 /// What a condition comes to.
@@ -107,6 +109,28 @@ impl Condition {
         }
     }
 
+    /// The signal whose absence makes a part of it hold, as `default` and `!has` can: among the slots of `asked_for`,
+    /// those that a vendor or a look-up may fail to give. Parts are what `&&` and `||` join.
+    pub fn opened_by_absence(&self, asked_for: SlotSet) -> Option<SlotId> {
+        let mut facts = Facts::unasked(0, SlotSet::MAX);
+        for slot in asked_for.iter() {
+            facts.learn(slot, Reading::Unknown(Why::Unavailable), None);
+        }
+        let mut parts: Vec<&Node> = self.tree.as_deref().into_iter().collect();
+        while let Some(part) = parts.pop() {
+            if let Op::All(inner) | Op::Any(inner) = &part.op {
+                parts.extend(inner);
+                continue;
+            }
+            let signal = part.slots().into_iter().find(|slot| asked_for.contains(*slot));
+            let look = emit::Look { facts: &facts, item: None };
+            if signal.is_some() && emit::test(part)(&look, &mut SlotSet::default()) == Ok(true) {
+                return signal;
+            }
+        }
+        None
+    }
+
     /// What it always comes to, where no fact can change it.
     pub fn constant(&self) -> Option<bool> {
         match self.tree.as_deref().and_then(Node::as_constant) {
@@ -135,8 +159,8 @@ impl From<Result<bool, emit::Gap>> for Truth {
 
 /// What conditions may speak of. Whoever implements it hands out the slots.
 pub trait Names {
-    /// What a dotted name stands for.
-    fn resolve(&mut self, path: &[&str]) -> Result<Named, Unresolved>;
+    /// What a dotted name stands for. `compared_with` is the type it would have to have, where nobody declared one.
+    fn resolve(&mut self, path: &[&str], compared_with: Option<Type>) -> Result<Named, Unresolved>;
 }
 
 /// What a name stands for.
@@ -205,7 +229,7 @@ pub struct Checked {
 pub fn check(text: &str, names: &mut dyn Names) -> (Option<Checked>, Vec<Fault>) {
     let parsed = match parse::parse(text) {
         Ok(parsed) => parsed,
-        Err(faults) => return (None, faults),
+        Err(fault) => return (None, vec![fault]),
     };
     let (node, faults) = check::check(&parsed, names);
     (node.map(|node| Checked { text: text.trim().into(), node }), faults)

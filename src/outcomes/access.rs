@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     outcomes::{record, writer::Writer},
     settings::LogTarget,
-    telemetry::metrics::{Log, Metrics},
+    telemetry::{Log, Metrics},
 };
 
 /// A request that has been answered.

@@ -19,7 +19,7 @@ use std::{
 
 use crate::{
     settings::LogTarget,
-    telemetry::metrics::{Log, Metrics},
+    telemetry::{Log, Metrics},
 };
 
 /// How many lines may wait.

@@ -408,7 +408,7 @@ pub struct Geo {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sessions {
-    /// Without a request.
+    /// Without a request; NIST SP 800-63B-4 allows an hour at AAL2.
     #[schemars(extend("format" = "duration"))]
     pub idle: String,
     /// In all.
@@ -418,7 +418,7 @@ pub struct Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Sessions { idle: "30m".into(), absolute: "12h".into() }
+        Sessions { idle: "1h".into(), absolute: "12h".into() }
     }
 }
 

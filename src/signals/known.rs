@@ -10,17 +10,13 @@ use stepward_core::{
 };
 
 use crate::{
+    keys::{Keys, Purpose},
     signals::{
         Who, learn,
         travel::{Journey, Visit},
     },
     store::{Drawer, Id},
 };
-
-/// The tenant's keyed pseudonym of some parts, for one purpose.
-pub type Pseudonym<'a> = &'a dyn Fn(&'static str, &[&[u8]]) -> Id;
-/// Unseals an entry of an account's drawer.
-pub type Open<'a> = &'a dyn Fn((Id, Drawer, Id), &[u8]) -> Option<Vec<u8>>;
 
 /// Which of these facts a policy reads.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,7 +67,7 @@ impl Wanted {
     }
 
     /// The questions for one request.
-    pub fn ask(&self, who: &Who, facts: &Facts, policy: &Policy, pseudonym: Pseudonym<'_>) -> Vec<Question> {
+    pub fn ask(&self, who: &Who<'_>, facts: &Facts, policy: &Policy, keys: &Keys) -> Vec<Question> {
         let mut questions = Vec::new();
         if let Some(slot) = self.device {
             let entry = who.anyone().zip(who.device).map(|(account, device)| (account, Drawer::Devices, device));
@@ -82,12 +78,12 @@ impl Wanted {
             questions.push(Question { entry, answers: Answers::Presence(slot, otherwise) });
         }
         for (slot, fact) in &self.remembered {
-            let id = remembered_id(policy, *fact, facts, pseudonym);
+            let id = remembered_id(who.tenant, policy, *fact, facts, keys);
             let entry = who.account.zip(id).map(|(account, id)| (account, Drawer::Remembered, id));
             questions.push(Question { entry, answers: Answers::Presence(*slot, Reading::Unknown(Why::Absent)) });
         }
         if self.travel() {
-            let entry = who.anyone().map(|account| (account, Drawer::Traces, place_id(pseudonym)));
+            let entry = who.anyone().map(|account| (account, Drawer::Traces, place_id(who.tenant, keys)));
             let answers = Answers::Travel { impossible: self.impossible, speed: self.speed };
             questions.push(Question { entry, answers });
         }
@@ -98,7 +94,7 @@ impl Wanted {
 impl Question {
     /// Takes in the answer: the entry that was read, and its ciphertext if it is there.
     pub fn learn(
-        &self, found: Option<((Id, Drawer, Id), Option<&[u8]>)>, who: &Who, facts: &mut Facts, policy: &Policy, open: Open<'_>,
+        &self, found: Option<((Id, Drawer, Id), Option<&[u8]>)>, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys,
     ) {
         match &self.answers {
             Answers::Presence(slot, otherwise) => {
@@ -109,7 +105,11 @@ impl Question {
                 learn(facts, policy, *slot, reading, "state");
             }
             Answers::Travel { impossible, speed } => {
-                let before = found.and_then(|(entry, sealed)| Visit::from_bytes(&open(entry, sealed?)?));
+                let before = found.and_then(|(entry, sealed)| {
+                    let account = entry.0;
+                    let opened = keys.open(Purpose::Trace, who.tenant, &account, sealed?).ok()?;
+                    Visit::from_bytes(&opened.plain)
+                });
                 let journey = travelled(who, before);
                 let of = |value: &dyn Fn(Journey) -> Value| {
                     journey.map_or(Reading::Unknown(Why::Absent), |journey| Reading::Known(value(journey)))
@@ -125,24 +125,25 @@ impl Question {
     }
 }
 
-fn travelled(who: &Who, before: Option<Visit>) -> Option<Journey> {
+fn travelled(who: &Who<'_>, before: Option<Visit>) -> Option<Journey> {
     let now = Visit { place: who.place?, at_ms: who.now_ms };
     Some(now.after(&before?))
 }
 
 /// What a successful event leaves behind: the values of facts with `remember: subject`, and the place.
 pub fn remember(
-    who: &Who, facts: &Facts, policy: &Policy, keeps_place: bool, pseudonym: Pseudonym<'_>,
+    who: &Who<'_>, facts: &Facts, policy: &Policy, keeps_place: bool, keys: &Keys,
 ) -> Vec<(Id, Drawer, Id, Vec<u8>)> {
     let Some(account) = who.account else { return Vec::new() };
+    let seal = |purpose, plain: &[u8]| keys.seal(purpose, who.tenant, &account, plain);
     let remembered = policy.facts.iter().enumerate().filter(|(_, fact)| fact.remembered);
     let mut entries: Vec<_> = remembered
-        .filter_map(|(at, _)| remembered_id(policy, at, facts, pseudonym))
-        .map(|id| (account, Drawer::Remembered, id, who.now_ms.to_le_bytes().to_vec()))
+        .filter_map(|(at, _)| remembered_id(who.tenant, policy, at, facts, keys))
+        .map(|id| (account, Drawer::Remembered, id, seal(Purpose::Remembered, &who.now_ms.to_le_bytes())))
         .collect();
     if let Some(place) = who.place.filter(|_| keeps_place) {
         let visit = Visit { place, at_ms: who.now_ms };
-        entries.push((account, Drawer::Traces, place_id(pseudonym), visit.to_bytes().to_vec()));
+        entries.push((account, Drawer::Traces, place_id(who.tenant, keys), seal(Purpose::Trace, &visit.to_bytes())));
     }
     entries
 }
@@ -154,12 +155,13 @@ pub fn slot_of_fact(policy: &Policy, fact: usize) -> Option<SlotId> {
 }
 
 /// The id of a fact's value in the drawer: keyed, so that a stolen disk does not tell whom somebody pays.
-fn remembered_id(policy: &Policy, fact: usize, facts: &Facts, pseudonym: Pseudonym<'_>) -> Option<Id> {
+fn remembered_id(tenant: &str, policy: &Policy, fact: usize, facts: &Facts, keys: &Keys) -> Option<Id> {
     let name = &policy.facts.get(fact)?.name;
     let value = facts.value(slot_of_fact(policy, fact)?)?;
-    Some(pseudonym("remembered", &[policy.event.as_bytes(), name.as_bytes(), value.to_string().as_bytes()]))
+    // Names of events and facts hold no control characters, so the three never run together.
+    Some(keys.pseudonym(tenant, "remembered", &format!("{}\u{0}{name}\u{0}{value}", policy.event)))
 }
 
-fn place_id(pseudonym: Pseudonym<'_>) -> Id {
-    pseudonym("trace", &[b"place"])
+fn place_id(tenant: &str, keys: &Keys) -> Id {
+    keys.pseudonym(tenant, "trace", "place")
 }

@@ -39,18 +39,21 @@ pub fn forms(path: &str) -> Option<Vec<Form<'_>>> {
         return None;
     }
     for step in STEPS {
-        let more: Vec<_> = forms.iter().filter_map(step).collect();
-        forms.extend(more);
-        distinct(&mut forms);
+        for at in 0..forms.len() {
+            if let Some(changed) = forms.get(at).and_then(step) {
+                add(&mut forms, changed);
+            }
+        }
         if forms.len() > FORMS_MAX {
             return None;
         }
     }
-    for form in &mut forms {
+    let mut found = Vec::with_capacity(forms.len());
+    for mut form in forms {
         form.pop_if(|it| it.is_empty());
+        add(&mut found, form);
     }
-    distinct(&mut forms);
-    Some(forms)
+    Some(found)
 }
 
 /// Text without its percent-encoding, or `None` if an escape is not one or the bytes are not UTF-8 (overlong forms of
@@ -69,19 +72,22 @@ pub fn decoded(text: &str) -> Option<Cow<'_, str>> {
 type Step = for<'a, 'b> fn(&'b Form<'a>) -> Option<Form<'a>>;
 
 /// What servers do to a decoded path, in the order in which they do it; `None` where nothing would change.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 12] = [
     without_parameters,   // servlets: `/admin;x=1`, `/..;/admin`
     cut_at_query,         // servers that decode before they split: `/admin%3Fx`, `/admin%23x`
+    slashes_separate,     // servers that decode `%2F` like any other: `/admin%2fx`
     backslashes_separate, // Windows: `/public/..%5cadmin`
-    without_parameters,   // the same after the split
+    without_parameters,   // the same after the splits
     ends_trimmed,         // Windows file names: `/admin.`, `/admin%20`
     authority_dropped,    // URL parsers: `//host/admin`
     slashes_merged,       // nginx: `//admin`
     dot_segments_removed, // RFC 3986 section 5.2.4: `/public/../admin`
+    slashes_separate,     // and the other way round: decoding, merging and cutting only now
+    slashes_merged,
+    cut_at_query,
 ];
 
-/// Undecoded, decoded once and decoded twice, with encoded slashes as text and as separators, with `;parameters`
-/// dropped before decoding and kept.
+/// Decoded once, undecoded and decoded twice, segment by segment, with `;parameters` dropped before that and kept.
 fn decodings(path: &str) -> Option<Vec<Form<'_>>> {
     let raw: Form<'_> = path.strip_prefix('/').unwrap_or(path).split('/').map(Cow::Borrowed).collect();
     let bare = without_parameters(&raw);
@@ -89,10 +95,8 @@ fn decodings(path: &str) -> Option<Vec<Form<'_>>> {
     for literal in std::iter::once(raw).chain(bare) {
         let once: Form<'_> = literal.iter().map(|it| owned_or_same(it, decoded)).collect::<Option<_>>()?;
         let twice: Option<Form<'_>> = once.iter().map(|it| owned_or_same(it, decoded_where_valid)).collect();
-        let (once_apart, twice_apart) = (separated(&once, '/'), twice.as_ref().and_then(|it| separated(it, '/')));
-        found.extend([once, literal].into_iter().chain(once_apart).chain(twice).chain(twice_apart));
+        [once, literal].into_iter().chain(twice).for_each(|form| add(&mut found, form));
     }
-    distinct(&mut found);
     Some(found)
 }
 
@@ -140,6 +144,10 @@ fn cut_at_query<'a>(form: &Form<'a>) -> Option<Form<'a>> {
     Some(form.iter().take(at).cloned().chain([last]).collect())
 }
 
+fn slashes_separate<'a>(form: &Form<'a>) -> Option<Form<'a>> {
+    separated(form, '/')
+}
+
 fn backslashes_separate<'a>(form: &Form<'a>) -> Option<Form<'a>> {
     separated(form, '\\')
 }
@@ -177,16 +185,10 @@ fn dot_segments_removed<'a>(form: &Form<'a>) -> Option<Form<'a>> {
     })
 }
 
-/// Drops every form that stands earlier in the list; there are few, so comparing all pairs is cheap.
-fn distinct(forms: &mut Vec<Form<'_>>) {
-    let mut at = 0;
-    while at < forms.len() {
-        let (earlier, rest) = forms.split_at(at);
-        if rest.first().is_some_and(|form| earlier.contains(form)) {
-            forms.remove(at);
-        } else {
-            at += 1;
-        }
+/// Adds a form unless it is known; there are few, so comparing with all is cheap.
+fn add<'a>(forms: &mut Vec<Form<'a>>, form: Form<'a>) {
+    if !forms.contains(&form) {
+        forms.push(form);
     }
 }
 
@@ -195,7 +197,7 @@ mod tests {
     use super::*;
 
     fn shown(path: &str) -> Vec<String> {
-        forms(path).unwrap_or_else(|| panic!("{path} has no reading")).iter().map(|it| it.join("|")).collect()
+        forms(path).expect(path).iter().map(|it| it.join("|")).collect()
     }
 
     #[test]
@@ -214,6 +216,7 @@ mod tests {
     fn the_standard_reading_comes_first() {
         assert_eq!(shown("/J%20D/mail")[0], "J D|mail");
         assert_eq!(shown("/a%2Fb"), ["a/b", "a%2Fb", "a|b"]);
+        assert_eq!(shown("/100%25"), ["100%", "100%25"]);
     }
 
     #[test]

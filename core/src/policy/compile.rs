@@ -1,1 +1,151 @@
-//! compile
+//! Documents to policies, or every diagnostic at once.
+//!
+//! A policy comes out only if nothing in it, or in a flow it uses, is an error; whoever loads a release decides what
+//! an error elsewhere means. Nothing here looks at a request.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
+
+use crate::{
+    attribute::Catalogue,
+    diagnostic::{self, Diagnostic, Severity},
+    policy::{
+        Policy,
+        document::{Document, Event, Flow},
+    },
+    session::Method,
+    yaml,
+};
+
+mod across;
+mod analyse;
+mod conditions;
+mod event;
+mod names;
+mod outcomes;
+mod steps;
+
+/// One file.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file as the user names it.
+    pub file: Arc<str>,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
+/// What the gateway that will run the policies can do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Methods this build can run; a policy that names another does not load.
+    pub methods: BTreeSet<Method>,
+    /// Names of upstreams that a request can be rerouted to; `None` where they are not known (`check` of a folder).
+    pub upstreams: Option<BTreeSet<Arc<str>>>,
+}
+
+impl Default for Options {
+    /// Every method, upstreams not known.
+    fn default() -> Self {
+        Options { methods: Method::ALL.into_iter().collect(), upstreams: None }
+    }
+}
+
+/// Where something stands.
+#[derive(Clone, Debug)]
+struct Place {
+    file: Arc<str>,
+    span: Range<usize>,
+}
+
+impl Place {
+    fn of(source: &Source, span: &Range<usize>) -> Self {
+        Place { file: source.file.clone(), span: span.clone() }
+    }
+
+    fn error(&self, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, &self.file, self.span.clone(), message)
+    }
+
+    fn warning(&self, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::warning(code, &self.file, self.span.clone(), message)
+    }
+}
+
+/// What every event is compiled with.
+struct Context<'a> {
+    catalogue: &'a Catalogue,
+    options: &'a Options,
+    flows: BTreeMap<&'a str, (&'a Source, &'a Flow)>,
+}
+
+/// Compiles every event of these files; the policies are in the order of the files.
+pub fn compile(sources: &[Source], catalogue: &Catalogue, options: &Options) -> (Vec<Policy>, Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    let mut events: Vec<(&Source, Box<Event>)> = Vec::new();
+    let mut flows: Vec<(&Source, Flow)> = Vec::new();
+    for source in sources {
+        match yaml::parse::<Document>(&source.file, &source.text) {
+            Ok(Document::Event(event)) => events.push((source, event)),
+            Ok(Document::Flow(flow)) => flows.push((source, flow)),
+            Err(diagnostics) => found.extend(diagnostics),
+        }
+    }
+    let flows = flows_by_name(&flows, &mut found);
+    let context = Context { catalogue, options, flows };
+    let mut used_flows: BTreeSet<&str> = BTreeSet::new();
+    let mut policies = Vec::with_capacity(events.len());
+    for (source, event) in &events {
+        let (policy, diagnostics, flows) = event::compile(source, event, &context);
+        found.extend(diagnostics);
+        policies.extend(policy);
+        used_flows.extend(flows);
+    }
+    for (name, (source, flow)) in context.flows.iter().filter(|(name, _)| !used_flows.contains(**name)) {
+        found.push(Place::of(source, &flow.flow.span).warning("flow.unused", format!("no policy uses the flow `{name}`")));
+    }
+    found.extend(across::check(&events));
+    let broken = |policy: &Policy| found.iter().any(|it| it.severity == Severity::Error && it.file == policy.file);
+    policies.retain(|policy| !broken(policy));
+    (policies, in_order(found))
+}
+
+fn flows_by_name<'a>(
+    flows: &'a [(&'a Source, Flow)],
+    found: &mut Vec<Diagnostic>,
+) -> BTreeMap<&'a str, (&'a Source, &'a Flow)> {
+    let mut by_name = BTreeMap::new();
+    for (source, flow) in flows {
+        if by_name.insert(flow.flow.value.as_str(), (*source, flow)).is_some() {
+            let message = format!("two flows are called `{}`", flow.flow.value);
+            found.push(Place::of(source, &flow.flow.span).error("label.duplicate", message));
+        }
+    }
+    by_name
+}
+
+/// By file and place, each finding once: a flow is compiled for every policy that uses it.
+fn in_order(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    found.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
+    let mut once: Vec<Diagnostic> = Vec::with_capacity(found.len());
+    for diagnostic in found {
+        if !once.contains(&diagnostic) {
+            once.push(diagnostic);
+        }
+    }
+    once
+}
+
+fn has_errors(found: &[Diagnostic]) -> bool {
+    found.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// Advice that names what was probably meant.
+fn suggest<'a>(diagnostic: Diagnostic, written: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    match diagnostic::nearest(written, known) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic,
+    }
+}

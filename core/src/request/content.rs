@@ -68,11 +68,23 @@ mod tests {
             assert_eq!(kind(Some(content_type), None), Ok(wanted), "{content_type}");
         }
         for content_type in [
-            "text/plain", "application/json; charset=utf-16", "application/x-www-form-urlencoded; charset=ibm037", "application/xml",
-            "application/json, text/plain", "application/json; charset=utf-8; charset=utf-16", "application/JSON+x", "multipart/mixed",
-            "application/json; charset*=utf-8''x", "application/graphql", "json",
+            "text/plain",
+            "application/json; charset=utf-16",
+            "application/x-www-form-urlencoded; charset=ibm037",
+            "application/xml",
+            "application/json, text/plain",
+            "application/json; charset=utf-8; charset=utf-16",
+            "application/JSON+x",
+            "multipart/mixed",
+            "application/json; charset*=utf-8''x",
+            "application/graphql",
+            "json",
         ] {
-            assert_eq!(kind(Some(content_type), None).map_err(|it| it.reason), Err(Reason::BodyUnsupported), "{content_type}");
+            assert_eq!(
+                kind(Some(content_type), None).map_err(|it| it.reason),
+                Err(Reason::BodyUnsupported),
+                "{content_type}"
+            );
         }
     }
 

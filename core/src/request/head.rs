@@ -8,7 +8,7 @@ use std::{borrow::Cow, net::IpAddr, sync::Arc};
 use crate::{
     decision::Reason,
     request::{
-        Body, Request, cookies, host,
+        Body, Request, cookies, fields, host,
         names::{self, OWN_COOKIES},
         target::{self, Bounds},
     },
@@ -99,6 +99,9 @@ pub struct Head<'a> {
     pub rewritten: Option<String>,
     /// Names of fields that must not be sent on.
     pub dropped: Vec<&'a str>,
+    /// Methods that an app may take the request for instead, by `X-HTTP-Method-Override` and its like or by `_method`
+    /// in the query. Events are recognised by these too, so that none is dodged.
+    pub overrides: Vec<String>,
 }
 
 impl<'a> Head<'a> {
@@ -177,7 +180,22 @@ where
     }
     let rewritten = target.authority.is_some().then(|| target.origin_form().into_owned());
     let (host, port) = (named.host, named.port);
-    Ok(Head { method, host, port, path: target.path, query: target.query, rewritten, dropped: fields.dropped })
+    let (path, query, dropped) = (target.path, target.query, fields.dropped);
+    let in_query = query.unwrap_or_default().split('&').filter_map(override_in);
+    let overrides = fields.overrides.into_iter().chain(in_query).collect();
+    Ok(Head { method, host, port, path, query, rewritten, dropped, overrides })
+}
+
+/// The method that a pair of a query asks for: `_method=DELETE`.
+fn override_in(pair: &str) -> Option<String> {
+    let (name, value) = pair.split_once('=')?;
+    let name = fields::form_decoded(name)?;
+    if name.eq_ignore_ascii_case("_method") { overriding(fields::form_decoded(value)?.as_bytes()) } else { None }
+}
+
+fn overriding(value: &[u8]) -> Option<String> {
+    let letters = value.iter().all(|it| it.is_ascii_alphabetic() || *it == b'-') && (1..=32).contains(&value.len());
+    std::str::from_utf8(value).ok().filter(|_| letters).map(str::to_ascii_uppercase)
 }
 
 fn method(raw: &[u8]) -> Result<&str, &'static str> {
@@ -203,7 +221,11 @@ struct Fields<'a> {
     content_encoding: bool,
     own_cookies: [bool; 2],
     dropped: Vec<&'a str>,
+    overrides: Vec<String>,
 }
+
+/// Header fields by which frameworks let a request name another method.
+const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 impl<'a> Fields<'a> {
     fn take(&mut self, name: &'a [u8], value: &'a [u8], limits: &Limits) -> Result<(), &'static str> {
@@ -226,7 +248,7 @@ impl<'a> Fields<'a> {
         self.note(name, value.trim_ascii())
     }
 
-    /// Looks closer at the fields that parsers and back ends fall out over.
+    /// Looks closer at what parsers and back ends fall out over.
     fn note(&mut self, name: &str, value: &'a [u8]) -> Result<(), &'static str> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match name.len() {
@@ -252,6 +274,10 @@ impl<'a> Fields<'a> {
             17 if is("transfer-encoding") => {
                 holds(value.eq_ignore_ascii_case(b"chunked"), "transfer encoding is not chunked")?;
                 holds(!std::mem::replace(&mut self.chunked, true), "transfer encoding stands twice")
+            }
+            _ if OVERRIDES.iter().any(|it| is(it)) => {
+                self.overrides.push(overriding(value).ok_or("method override is odd")?);
+                Ok(())
             }
             _ => Ok(()),
         }

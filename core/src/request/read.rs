@@ -19,7 +19,9 @@ const LIST_MAX: usize = 256;
 /// Of a batch nothing is read: its elements are decided one by one, each as a body of its own.
 pub fn read(request: &Request, source: &Source, parameters: &[(Arc<str>, Arc<str>)], kind: Type) -> Reading {
     let found = match source {
-        Source::Path(name) => only(parameters.iter().filter(|(it, _)| it == name).map(|(_, value)| Cow::from(&**value))),
+        Source::Path(name) => {
+            only(parameters.iter().filter(|(it, _)| it == name).map(|(_, value)| Cow::from(&**value)))
+        }
         Source::Header(name) => only(named(&request.headers, name)),
         Source::Cookie(name) => only(named(&request.cookies, name)),
         Source::Query(name) => request.query.as_deref().map_or(Err(Why::Absent), |query| in_query(query, name)),
@@ -119,7 +121,8 @@ fn typed(text: &str, kind: Type) -> Option<Value> {
 fn plain(text: &str) -> Option<Option<&str>> {
     let digits = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
     let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').map_or((unsigned, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) =
+        unsigned.split_once('.').map_or((unsigned, None), |(whole, fraction)| (whole, Some(fraction)));
     let fine = digits(whole) && fraction.is_none_or(digits) && (whole.len() == 1 || !whole.starts_with('0'));
     (fine && text.len() <= 32).then_some(fraction)
 }

@@ -110,6 +110,26 @@ fn underscores_are_refused_where_the_operator_says_so() {
 }
 
 #[test]
+fn every_method_an_app_may_take_the_request_for_is_told() {
+    for (query, header, wanted) in [
+        ("", "", &[][..]),
+        ("_method=delete&a=b", "", &["DELETE"]),
+        ("%5Fmethod=PUT", "patch", &["PATCH", "PUT"]),
+        ("_method=a+b&x_method=PUT", "", &[]),
+    ] {
+        let target = format!("/?{query}");
+        let fields = [("host", "a.test"), ("x-http-method-override", header)];
+        let fields = fields
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let parts =
+            Parts { method: b"POST", target: target.as_bytes(), version: Version::Http11, authority: None, fields };
+        assert_eq!(Head::of(parts, &Limits::default()).unwrap().overrides, wanted, "{query} {header}");
+    }
+}
+
+#[test]
 fn the_request_has_every_cookie_and_no_forged_header() {
     let fields: [(&[u8], &[u8]); 9] = [
         (b"host", b"a.test"),

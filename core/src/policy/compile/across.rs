@@ -1,0 +1,110 @@
+//! What only shows when all events are seen together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::{
+    diagnostic::Diagnostic,
+    event::{self, Host, Segment},
+    policy::{
+        Mode,
+        compile::{Place, Source, suggest},
+        document::Event,
+    },
+};
+
+/// Findings about several events.
+pub(super) fn check(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
+    let mut found = duplicates(events);
+    found.extend(shadowed(events));
+    let names: BTreeSet<&str> = events.iter().map(|(_, event)| event.event.value.as_str()).collect();
+    for (source, event) in events {
+        for after in event.after.iter().filter(|after| !names.contains(after.value.as_str())) {
+            let message = format!("there is no event `{}`, so `journey.out_of_order` is always true", after.value);
+            let warning = Place::of(source, &after.span).warning("event.unknown", message);
+            found.push(suggest(warning, after, names.iter().copied()));
+        }
+    }
+    found
+}
+
+/// Names that more than one event has.
+fn repeated(events: &[(&Source, Box<Event>)]) -> BTreeSet<Arc<str>> {
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, event) in events {
+        *count.entry(event.event.value.trim()).or_default() += 1;
+    }
+    count.into_iter().filter(|(_, times)| *times > 1).map(|(name, _)| name.into()).collect()
+}
+
+fn duplicates(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
+    let repeated = repeated(events);
+    let named = events.iter().filter(|(_, event)| repeated.contains(event.event.value.trim()));
+    named
+        .map(|(source, event)| {
+            let message = format!("more than one event is called `{}`", event.event.value);
+            Place::of(source, &event.event.span).error("event.duplicate", message)
+        })
+        .collect()
+}
+
+/// One cover as it is matched.
+struct Taken {
+    key: String,
+    event: usize,
+    /// Nothing but the pattern decides whether it is the event.
+    certain: bool,
+}
+
+/// Covers that are never tried, because an event before accepts all they accept. Where patterns are equally specific,
+/// those with a condition come first, then the order of the files decides.
+fn shadowed(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut taken: Vec<Taken> = Vec::new();
+    for (index, (source, event)) in events.iter().enumerate().filter(|(_, (_, event))| event.mode == Mode::Enforce) {
+        let mut dead = 0;
+        for cover in &event.covers {
+            let Ok((method, host, path)) = event::parse_cover(&cover.request.value) else { continue };
+            let key = key(method.as_deref(), &host, &path);
+            let certain = event.only_if.is_none() && cover.also.is_none();
+            let earlier = taken.iter().find(|other| certain && other.certain && other.key == key);
+            if let Some(earlier) = earlier {
+                dead += 1;
+                let other = events.get(earlier.event).map_or("", |(_, event)| event.event.value.as_str());
+                let message = if earlier.event == index {
+                    format!("`{}` is listed twice", cover.request.value)
+                } else {
+                    format!("`{}` is taken by the event `{other}`, which is tried first", cover.request.value)
+                };
+                found.push(Place::of(source, &cover.span).warning("covers.shadowed", message));
+            }
+            taken.push(Taken { key, event: index, certain });
+        }
+        if dead > 0 && dead == event.covers.len() {
+            let message = format!("no request is ever `{}`: other events take all it covers", event.event.value);
+            found.push(Place::of(source, &event.event.span).error("event.unreachable", message));
+        }
+    }
+    found
+}
+
+/// Equal for patterns that accept the same.
+fn key(method: Option<&str>, host: &Host, path: &[Segment]) -> String {
+    let host = match host {
+        Host::Any => String::new(),
+        Host::Under(name) => format!("*.{name}"),
+        Host::Exactly(name) => name.to_string(),
+    };
+    let path: Vec<String> = path
+        .iter()
+        .map(|segment| match segment {
+            Segment::Literal(text) => format!("={text}"),
+            Segment::Affixed { prefix, suffix, .. } => format!("{prefix}\u{0}{suffix}"),
+            Segment::Parameter(_) | Segment::One => "\u{1}".to_owned(),
+            Segment::Rest => "\u{2}".to_owned(),
+        })
+        .collect();
+    format!("{} {host}/{}", method.unwrap_or("*"), path.join("/"))
+}

@@ -1,0 +1,227 @@
+//! What is wrong with a policy that reads well: steps nobody reaches, demands that add nothing, doors that a missing
+//! signal opens.
+
+use crate::{
+    attribute::Cost,
+    decision::{Challenge, Outcome, Verb},
+    diagnostic::Diagnostic,
+    expr::SlotSet,
+    facts::SlotId,
+    policy::{
+        Gate, Policy, Step, StepKind, Then,
+        compile::{
+            Place, event,
+            steps::{self, StepPlace},
+        },
+    },
+    session::Method,
+};
+
+/// Everything found.
+pub(super) fn analyse(policy: &Policy, when_unsure: &Place, places: &[StepPlace]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    found.extend(weak_when_unsure(policy, when_unsure));
+    // A `go_to` counts steps as written; with a step missing, which has its own error, the rest would be guesses.
+    if places.len() == policy.steps.len() {
+        found.extend(unreachable(policy, places));
+        found.extend(unreachable_rules(policy, places));
+        found.extend(adds_nothing(policy, places));
+        found.extend(opened_by_unknown(policy, places));
+        found.extend(weak_proofs(policy, when_unsure));
+    }
+    found
+}
+
+fn weak_when_unsure(policy: &Policy, place: &Place) -> Option<Diagnostic> {
+    let verb = policy.when_unsure.verb();
+    (verb < Verb::Challenge).then(|| {
+        let message = format!("`when_unsure: {}` would let in whoever makes a signal fail", verb.name());
+        place.error("when_unsure.weak", message).help("use `challenge` or stricter")
+    })
+}
+
+/// Which steps can be reached when `without` is taken out of the flow.
+fn reached(policy: &Policy, without: Option<usize>) -> Vec<bool> {
+    let mut reached = vec![false; policy.steps.len()];
+    if let Some(first) = reached.first_mut() {
+        *first = without != Some(0);
+    }
+    for (at, step) in policy.steps.iter().enumerate() {
+        if !reached.get(at).copied().unwrap_or(false) {
+            continue;
+        }
+        for next in successors(step, at) {
+            if let Some(place) = reached.get_mut(next).filter(|_| without != Some(next)) {
+                *place = true;
+            }
+        }
+    }
+    reached
+}
+
+/// The steps that may follow. One in shadow has no effect, so the next follows whatever it says.
+fn successors(step: &Step, at: usize) -> Vec<usize> {
+    if !steps::is_live(step) {
+        return vec![at + 1];
+    }
+    match &step.kind {
+        StepKind::Decide(rules) => {
+            let mut next = Vec::new();
+            for rule in rules {
+                let settled = rule.when.constant();
+                if settled != Some(false) {
+                    next.extend(go_to(&rule.then));
+                }
+                if settled == Some(true) {
+                    return next;
+                }
+            }
+            next.push(at + 1);
+            next
+        }
+        StepKind::Require(_) => vec![at + 1],
+        StepKind::Split(split) => split.arms.iter().map(|arm| arm.go_to.unwrap_or(at + 1)).collect(),
+        StepKind::Finish(then, _) => go_to(then).into_iter().collect(),
+    }
+}
+
+fn ended_by(then: &Then) -> Option<&Outcome> {
+    match then {
+        Then::Outcome(outcome) => Some(outcome),
+        Then::GoTo(_) => None,
+    }
+}
+
+fn go_to(then: &Then) -> Option<usize> {
+    match then {
+        Then::GoTo(step) => Some(*step),
+        Then::Outcome(_) => None,
+    }
+}
+
+fn unreachable(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
+    let reached = reached(policy, None);
+    let steps = policy.steps.iter().zip(places).zip(reached);
+    steps
+        .filter(|(_, reached)| !reached)
+        .map(|((step, place), _)| {
+            let message = format!("the step `{}` is never reached", step.label);
+            place.name.error("step.unreachable", message).help("nothing falls through to it, and no `go_to` names it")
+        })
+        .collect()
+}
+
+/// Rules behind one that always fires, or that ask the same as an earlier one.
+fn unreachable_rules(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (step, place) in policy.steps.iter().zip(places) {
+        let StepKind::Decide(rules) = &step.kind else { continue };
+        for (at, (rule, place)) in rules.iter().zip(&place.rules).enumerate() {
+            let before = rules.iter().take(at);
+            let cause = before.clone().find(|earlier| earlier.when.constant() == Some(true) || earlier.when.text == rule.when.text);
+            if let Some(cause) = cause {
+                let message = format!("the rule `{}` never fires: `{}` fires whenever it would", rule.label, cause.label);
+                found.push(place.name.error("rule.unreachable", message));
+            }
+        }
+    }
+    found
+}
+
+/// A rule's challenge that whoever gets there has met already.
+fn adds_nothing(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (at, (step, place)) in policy.steps.iter().zip(places).enumerate() {
+        for (challenge, place) in challenges(step, place) {
+            if let Some(gate) = passed_before(policy, at).into_iter().find(|(_, gate)| met_by(challenge, gate)) {
+                let message = format!("this challenge adds nothing: `{}` required the same before", gate.0);
+                found.push(place.warning("challenge.adds_nothing", message).help("name a stronger method, or block"));
+            }
+        }
+    }
+    found
+}
+
+/// The challenges that a step's rules or end decide, with their places.
+fn challenges<'a>(step: &'a Step, place: &'a StepPlace) -> Vec<(&'a Challenge, &'a Place)> {
+    let of = |then: &'a Then| match ended_by(then)? {
+        Outcome::Challenge(challenge) => Some(challenge),
+        Outcome::Forward(_) | Outcome::Throttle(_) | Outcome::Reroute(_) | Outcome::Block | Outcome::LockOut(_) => None,
+    };
+    match &step.kind {
+        StepKind::Decide(rules) => {
+            let rules = rules.iter().zip(&place.rules);
+            rules.filter_map(|(rule, place)| of(&rule.then).map(|challenge| (challenge, &place.then))).collect()
+        }
+        StepKind::Finish(then, _) => of(then).map(|challenge| (challenge, &place.name)).into_iter().collect(),
+        StepKind::Require(_) | StepKind::Split(_) => Vec::new(),
+    }
+}
+
+/// The `require` steps that every way to this step leads through.
+fn passed_before(policy: &Policy, at: usize) -> Vec<(&str, &Gate)> {
+    let before = policy.steps.iter().enumerate().take(at).filter(|(_, step)| steps::is_live(step));
+    before
+        .filter_map(|(earlier, step)| match &step.kind {
+            StepKind::Require(gate) => {
+                let avoidable = reached(policy, Some(earlier)).get(at).copied().unwrap_or(false);
+                (!avoidable).then_some((&*step.label, gate))
+            }
+            StepKind::Decide(_) | StepKind::Split(_) | StepKind::Finish(..) => None,
+        })
+        .collect()
+}
+
+/// Whether every proof that opens the gate meets the challenge.
+fn met_by(challenge: &Challenge, gate: &Gate) -> bool {
+    gate.fresh_for_ms <= challenge.fresh_for_ms && gate.methods.iter().all(|method| challenge.methods.contains(method))
+}
+
+/// Rules that let somebody in because a signal is missing: `default` and `!has` turn unknown into known.
+fn opened_by_unknown(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut asked_for = SlotSet::default();
+    let signals = policy.slots.iter().zip(0..).filter(|(slot, _)| slot.cost != Cost::Free);
+    signals.for_each(|(_, at)| asked_for.insert(SlotId(at)));
+    for (step, place) in policy.steps.iter().zip(places) {
+        let StepKind::Decide(rules) = &step.kind else { continue };
+        for (rule, place) in rules.iter().zip(&place.rules) {
+            let lets_in = matches!(&rule.then, Then::Outcome(Outcome::Forward(_) | Outcome::Throttle(_)));
+            let opened = rule.when.opened_by_absence(asked_for);
+            if let (true, Some(slot)) = (lets_in, opened) {
+                let name = policy.slots.get(usize::from(slot.0)).map_or("a signal", |slot| &*slot.name);
+                let message = format!("`{}` lets in whoever makes `{name}` fail", rule.label);
+                let help = "let an unknown signal stay unknown: drop `default` or `has`, so that `when_unsure` applies";
+                found.push(place.name.warning("signal.opens", message).help(help));
+            }
+        }
+    }
+    found
+}
+
+/// An event that refuses some and lets others in for a code to a mailbox.
+fn weak_proofs(policy: &Policy, place: &Place) -> Option<Diagnostic> {
+    let mut methods: Vec<Method> = policy.steps.iter().flat_map(event::gates).flat_map(|gate| gate.methods.clone()).collect();
+    let mut refuses = false;
+    let ends = policy.steps.iter().flat_map(outcomes).chain([&policy.when_unsure, &policy.otherwise]);
+    for outcome in ends {
+        match outcome {
+            Outcome::Challenge(challenge) => methods.extend(&challenge.methods),
+            Outcome::Block | Outcome::LockOut(_) => refuses = true,
+            Outcome::Forward(_) | Outcome::Throttle(_) | Outcome::Reroute(_) => {}
+        }
+    }
+    let mailbox_only = !methods.is_empty() && methods.iter().all(|method| *method == Method::EmailCode);
+    (mailbox_only && refuses).then(|| {
+        let message = "a code to a mailbox is the only proof at an event that refuses people; it gives no assurance";
+        place.warning("proof.weak", message).help("add `passkey` or `totp` (NIST SP 800-63B §5.1.3.1)")
+    })
+}
+
+fn outcomes(step: &Step) -> Vec<&Outcome> {
+    match &step.kind {
+        StepKind::Decide(rules) => rules.iter().filter_map(|rule| ended_by(&rule.then)).collect(),
+        StepKind::Finish(then, _) => ended_by(then).into_iter().collect(),
+        StepKind::Require(_) | StepKind::Split(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,223 @@
+//! Outcomes as written to outcomes that can be carried out.
+
+use std::sync::Arc;
+
+use crate::{
+    decision::{Challenge, Forward, LockOut, Obligations, Outcome, Rate, Reroute, Scope, Throttle},
+    policy::{
+        compile::{Place, conditions::Builder, suggest},
+        document::{self, Enrol, Words},
+    },
+    session::Method,
+    yaml::{Spanned, units},
+};
+
+/// Defaults of `fresh_for` and `attempts`.
+pub(super) const FRESH_MS: u64 = 300_000;
+const ATTEMPTS: u32 = 5;
+
+/// Most wrong answers that may be allowed; the rest is guessing (NIST SP 800-63B §5.2.2).
+const ATTEMPTS_MAX: u32 = 100;
+
+/// Longest lock-out, in milliseconds: 30 days.
+const LOCK_MS_MAX: u64 = 30 * 86_400_000;
+
+/// Methods that somebody who is merely signed in could set up on the spot.
+const SET_UP_ON_THE_SPOT: [Method; 6] =
+    [Method::Passkey, Method::Totp, Method::RecoveryCode, Method::Push, Method::Pow, Method::Captcha];
+
+/// What `proof`, `challenge` and an arm's `require` have in common.
+pub(super) struct Demand<'a> {
+    pub(super) methods: &'a [Spanned<Method>],
+    pub(super) fresh_for: Option<&'a Spanned<units::Duration>>,
+    pub(super) attempts: Option<&'a Spanned<u32>>,
+    pub(super) on_fail: Option<&'a Spanned<document::Outcome>>,
+    pub(super) enrol: Option<&'a Spanned<Enrol>>,
+}
+
+/// A demand that can be made.
+pub(super) struct Demanded {
+    pub(super) methods: Vec<Method>,
+    pub(super) fresh_for_ms: i64,
+    pub(super) attempts: u32,
+    pub(super) on_fail: Outcome,
+    pub(super) enrol_allowed: bool,
+}
+
+impl Builder<'_> {
+    /// An outcome that ends the flow; `None` where it has errors, which are noted.
+    pub(super) fn outcome(&mut self, written: &Spanned<document::Outcome>) -> Option<Outcome> {
+        let place = Place::of(self.source, &written.span);
+        Some(match &written.value {
+            document::Outcome::Forward(forward) => Outcome::Forward(self.forward(forward)?),
+            document::Outcome::Throttle(throttle) => Outcome::Throttle(Throttle {
+                rate: rate(throttle.rate),
+                per: throttle.per.unwrap_or(Scope::Subject),
+            }),
+            document::Outcome::Challenge(challenge) => Outcome::Challenge(self.challenge(challenge, &place)?),
+            document::Outcome::Reroute(target) => Outcome::Reroute(self.reroute(target)?),
+            document::Outcome::Block => Outcome::Block,
+            document::Outcome::LockOut(lock) => Outcome::LockOut(self.lock_out(lock, &place)?),
+            document::Outcome::GoTo(_) => {
+                let message = "`go_to` is for rules and arms; an outcome is needed here";
+                self.found.push(place.error("go_to.misplaced", message));
+                return None;
+            }
+        })
+    }
+
+    fn challenge(&mut self, written: &document::Challenge, place: &Place) -> Option<Challenge> {
+        let demand = Demand {
+            methods: &written.challenge,
+            fresh_for: written.fresh_for.as_ref(),
+            attempts: written.attempts.as_ref(),
+            on_fail: written.on_fail.as_deref(),
+            enrol: written.enrol.as_ref(),
+        };
+        let demanded = self.demand(&demand, place)?;
+        Some(Challenge {
+            methods: demanded.methods,
+            fresh_for_ms: demanded.fresh_for_ms,
+            binding: None,
+            attempts: demanded.attempts,
+            on_fail: Box::new(demanded.on_fail),
+            enrol_allowed: demanded.enrol_allowed,
+        })
+    }
+
+    /// Checks a demand for a proof.
+    pub(super) fn demand(&mut self, demand: &Demand<'_>, place: &Place) -> Option<Demanded> {
+        let before = self.found.len();
+        let mut methods = Vec::with_capacity(demand.methods.len());
+        for method in demand.methods {
+            let at = Place::of(self.source, &method.span);
+            if methods.contains(&method.value) {
+                self.found.push(at.warning("method.repeated", format!("`{}` is listed twice", method.value)));
+                continue;
+            }
+            if !self.context.options.methods.contains(&method.value) {
+                let able: Vec<&str> = self.context.options.methods.iter().map(|it| it.name()).collect();
+                let message = format!("this gateway cannot run `{}`", method.value);
+                self.found.push(at.error("method.not_built", message).help(format!("it can run {}", able.join(", "))));
+            }
+            methods.push(method.value);
+        }
+        if methods.is_empty() {
+            self.found.push(place.error("method.none", "at least one method is needed"));
+        }
+        if let Some(enrol) = demand.enrol
+            && methods.iter().all(|method| SET_UP_ON_THE_SPOT.contains(method))
+        {
+            let at = Place::of(self.source, &enrol.span);
+            let message = "every method listed could be set up on the spot, so anybody signed in would pass";
+            let help = "leave `enrol` out, or list a method that has to be there before, such as `email_code`";
+            self.found.push(at.error("enrol.all_on_the_spot", message).help(help));
+        }
+        let attempts = demand.attempts.map_or(ATTEMPTS, |it| it.value);
+        if let Some(at) = demand.attempts.filter(|it| !(1..=ATTEMPTS_MAX).contains(&it.value)) {
+            let message = format!("`attempts` is between 1 and {ATTEMPTS_MAX}, not {attempts}");
+            self.found.push(Place::of(self.source, &at.span).error("value.range", message));
+        }
+        if let Some(at) = demand.fresh_for.filter(|it| it.ms == 0) {
+            self.found.push(Place::of(self.source, &at.span).error("value.range", "a proof that may not age is never there"));
+        }
+        let on_fail = match demand.on_fail {
+            Some(written) => self.on_fail(written),
+            None => Some(Outcome::Block),
+        };
+        let sound = self.found.iter().skip(before).all(|it| it.severity != crate::diagnostic::Severity::Error);
+        Some(Demanded {
+            methods,
+            fresh_for_ms: i64::try_from(demand.fresh_for.map_or(FRESH_MS, |it| it.ms)).unwrap_or(i64::MAX),
+            attempts,
+            on_fail: on_fail?,
+            enrol_allowed: demand.enrol.is_some(),
+        })
+        .filter(|_| sound)
+    }
+
+    /// What happens when wrong answers are spent: never milder than asking again.
+    fn on_fail(&mut self, written: &Spanned<document::Outcome>) -> Option<Outcome> {
+        let outcome = self.outcome(written)?;
+        match outcome {
+            Outcome::Forward(_) | Outcome::Throttle(_) => {
+                let message = format!("`on_fail: {}` would let in whoever guesses wrong often enough", outcome.verb().name());
+                let place = Place::of(self.source, &written.span);
+                self.found.push(place.error("on_fail.weak", message).help("use `block`, `lock_out`, `reroute` or a stronger challenge"));
+                None
+            }
+            Outcome::Challenge(_) | Outcome::Reroute(_) | Outcome::Block | Outcome::LockOut(_) => Some(outcome),
+        }
+    }
+
+    fn forward(&mut self, written: &document::Forward) -> Option<Forward> {
+        let mut headers = Vec::with_capacity(written.headers.0.len());
+        for (name, value) in &written.headers.0 {
+            match header_fault(name, value) {
+                Some(message) => self.found.push(Place::of(self.source, &name.span).error("header.refused", message)),
+                None => headers.push((Arc::from(name.value.as_str()), Arc::from(value.value.as_str()))),
+            }
+        }
+        (headers.len() == written.headers.0.len()).then(|| Forward {
+            headers,
+            narrow_scopes: written.narrow_scopes.iter().map(|scope| scope.as_str().into()).collect(),
+            max_rate: written.max_rate.map(rate),
+        })
+    }
+
+    /// A path begins with one slash: two would be another host (RFC 3986 §4.2).
+    fn reroute(&mut self, target: &Spanned<String>) -> Option<Reroute> {
+        let place = Place::of(self.source, &target.span);
+        if target.starts_with('/') {
+            let clean = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+            if target.starts_with("//") || !clean {
+                let message = format!("`{}` is no path on the same host", target.value);
+                self.found.push(place.error("reroute.target", message).help("write `/path`, percent-encoded"));
+                return None;
+            }
+            return Some(Reroute::Path(target.value.as_str().into()));
+        }
+        if let Some(upstreams) = &self.context.options.upstreams
+            && !upstreams.contains(target.value.as_str())
+        {
+            let message = format!("there is no upstream `{}`", target.value);
+            let error = place.error("upstream.unknown", message);
+            self.found.push(suggest(error, target, upstreams.iter().map(|name| &**name)));
+            return None;
+        }
+        Some(Reroute::Upstream(target.value.as_str().into()))
+    }
+
+    fn lock_out(&mut self, written: &document::LockOut, place: &Place) -> Option<LockOut> {
+        if written.time.ms == 0 || written.time.ms > LOCK_MS_MAX {
+            self.found.push(place.error("value.range", "a lock-out lasts longer than nothing and at most 30 days"));
+            return None;
+        }
+        Some(LockOut { what: written.lock_out.value, for_ms: written.time.ms })
+    }
+}
+
+/// What accompanies an outcome.
+pub(super) fn obligations(tell: Option<&String>, notify: &Words, tag: &Words, count: &Words) -> Obligations {
+    let words = |words: &Words| words.0.iter().map(|word| Arc::from(word.as_str())).collect();
+    Obligations { tell: tell.map(|key| key.as_str().into()), notify: words(notify), tag: words(tag), count: words(count) }
+}
+
+fn rate(written: units::Rate) -> Rate {
+    Rate { count: written.count, window_ms: written.window_ms }
+}
+
+/// Why a header cannot be set towards the app (RFC 9110 §5), if it cannot.
+fn header_fault(name: &str, value: &str) -> Option<String> {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let lower = name.to_ascii_lowercase();
+    let ours = ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive"];
+    if name.is_empty() || !name.bytes().all(token) {
+        return Some(format!("`{name}` is no header name"));
+    }
+    if lower.starts_with("stepward-") || ours.contains(&lower.as_str()) {
+        return Some(format!("`{name}` is set by the gateway"));
+    }
+    let plain = value.bytes().all(|byte| byte == b' ' || byte == b'\t' || byte.is_ascii_graphic());
+    (!plain).then(|| format!("the value of `{name}` has characters that a header cannot hold"))
+}

@@ -1,0 +1,93 @@
+//! The command line: what can be asked, and what the exit code says.
+//!
+//! Data goes to standard output, talk to standard error. No command asks questions back.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod check;
+mod init;
+mod say;
+mod schema;
+mod version;
+
+/// Journey-time orchestration gateway: decides on every sensitive step, not only at login.
+#[derive(Debug, Parser)]
+#[command(name = "stepward", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write commented files to start from
+    Init(init::Init),
+    /// Tell everything that is wrong with settings, policies and tests
+    Check(check::Check),
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema(schema::Schema),
+    /// Print the version
+    Version(version::Version),
+}
+
+/// Runs a command.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let came = match arguments.command {
+        Command::Init(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Schema(command) => command.run(),
+        Command::Version(command) => command.run(),
+    };
+    match came {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            say::talk(&format!("error: {:#}", failed.why));
+            failed.exit.into()
+        }
+    }
+}
+
+/// What the exit code says; the numbers are a contract (DESIGN §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// Done, nothing to complain about.
+    Ok = 0,
+    /// Something was found: errors of a check, tests that failed.
+    Findings = 1,
+    /// The command line does not make sense (clap says so by itself; this is for what it cannot see).
+    Usage = 2,
+    /// Settings or policies cannot be loaded.
+    CannotLoad = 3,
+    /// A running Stepward, or something it needs, cannot be reached.
+    CannotReach = 4,
+    /// It was refused.
+    Refused = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// A command that could not do its work.
+#[derive(Debug)]
+struct Failed {
+    exit: Exit,
+    why: anyhow::Error,
+}
+
+impl Failed {
+    fn new(exit: Exit, why: impl Into<anyhow::Error>) -> Self {
+        Failed { exit, why: why.into() }
+    }
+
+    fn because(exit: Exit, why: impl Into<String>) -> Self {
+        Failed { exit, why: anyhow::Error::msg(why.into()) }
+    }
+}
+
+/// What a command comes to.
+type Came = Result<Exit, Failed>;

@@ -1,0 +1,168 @@
+//! `stepward check`
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::ValueEnum;
+use stepward_core::{
+    attribute::Catalogue,
+    diagnostic::{Diagnostic, Severity},
+    policy::compile::Options,
+};
+
+use crate::{
+    cli::{Came, Exit, Failed, say},
+    registry::{self, Target, folder},
+    render::{Format, Texts},
+    settings::{self, Presence, Settings},
+};
+
+/// Tell everything that is wrong with settings, policies and tests.
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    /// stepward.yaml, a policy, or a folder of policies; without one, what is in this folder
+    paths: Vec<PathBuf>,
+    /// Shape of the report
+    #[arg(short, long, default_value = "human")]
+    format: Shape,
+    /// What else is an error
+    #[arg(long, value_name = "WHAT")]
+    deny: Option<Deny>,
+}
+
+/// The shape of a report.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Shape {
+    /// For people
+    Human,
+    /// One JSON document
+    Json,
+    /// Beside the lines of a pull request on GitHub
+    Github,
+    /// SARIF 2.1.0
+    Sarif,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// Warnings fail too
+    Warnings,
+}
+
+/// Everything found in several places.
+#[derive(Default)]
+struct Findings {
+    found: Vec<Diagnostic>,
+    texts: Texts,
+}
+
+impl Check {
+    pub(super) fn run(self) -> Came {
+        let mut findings = Findings::default();
+        for path in self.paths()? {
+            findings.look_at(&path)?;
+        }
+        say::findings(&findings.found, &findings.texts, self.format.into());
+        let worst = findings.found.iter().map(|it| it.severity).max();
+        let fails = match worst {
+            Some(Severity::Error) => true,
+            Some(Severity::Warning) => self.deny == Some(Deny::Warnings),
+            Some(Severity::Note) | None => false,
+        };
+        Ok(if fails { Exit::Findings } else { Exit::Ok })
+    }
+
+    fn paths(&self) -> Result<Vec<PathBuf>, Failed> {
+        if !self.paths.is_empty() {
+            return Ok(self.paths.clone());
+        }
+        let usual = ["stepward.yaml", "policies"].map(PathBuf::from);
+        match usual.into_iter().find(|path| path.exists()) {
+            Some(path) => Ok(vec![path]),
+            None => {
+                let why =
+                    "there is neither `stepward.yaml` nor `policies` here; name what to check, or `stepward init`";
+                Err(Failed::because(Exit::Usage, why))
+            }
+        }
+    }
+}
+
+impl Findings {
+    fn look_at(&mut self, path: &Path) -> Result<(), Failed> {
+        let meta = fs::metadata(path)
+            .map_err(|error| Failed::because(Exit::CannotLoad, format!("cannot read `{}`: {error}", path.display())))?;
+        if meta.is_dir() {
+            self.policies(folder::read(path), None);
+        } else if is_settings(path) {
+            self.settings(path);
+        } else {
+            self.policies(one_file(path), None);
+        }
+        Ok(())
+    }
+
+    fn settings(&mut self, path: &Path) {
+        match settings::load(path, Presence::Advised) {
+            Ok(loaded) => {
+                self.take(loaded.found, loaded.texts);
+                let set = folder::read(&loaded.settings.policies);
+                self.policies(set, Some(&loaded.settings));
+            }
+            Err(rejected) => self.take(rejected.found, rejected.texts),
+        }
+    }
+
+    fn policies(&mut self, set: folder::Set, settings: Option<&Settings>) {
+        match registry::load(set, &target(settings), 0, 0) {
+            Ok(release) => self.take(release.found, release.texts),
+            Err(refusal) => self.take(refusal.found, refusal.texts),
+        }
+    }
+
+    fn take(&mut self, found: Vec<Diagnostic>, texts: Texts) {
+        self.found.extend(found);
+        self.texts.extend(texts);
+    }
+}
+
+/// What policies can name where these settings run; without settings, everything that is built.
+pub(super) fn target(settings: Option<&Settings>) -> Target {
+    let upstreams = settings.map(|it| it.upstreams.keys().cloned().collect::<BTreeSet<Arc<str>>>());
+    let methods = registry::METHODS_BUILT.into_iter().collect();
+    Target { catalogue: Catalogue::builtin(), options: Options { methods, upstreams } }
+}
+
+/// A policy alone, as a set.
+fn one_file(path: &Path) -> folder::Set {
+    let shown: Arc<str> = path.display().to_string().into();
+    match fs::read_to_string(path) {
+        Ok(text) => folder::Set { texts: Texts::from([(shown, text.into())]), found: Vec::new() },
+        Err(error) => {
+            let finding = Diagnostic::error("file.unreadable", &shown, 0..0, format!("cannot read `{shown}`: {error}"));
+            folder::Set { texts: Texts::new(), found: vec![finding] }
+        }
+    }
+}
+
+/// Settings begin their document with other keys than a policy does.
+fn is_settings(path: &Path) -> bool {
+    let named = path.file_name().is_some_and(|name| name == "stepward.yaml");
+    let begins = |text: String| text.lines().any(|line| line.starts_with("listen:") || line.starts_with("upstreams:"));
+    named || fs::read_to_string(path).is_ok_and(begins)
+}
+
+impl From<Shape> for Format {
+    fn from(shape: Shape) -> Self {
+        match shape {
+            Shape::Human => Format::Human,
+            Shape::Json => Format::Json,
+            Shape::Github => Format::Github,
+            Shape::Sarif => Format::Sarif,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Where clients connect and apps are called: Pingora as a library behind our own accept loop.
+//!
+//! Only this module writes responses and forwards requests. It decides nothing: it guards, asks the journey and does
+//! what it rules. What cannot be read safely is refused, and so is what the journey could not rule on.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use pingora::{
+    apps::HttpServerOptions,
+    protocols::http::v2::server::default_h2_options,
+    proxy::{HttpProxy, http_proxy},
+    server::configuration::ServerConf,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+use crate::{
+    edge::{
+        accept::{Door, Phase},
+        callers::Callers,
+        proxy::Proxy,
+        relay::Relay,
+        route::Routes,
+        tls::{Store, TlsError},
+        upstream::Upstreams,
+    },
+    journey::Journeys,
+    settings::{Listen, Settings},
+};
+
+mod accept;
+mod access_log;
+mod arrive;
+mod body;
+mod callers;
+mod connection;
+mod guard;
+mod headers;
+mod passage;
+mod proxy;
+mod proxy_protocol;
+mod refuse;
+mod relay;
+mod respond;
+mod route;
+mod timing;
+pub mod tls;
+mod tunnel;
+mod upstream;
+
+/// Connections kept open to all apps together, for each worker.
+const POOLED_MAX: usize = 512;
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+/// An HTTP/2 connection without a stream is closed after this long.
+const H2_IDLE: Duration = Duration::from_secs(60);
+
+/// Why the edge cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum EdgeError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on `{address}`: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An app cannot be set up.
+    #[error("cannot set up the upstreams: {0}")]
+    Upstream(#[source] io::Error),
+    /// A route names an upstream that does not exist.
+    #[error("a route names the upstream `{0}`, which does not exist")]
+    Route(Arc<str>),
+}
+
+/// The edge of one process; a process may run many.
+pub struct Edge;
+
+/// An edge that serves. Dropping it stops it at once.
+pub struct RunningEdge {
+    /// Where it listens, in the order of `listen`; port 0 has become a real one.
+    pub addresses: Vec<SocketAddr>,
+    stores: Vec<Arc<Store>>,
+    phase: watch::Sender<Phase>,
+    closing: watch::Sender<bool>,
+    listeners: JoinSet<()>,
+    resolver: AbortHandle,
+}
+
+impl Edge {
+    /// Binds every address and begins to serve on the current runtime.
+    ///
+    /// # Errors
+    /// Where an address, a certificate, a CA bundle or a route cannot be used; nothing is left running then.
+    pub async fn start(settings: &Settings, journeys: Journeys) -> Result<RunningEdge, EdgeError> {
+        let upstreams = Arc::new(Upstreams::new(&settings.upstreams).await.map_err(EdgeError::Upstream)?);
+        let trusted_proxies: Arc<[IpNet]> = settings.trusted_proxies.clone().into();
+        let routes = Routes::new(&settings.routes, &upstreams).map_err(EdgeError::Route)?;
+        let app = Arc::new(engine(Proxy {
+            journeys,
+            routes,
+            upstreams: upstreams.clone(),
+            relay: Relay::default(),
+            body_deadline: settings.limits.body_deadline,
+            head_limits: guard::limits(&settings.limits),
+            trusted_proxies: trusted_proxies.clone(),
+        }));
+        let callers = Arc::new(Callers::new(settings.limits.connections_per_ip_max));
+        let (phase, _) = watch::channel(Phase::Running);
+        let (closing, _) = watch::channel(false);
+
+        let mut doors = Vec::new();
+        let mut stores = Vec::new();
+        for listen in &settings.listen {
+            let store = open_store(listen)?;
+            let door = Door {
+                app: app.clone(),
+                tls: store.as_ref().map(Store::acceptor).transpose()?,
+                proxy_protocol: listen.proxy_protocol,
+                trusted_proxies: trusted_proxies.clone(),
+                header_deadline: settings.limits.header_deadline,
+                callers: callers.clone(),
+            };
+            stores.extend(store);
+            doors.push((Arc::new(door), bind(listen.address)?));
+        }
+        let addresses = doors.iter().filter_map(|(_, listener)| listener.local_addr().ok()).collect();
+        let mut listeners = JoinSet::new();
+        for (door, listener) in doors {
+            listeners.spawn(accept::run(door, listener, phase.subscribe(), closing.subscribe()));
+        }
+        let resolver = tokio::spawn(upstreams.keep_resolved()).abort_handle();
+        Ok(RunningEdge { addresses, stores, phase, closing, listeners, resolver })
+    }
+}
+
+impl RunningEdge {
+    /// Reads every certificate again.
+    ///
+    /// # Errors
+    /// The first that cannot be used; its listener keeps the old ones.
+    pub fn reload_certificates(&self) -> Result<(), TlsError> {
+        self.stores.iter().try_for_each(|store| store.reload())
+    }
+
+    /// Stops accepting, closes idle connections at once, and lets open requests take up to `grace`.
+    pub async fn stop(mut self, grace: Duration) {
+        self.closing.send_replace(true);
+        self.phase.send_replace(Phase::Draining(grace));
+        while self.listeners.join_next().await.is_some() {}
+        self.resolver.abort();
+    }
+}
+
+impl Drop for RunningEdge {
+    fn drop(&mut self) {
+        self.resolver.abort();
+    }
+}
+
+/// Pingora with our hooks, HTTP/2 with and without TLS.
+fn engine(proxy: Proxy) -> HttpProxy<Proxy> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let conf = ServerConf { threads, upstream_keepalive_pool_size: POOLED_MAX, ..ServerConf::default() };
+    let header_bytes_max = u32::try_from(proxy.head_limits.fields_bytes_max).unwrap_or(u32::MAX);
+    let mut app = http_proxy(&Arc::new(conf), proxy);
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    options.h2_idle_timeout = Some(H2_IDLE);
+    app.server_options = Some(options);
+    let mut h2 = default_h2_options();
+    h2.max_header_list_size(header_bytes_max);
+    app.h2_options = Some(h2);
+    app
+}
+
+fn open_store(listen: &Listen) -> Result<Option<Arc<Store>>, TlsError> {
+    match listen.tls.is_empty() {
+        true => Ok(None),
+        false => Store::open(&listen.tls).map(|store| Some(Arc::new(store))),
+    }
+}
+
+/// `SO_REUSEPORT` lets the next binary bind before this one stops.
+fn bind(address: SocketAddr) -> Result<TcpListener, EdgeError> {
+    let listen = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    listen().map_err(|source| EdgeError::Listen { address, source })
+}

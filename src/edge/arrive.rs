@@ -1,0 +1,48 @@
+//! From a session that passed the guard to an [`Arrival`]: what the journey is given, made once for an event.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use data_encoding::BASE32_NOPAD;
+use http::HeaderValue;
+use ipnet::IpNet;
+use pingora::http::RequestHeader;
+use stepward_core::request::{
+    Body,
+    head::{self, Limits},
+    names,
+};
+
+use crate::{
+    arrival::{Arrival, Client},
+    clock,
+    edge::{connection::Connection, guard},
+    settings::Route,
+};
+
+/// The arrival of a cleaned request; `body` is there where it was read.
+pub(crate) fn arrival(
+    request: &RequestHeader,
+    connection: &Connection,
+    trusted_proxies: &[IpNet],
+    limits: &Limits,
+    route: Arc<Route>,
+    body: Option<(Bytes, Body)>,
+) -> Result<Arrival, head::Refusal> {
+    let told = |name| request.headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let client_ip = names::client_ip(connection.peer.ip(), told("x-forwarded-for"), trusted_proxies);
+    let secure = names::is_secure(connection.secure, connection.trusted, told("x-forwarded-proto"));
+    let head = guard::read(request, None, limits)?;
+    let mut view = head.request(guard::fields(&request.headers), client_ip, secure, connection.trusted);
+    let (body, fields) = body.map_or((None, Body::Unread), |(bytes, fields)| (Some(bytes), fields));
+    view.body = fields;
+    Ok(Arrival {
+        id: BASE32_NOPAD.encode(&clock::random_id()).into(),
+        route,
+        request: view,
+        headers: request.headers.clone(),
+        body,
+        client: Client::of(&request.headers),
+        trusted_peer: connection.trusted,
+    })
+}

@@ -1,0 +1,66 @@
+//! The body of a request, read to its end and within bounds.
+//!
+//! Read once: what was read is what is forwarded. Too much, too slow or unreadable is a refusal, never an absent
+//! field.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header;
+use pingora::{Error, ErrorType, proxy::Session};
+use tokio::time::timeout;
+
+/// What came of reading a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// All of it.
+    Whole(Bytes),
+    /// It is larger than allowed; the rest was left unread.
+    TooLarge,
+    /// It did not come in time.
+    TooSlow,
+}
+
+/// Reads the whole body, at most `bytes_max`, from first byte to last within `deadline`.
+pub(crate) async fn read(session: &mut Session, bytes_max: usize, deadline: Duration) -> pingora::Result<Read> {
+    if announced(session).is_some_and(|length| length > bytes_max) {
+        return Ok(Read::TooLarge);
+    }
+    invite(session).await?;
+    // Before the first read: Pingora then sends the same bytes on by itself, up to 64 KiB.
+    session.enable_retry_buffering();
+    match timeout(deadline, collect(session, bytes_max)).await {
+        Ok(Ok(Some(body))) => Ok(Read::Whole(body)),
+        Ok(Ok(None)) => Ok(Read::TooLarge),
+        Ok(Err(error)) if matches!(error.etype(), ErrorType::ReadTimedout) => Ok(Read::TooSlow),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Ok(Read::TooSlow),
+    }
+}
+
+/// Asks a client that waits for `100 Continue` to go on. `Expect` never reaches the app.
+pub(crate) async fn invite(session: &mut Session) -> pingora::Result<()> {
+    match session.req_header().headers.contains_key(header::EXPECT) {
+        true => session.write_continue_response().await,
+        false => Ok(()),
+    }
+}
+
+async fn collect(session: &mut Session, bytes_max: usize) -> pingora::Result<Option<Bytes>> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = session.read_request_body().await? {
+        if body.len() + chunk.len() > bytes_max {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    // HTTP/2 lets a client end the stream early (CVE-2026-33555): nothing goes upstream on less than was announced.
+    match announced(session) {
+        Some(length) if length != body.len() => Error::e_explain(ErrorType::ReadError, "body shorter than announced"),
+        Some(_) | None => Ok(Some(body.freeze())),
+    }
+}
+
+fn announced(session: &Session) -> Option<usize> {
+    session.get_header(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,174 @@
+//! Header fields on their way: what is taken away before anyone looks, and what is set towards the app.
+//!
+//! What a client says about itself is removed on every request, event or not, in any spelling that an app could read
+//! as the same name. What we say is set last, after Pingora has dropped what the client nominated.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use pingora::{
+    ErrorType, OrErr, Result,
+    http::{RequestHeader, ResponseHeader},
+};
+
+use stepward_core::request::names;
+
+use crate::edge::connection::Connection;
+
+/// Removes what the client may not say, and joins cookie crumbs (RFC 9113 §8.2.3) so that everyone sees one field.
+/// Never touches framing: Pingora reads it lazily from the same fields.
+pub(crate) fn clean(request: &mut RequestHeader, trusted: bool) -> Result<()> {
+    if request.headers.keys().any(|name| forbidden(name.as_str(), trusted)) {
+        let names = request.headers.keys().filter(|name| forbidden(name.as_str(), trusted)).cloned();
+        for name in names.collect::<Vec<_>>() {
+            request.remove_header(&name);
+        }
+    }
+    join(request, header::COOKIE, b"; ")
+}
+
+/// Whether a client may not send a field of this name. `name` is lower case, as `http` keeps it.
+fn forbidden(name: &str, trusted: bool) -> bool {
+    // CGI, WSGI and PHP write `-` and anything odd as `_`: only plain names are unambiguous there.
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    !plain
+        || names::is_reserved_header(name)
+        || (!trusted && names::is_forwarding_header(name))
+        // CGI makes it `HTTP_PROXY`, which many clients then obey (httpoxy, CVE-2016-5385).
+        || name == "proxy"
+}
+
+fn join(request: &mut RequestHeader, name: HeaderName, between: &[u8]) -> Result<()> {
+    if request.headers.get_all(&name).iter().nth(1).is_none() {
+        return Ok(());
+    }
+    let values: Vec<&[u8]> = request.headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+    let joined = values.join(between);
+    request.insert_header(name, joined)
+}
+
+/// What every request tells the app about its client.
+pub(crate) fn tell_app(request: &mut RequestHeader, connection: &Connection, host: HeaderValue) -> Result<()> {
+    let forwarded_for = match chain(&request.headers, connection) {
+        Some(chain) => chain,
+        None => connection.forwarded_for.clone(),
+    };
+    request.insert_header("X-Forwarded-For", forwarded_for)?;
+    if !(connection.trusted && request.headers.contains_key("x-forwarded-proto")) {
+        let scheme = if connection.secure { "https" } else { "http" };
+        request.insert_header("X-Forwarded-Proto", HeaderValue::from_static(scheme))?;
+    }
+    if !(connection.trusted && request.headers.contains_key("x-forwarded-host")) {
+        request.insert_header("X-Forwarded-Host", host)?;
+    }
+    // We have answered it ourselves.
+    request.remove_header(&header::EXPECT);
+    Ok(())
+}
+
+/// What the client called us, as sent.
+pub(crate) fn host(request: &RequestHeader) -> Result<HeaderValue> {
+    if let Some(host) = request.headers.get(header::HOST) {
+        return Ok(host.clone());
+    }
+    let authority = request.uri.authority().map_or("", |authority| authority.as_str());
+    HeaderValue::from_str(authority).or_err(ErrorType::InvalidHTTPHeader, "authority")
+}
+
+/// What a trusted proxy reported, with that proxy added.
+fn chain(headers: &HeaderMap, connection: &Connection) -> Option<HeaderValue> {
+    if !connection.trusted {
+        return None;
+    }
+    let mut chain = Vec::new();
+    for value in headers.get_all("x-forwarded-for") {
+        chain.extend_from_slice(value.as_bytes());
+        chain.extend_from_slice(b", ");
+    }
+    chain.extend_from_slice(connection.forwarded_for.as_bytes());
+    HeaderValue::from_bytes(&chain).ok()
+}
+
+/// What the app may not tell the client: fields in our name are between the app and us.
+pub(crate) fn clean_answer(response: &mut ResponseHeader) {
+    if response.headers.keys().any(|name| name.as_str().starts_with("stepward-")) {
+        let ours = response.headers.keys().filter(|name| name.as_str().starts_with("stepward-")).cloned();
+        for name in ours.collect::<Vec<_>>() {
+            response.remove_header(&name);
+        }
+    }
+}
+
+/// Fields that belong to one connection (RFC 9110 §7.6.1) and are never passed on.
+pub(crate) fn hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cleaned(fields: &[(&str, &str)], trusted: bool) -> Vec<String> {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        for (name, value) in fields {
+            request.append_header(name.to_string(), *value).unwrap();
+        }
+        clean(&mut request, trusted).unwrap();
+        let mut left: Vec<String> =
+            request.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        left.sort();
+        left
+    }
+
+    #[test]
+    fn b3_b4_b12_names_in_our_name_or_with_odd_bytes_never_pass() {
+        let spellings = ["Stepward-Subject", "STEPWARD-EVENT", "stepward_subject", "Stepward.Subject", "Stepward-X_Y"];
+        for name in spellings {
+            assert_eq!(cleaned(&[(name, "admin"), ("Accept", "*/*")], true), ["accept: */*"], "{name}");
+        }
+        assert_eq!(cleaned(&[("X_Forwarded_For", "1.2.3.4"), ("Transfer_Encoding", "chunked")], true), [""; 0]);
+    }
+
+    #[test]
+    fn b1_b2_claims_about_the_client_pass_only_from_a_trusted_proxy() {
+        let names = [
+            "X-Forwarded-For",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Host",
+            "X-Forwarded-Uri",
+            "X-Forwarded-Prefix",
+            "Forwarded",
+            "X-Real-IP",
+            "X-Original-URL",
+            "X-Rewrite-URL",
+            "True-Client-IP",
+            "CF-Connecting-IP",
+            "X-Client-IP",
+            "X-Envoy-External-Address",
+        ];
+        for name in names {
+            assert_eq!(cleaned(&[(name, "1.2.3.4")], false), [""; 0], "{name}");
+            assert_eq!(cleaned(&[(name, "1.2.3.4")], true).len(), 1, "{name} from a trusted proxy");
+        }
+    }
+
+    #[test]
+    fn httpoxy_never_passes() {
+        assert_eq!(cleaned(&[("Proxy", "http://evil")], true), [""; 0]);
+    }
+
+    #[test]
+    fn cookie_crumbs_become_one_field() {
+        let crumbs = [("cookie", "a=1"), ("cookie", "b=2")];
+        assert_eq!(cleaned(&crumbs, false), ["cookie: a=1; b=2"]);
+    }
+}

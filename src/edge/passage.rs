@@ -1,0 +1,106 @@
+//! What one request carries from hook to hook.
+//!
+//! A request that is no event holds two pointers and a time; everything else is there only where an event needs it.
+
+use std::{sync::Arc, time::Instant};
+
+use http::{HeaderValue, StatusCode, header};
+use pingora::{
+    Error, ErrorType, Result,
+    http::{RequestHeader, ResponseHeader},
+    proxy::Session,
+};
+
+use crate::{
+    edge::{
+        connection::Connection,
+        tunnel::Watch,
+        upstream::{Place, Upstream},
+    },
+    journey::seam::{Forwarding, Pending},
+};
+
+/// One request on its way.
+#[derive(Default)]
+pub(crate) struct Passage {
+    /// When its header was complete.
+    pub(crate) began: Option<Instant>,
+    connection: Option<Arc<Connection>>,
+    /// The app it goes to.
+    pub(crate) upstream: Option<Arc<Upstream>>,
+    /// The address of the app that is being tried.
+    pub(crate) place: Option<Arc<Place>>,
+    /// How many addresses were tried.
+    pub(crate) tried: usize,
+    /// How the journey wants it forwarded.
+    pub(crate) forwarding: Option<Box<Forwarding>>,
+    watch: Option<Watch>,
+}
+
+impl Passage {
+    /// The header is complete.
+    pub(crate) fn begin(&mut self, session: &Session) -> Result<()> {
+        let unknown = || Error::explain(ErrorType::InternalError, "a stream that the edge did not accept");
+        let connection = Connection::of(session.digest()).ok_or_else(unknown)?.clone();
+        connection.header_done();
+        self.began = Some(Instant::now());
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// The request is over.
+    pub(crate) fn end(&mut self) {
+        self.watch = None;
+        if let Some(connection) = &self.connection {
+            connection.request_done();
+        }
+    }
+
+    /// The connection it came by.
+    pub(crate) fn connection(&self) -> Result<&Arc<Connection>> {
+        self.connection.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no connection"))
+    }
+
+    /// The app it goes to.
+    pub(crate) fn upstream(&self) -> Result<&Arc<Upstream>> {
+        self.upstream.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no route"))
+    }
+
+    /// What the journey tells the app; the client can neither send nor nominate these away.
+    pub(crate) fn set_headers(&self, request: &mut RequestHeader) -> Result<()> {
+        let Some(forwarding) = &self.forwarding else { return Ok(()) };
+        for (name, value) in &forwarding.headers {
+            request.insert_header(name, value)?;
+        }
+        Ok(())
+    }
+
+    /// The event that waits for the app's answer; handed over once.
+    pub(crate) fn take_pending(&mut self) -> Option<Box<Pending>> {
+        self.forwarding.as_mut()?.pending.take()
+    }
+
+    /// Cookies for the client, whatever the app answers; handed over once.
+    pub(crate) fn take_cookies(&mut self) -> Vec<HeaderValue> {
+        self.forwarding.as_mut().map_or_else(Vec::new, |forwarding| std::mem::take(&mut forwarding.set_cookies))
+    }
+
+    /// Begins to ask whether an answer that stays open may: an upgrade, or one that names no length.
+    pub(crate) fn watch(&mut self, session: &Session, response: &ResponseHeader) {
+        let upgraded = response.status == StatusCode::SWITCHING_PROTOCOLS;
+        let endless = upgraded || !response.headers.contains_key(header::CONTENT_LENGTH);
+        let recheck = self.forwarding.as_mut().and_then(|forwarding| forwarding.recheck.take());
+        if let (true, Some(recheck)) = (endless, recheck) {
+            let alone = if session.is_http2() { None } else { self.connection.clone() };
+            self.watch = Some(Watch::begin(recheck, alone));
+        }
+    }
+
+    /// An error where the stream is no longer allowed.
+    pub(crate) fn still_open(&self) -> Result<()> {
+        match &self.watch {
+            Some(watch) if watch.over() => Error::e_explain(ErrorType::ConnectionClosed, "no longer allowed"),
+            Some(_) | None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! One request, as Pingora's hooks see it: a table of contents.
+//!
+//! Guard, route, recognise, judge; then Pingora forwards it, or the relay does, or we answer. Nothing is forwarded
+//! that the guard did not pass and the journey did not rule on; an error in a hook ends in a refusal.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{StatusCode, header};
+use ipnet::IpNet;
+use pingora::{
+    Error, ErrorSource, ErrorType, Result,
+    http::{RequestHeader, ResponseHeader},
+    modules::http::HttpModules,
+    proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session},
+    upstreams::peer::HttpPeer,
+};
+use stepward_core::{
+    decision::Reason,
+    request::{
+        Body,
+        head::{self, Head},
+    },
+};
+
+use crate::{
+    bodies,
+    arrival::{Arrival, Client},
+    edge::{
+        access_log, arrive,
+        body::{self, Read},
+        guard, headers,
+        passage::Passage,
+        refuse::Refusal,
+        relay::{self, Lost, Relay},
+        respond,
+        route::{Routes, Way},
+        timing,
+        upstream::{Upstreams, Wants},
+    },
+    journey::{
+        Journeys,
+        seam::{Ruling, Seen, Sighting},
+    },
+    reply::Reply,
+    settings::Unmatched,
+};
+
+/// Bodies of requests for our own pages are read up to this.
+const OWN_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Everything requests share.
+pub(crate) struct Proxy {
+    /// Who recognises and judges.
+    pub(crate) journeys: Journeys,
+    /// Where requests go.
+    pub(crate) routes: Routes,
+    /// The apps.
+    pub(crate) upstreams: Arc<Upstreams>,
+    /// For what Pingora cannot carry.
+    pub(crate) relay: Relay,
+    /// How long a body may take.
+    pub(crate) body_deadline: Duration,
+    /// Limits on a request's head.
+    pub(crate) head_limits: head::Limits,
+    /// Who may say who the client is.
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
+}
+
+/// What a request wants, once it may enter.
+enum Errand {
+    /// One of our own pages.
+    Own,
+    /// To carry on with a parked request.
+    Resume(String),
+    /// Perhaps an event.
+    Event(Seen),
+    /// Nothing of ours.
+    Pass,
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Passage;
+
+    fn new_ctx(&self) -> Passage {
+        Passage::default()
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, passage: &mut Passage) -> Result<bool> {
+        passage.begin(session)?;
+        timing::request(session);
+        let (way, errand) = match self.admit(session) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return self.refuse(session, refusal).await,
+        };
+        headers::clean(session.req_header_mut(), passage.connection()?.trusted)?;
+        passage.upstream = Some(way.upstream.clone());
+        match errand {
+            Errand::Pass => self.pass(session).await,
+            Errand::Event(seen) => self.judge(session, passage, way, seen).await,
+            Errand::Own => self.own(session, passage, way).await,
+            Errand::Resume(id) => self.resume(session, passage, way, &id).await,
+        }
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
+        let upstream = passage.upstream()?;
+        let place = upstream.pick().ok_or_else(|| Error::new(ErrorType::ConnectNoRoute).into_up())?;
+        let wants = if session.is_upgrade_req() { Wants::Tunnel } else { Wants::Answer };
+        let peer = upstream.peer(&place, wants);
+        passage.tried += 1;
+        passage.place = Some(place);
+        Ok(Box::new(peer))
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        passage: &mut Passage,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if let (Some(upstream), Some(place)) = (&passage.upstream, &passage.place) {
+            upstream.dead(place);
+            // Nothing was sent yet, so another address may be tried whatever the method.
+            error.set_retry(passage.tried < upstream.places());
+        }
+        error
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        headers::tell_app(request, passage.connection()?, headers::host(session.req_header())?)?;
+        passage.set_headers(request)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end: bool,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        passage.still_open()
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        self.conclude(response, passage).await?;
+        headers::clean_answer(response);
+        passage.watch(session, response);
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end: bool,
+        passage: &mut Passage,
+    ) -> Result<Option<Duration>> {
+        passage.still_open().map(|()| None)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
+        if let Some(pending) = passage.take_pending() {
+            self.journeys.lost(*pending).await;
+        }
+        let refusal = what_failed(error).filter(|_| session.response_written().is_none());
+        if let Some(refusal) = refusal {
+            access_log::failure(error, passage);
+            session.set_keepalive(None);
+            if let Err(error) = self.refuse(session, refusal).await {
+                tracing::debug!(%error, "client gone before it was told");
+            }
+        }
+        let error_code = refusal.map_or(0, |refusal| refusal.status.as_u16());
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, passage: &mut Passage) {
+        if let Some(pending) = passage.take_pending() {
+            self.journeys.lost(*pending).await;
+        }
+        access_log::request(session, passage);
+        passage.end();
+    }
+
+    /// Pingora's own lines name the whole target, query values included.
+    fn suppress_error_log(&self, _session: &Session, _passage: &Passage, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _passage: &Passage,
+        _error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}
+
+impl Proxy {
+    /// Guard, route, recognise: on the head as received, before anything in it is changed.
+    fn admit(&self, session: &mut Session) -> Result<(Way, Errand), Refusal> {
+        let received = session.as_http1().map(|session| session.get_headers_raw_bytes());
+        let request = session.req_header();
+        let head = guard::read(request, received.as_deref(), &self.head_limits)?;
+        let way = self.routes.find(&head.host, head.path)?.clone();
+        let errand = self.errand(request, &head)?;
+        if let Some(target) = head.rewritten {
+            let refused = |_| Refusal::malformed("the request target is not accepted");
+            session.req_header_mut().set_raw_path(target.as_bytes()).map_err(refused)?;
+        }
+        Ok((way, errand))
+    }
+
+    fn errand(&self, request: &RequestHeader, head: &Head<'_>) -> Result<Errand, Refusal> {
+        if head.path.starts_with("/.stepward/") {
+            return Ok(Errand::Own);
+        }
+        if let Some(id) = resumed(request, head.query) {
+            return Ok(Errand::Resume(id));
+        }
+        let sighting = match head.overrides.is_empty() {
+            true => self.journeys.recognise(&[head.method], &head.host, head.path),
+            false => {
+                let methods: Vec<&str> = head.overrides.iter().map(String::as_str).chain([head.method]).collect();
+                self.journeys.recognise(&methods, &head.host, head.path)
+            }
+        };
+        match sighting {
+            Sighting::Nothing(Unmatched::Forward) => Ok(Errand::Pass),
+            Sighting::Nothing(Unmatched::Block) => Err(Refusal::unmatched()),
+            Sighting::Ambiguous => Err(Refusal::ambiguous()),
+            Sighting::Event(seen) => Ok(Errand::Event(seen)),
+        }
+    }
+
+    /// No event: streamed both ways by Pingora.
+    async fn pass(&self, session: &mut Session) -> Result<bool> {
+        body::invite(session).await?;
+        Ok(false)
+    }
+
+    async fn judge(&self, session: &mut Session, passage: &mut Passage, way: Way, seen: Seen) -> Result<bool> {
+        let read = match seen.reads_body {
+            None => None,
+            Some(bytes_max) => match self.read(session, bytes_max).await? {
+                Ok(bytes) => Some(bytes),
+                Err(refusal) => return self.refuse(session, refusal).await,
+            },
+        };
+        let fields = match &read {
+            None => Ok(Body::Unread),
+            Some(bytes) => bodies::parse(&session.req_header().headers, bytes).await,
+        };
+        let fields = match fields {
+            Ok(fields) => fields,
+            Err(reason) => return self.refuse_body(session, passage, way, reason).await,
+        };
+        let arrival = self.arrival(session, passage, way, read.clone().map(|bytes| (bytes, fields)))?;
+        let ruling = self.journeys.judge(&Arc::new(arrival), seen).await;
+        self.carry_out(session, passage, ruling, read).await
+    }
+
+    async fn own(&self, session: &mut Session, passage: &mut Passage, way: Way) -> Result<bool> {
+        let body = match self.read(session, OWN_BODY_BYTES_MAX).await? {
+            Ok(body) => body,
+            Err(refusal) => return self.refuse(session, refusal).await,
+        };
+        let arrival = self.arrival(session, passage, way, Some((body.clone(), Body::Unread)))?;
+        let ruling = self.journeys.own(&Arc::new(arrival)).await;
+        self.carry_out(session, passage, ruling, Some(body)).await
+    }
+
+    async fn resume(&self, session: &mut Session, passage: &mut Passage, way: Way, id: &str) -> Result<bool> {
+        let arrival = self.arrival(session, passage, way, None)?;
+        let ruling = self.journeys.resume(&Arc::new(arrival), id).await;
+        self.carry_out(session, passage, ruling, None).await
+    }
+
+    /// Answers, lets Pingora forward, or sends it ourselves.
+    async fn carry_out(
+        &self,
+        session: &mut Session,
+        passage: &mut Passage,
+        ruling: Ruling,
+        body: Option<Bytes>,
+    ) -> Result<bool> {
+        let forwarding = match ruling {
+            Ruling::Answer(reply) => return self.answer(session, reply).await,
+            Ruling::Forward(forwarding) => forwarding,
+        };
+        if let Some(name) = &forwarding.upstream {
+            let missing = || Error::explain(ErrorType::InternalError, "no upstream of that name");
+            passage.upstream = Some(self.upstreams.get(name).ok_or_else(missing)?.clone());
+        }
+        let relayed = forwarding.replay.is_some() || forwarding.hold.is_some() || session.retry_buffer_truncated();
+        passage.forwarding = Some(forwarding);
+        match relayed {
+            true => self.relay(session, passage, body.unwrap_or_default()).await,
+            false => self.pass(session).await,
+        }
+    }
+
+    /// Sends the live or the parked request by our own client.
+    async fn relay(&self, session: &mut Session, passage: &mut Passage, body: Bytes) -> Result<bool> {
+        let replay = passage.forwarding.as_mut().and_then(|forwarding| forwarding.replay.take());
+        let (mut request, body) = match &replay {
+            Some(parked) => relay::parked(parked, session.req_header())?,
+            None => (relay::live(session.req_header(), &body)?, body),
+        };
+        headers::tell_app(&mut request, passage.connection()?, headers::host(session.req_header())?)?;
+        passage.set_headers(&mut request)?;
+        let upstream = passage.upstream()?.clone();
+        let mut answer = match self.relay.send(&upstream, request, body).await {
+            Ok(answer) => answer,
+            Err(lost) => return self.lost(session, passage, lost).await,
+        };
+        let hold = passage.forwarding.as_ref().and_then(|forwarding| forwarding.hold);
+        if let Some(bytes_max) = hold {
+            return self.withhold(session, passage, answer, bytes_max).await;
+        }
+        self.conclude(&mut answer.head, passage).await?;
+        passage.watch(session, &answer.head);
+        respond::pass_on(session, passage, answer).await.map(|()| true)
+    }
+
+    /// The app's whole answer goes to the journey, which says what the client gets.
+    async fn withhold(
+        &self,
+        session: &mut Session,
+        passage: &mut Passage,
+        answer: relay::Answer,
+        bytes_max: usize,
+    ) -> Result<bool> {
+        let cookies = passage.take_cookies();
+        let withheld = match answer.withhold(bytes_max).await {
+            Ok(Some(withheld)) => withheld,
+            Ok(None) => {
+                tracing::warn!(bytes_max, "the app's answer is larger than may be held");
+                let error = Error::explain(ErrorType::ReadError, "answer larger than may be held");
+                return self.lost(session, passage, Lost::Unknown(error)).await;
+            }
+            Err(error) => return self.lost(session, passage, Lost::Unknown(error)).await,
+        };
+        let Some(pending) = passage.take_pending() else {
+            return Error::e_explain(ErrorType::InternalError, "held without an event that waits for it");
+        };
+        let mut reply = self.journeys.answered(*pending, withheld).await;
+        reply.headers.extend(cookies.into_iter().map(|cookie| (header::SET_COOKIE, cookie)));
+        self.answer(session, reply).await
+    }
+
+    /// The app's answer is known: the event that waited for it learns of it.
+    async fn conclude(&self, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+        let mut cookies = passage.take_cookies();
+        if let Some(pending) = passage.take_pending() {
+            cookies.extend(self.journeys.concluded(*pending, response.status, &response.headers).await);
+        }
+        for cookie in cookies {
+            response.append_header(header::SET_COOKIE, cookie)?;
+        }
+        Ok(())
+    }
+
+    async fn lost(&self, session: &mut Session, passage: &mut Passage, lost: Lost) -> Result<bool> {
+        if let Some(pending) = passage.take_pending() {
+            self.journeys.lost(*pending).await;
+        }
+        let (error, unknown) = match lost {
+            Lost::Unsent(error) => (error.into_up(), false),
+            Lost::Unknown(error) => (error.into_up(), true),
+        };
+        access_log::failure(&error, passage);
+        let refusal = what_failed(&error).unwrap_or_else(Refusal::app_unreachable);
+        self.refuse(session, if unknown { refusal.outcome_unknown() } else { refusal }).await
+    }
+
+    /// `Err` inside is a refusal; outside, the client is gone.
+    async fn read(&self, session: &mut Session, bytes_max: usize) -> Result<Result<Bytes, Refusal>> {
+        Ok(match body::read(session, bytes_max, self.body_deadline).await? {
+            Read::Whole(bytes) => Ok(bytes),
+            Read::TooLarge => Err(Refusal::body_too_large()),
+            Read::TooSlow => Err(Refusal::body_too_slow()),
+        })
+    }
+
+    fn arrival(&self, session: &Session, passage: &Passage, way: Way, body: Option<(Bytes, Body)>) -> Result<Arrival> {
+        let connection = passage.connection()?;
+        let request = session.req_header();
+        arrive::arrival(request, connection, &self.trusted_proxies, &self.head_limits, way.route, body)
+            .map_err(|refusal| Error::explain(ErrorType::InvalidHTTPHeader, refusal.detail).into_down())
+    }
+
+    /// A body that an event cannot read: refused as the event's decision, with its id.
+    async fn refuse_body(&self, session: &mut Session, passage: &Passage, way: Way, reason: Reason) -> Result<bool> {
+        let status = match reason {
+            Reason::BodyUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let arrival = self.arrival(session, passage, way, None)?;
+        self.answer(session, self.journeys.refusal(&arrival, reason, status)).await
+    }
+
+    async fn refuse(&self, session: &mut Session, refusal: Refusal) -> Result<bool> {
+        let client = Client::of(&session.req_header().headers);
+        self.answer(session, refusal.reply(client)).await
+    }
+
+    async fn answer(&self, session: &mut Session, reply: Reply) -> Result<bool> {
+        respond::write(session, reply).await.map(|()| true)
+    }
+}
+
+/// The id of a parked request, by header or added to the query.
+fn resumed(request: &RequestHeader, query: Option<&str>) -> Option<String> {
+    let by_header = request.headers.get("stepward-resume").and_then(|value| value.to_str().ok());
+    let by_query = || query?.split('&').find_map(|pair| pair.strip_prefix("stepward_resume="));
+    by_header.or_else(by_query).map(str::to_owned)
+}
+
+/// What to tell the client; `None` where it is gone.
+fn what_failed(error: &Error) -> Option<Refusal> {
+    use ErrorType::{ConnectTimedout, ReadTimedout, TLSHandshakeTimedout, WriteTimedout};
+    let late = matches!(error.etype(), ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout);
+    match (error.esource(), late) {
+        (ErrorSource::Upstream, true) => Some(Refusal::app_silent()),
+        (ErrorSource::Upstream, false) => Some(Refusal::app_unreachable()),
+        (ErrorSource::Downstream, true) => Some(Refusal::body_too_slow()),
+        (ErrorSource::Downstream, false) => match error.etype() {
+            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed => None,
+            _ => Some(Refusal::malformed("the request is not accepted")),
+        },
+        (ErrorSource::Internal | ErrorSource::Unset, _) => Some(Refusal::internal()),
+    }
+}

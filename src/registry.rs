@@ -1,0 +1,242 @@
+//! The policies at work: read as one set, compiled as one set, swapped as one set.
+//!
+//! A set with an error changes nothing: the last good release keeps running, and the error is logged once with its
+//! position, counted, and shown by `/readyz?verbose` and the API until a good set comes. A request that has begun
+//! keeps the release it began with.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use stepward_core::{
+    attribute::Catalogue,
+    diagnostic::{Diagnostic, Severity},
+    event::matcher::Matcher,
+    policy::{
+        Policy,
+        compile::{self, Options, Source},
+    },
+    session::Method,
+};
+
+use crate::{
+    clock::Clock,
+    render::{self, Texts},
+    signals::Plan,
+    telemetry::Metrics,
+};
+
+pub mod folder;
+pub mod watch;
+
+/// Every method that this build can run, given the settings it needs; a policy that names another does not load.
+pub const METHODS_BUILT: [Method; 4] = [Method::Totp, Method::EmailCode, Method::RecoveryCode, Method::Pow];
+
+/// Where the texts of policies come from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A folder, read again on reload.
+    Folder(PathBuf),
+    /// Texts that were made here (`stepward proxy`).
+    Texts(Texts),
+}
+
+/// What policies are compiled for.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The attributes that can be asked for here.
+    pub catalogue: Catalogue,
+    /// What this process can do.
+    pub options: Options,
+}
+
+/// An immutable set of policies with a number of its own.
+#[derive(Debug)]
+pub struct Release {
+    /// Rises by one with every set that is put to work in this process, from 1.
+    pub number: u64,
+    /// Hash of the texts; the same on every node with the same texts.
+    pub hash: Arc<str>,
+    /// The policies, in the order of their files; other indices refer to this order.
+    pub policies: Vec<Arc<Policy>>,
+    /// Recognises their events.
+    pub matcher: Matcher,
+    /// What each of them asks of counters and traces.
+    pub plans: Vec<Plan>,
+    /// The texts they were made from.
+    pub texts: Texts,
+    /// Warnings and notes about them.
+    pub found: Vec<Diagnostic>,
+    /// When it was put to work, in milliseconds since the Unix epoch.
+    pub since_ms: i64,
+}
+
+/// A set that was not put to work.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// Hash of its texts.
+    pub hash: Arc<str>,
+    /// What is wrong; at least one error.
+    pub found: Vec<Diagnostic>,
+    /// The texts, for showing findings.
+    pub texts: Texts,
+    /// When it was refused, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+impl Refusal {
+    /// The errors, one line each, with their positions.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let errors = self.found.iter().filter(|it| it.severity == Severity::Error);
+        errors.map(|it| render::line(it, &self.texts))
+    }
+}
+
+/// The only place that swaps policies.
+pub struct Registry {
+    origin: Origin,
+    target: Target,
+    clock: Clock,
+    metrics: Metrics,
+    current: ArcSwap<Release>,
+    refused: ArcSwapOption<Refusal>,
+    last_number: AtomicU64,
+    /// One reload at a time, so that an older set cannot overtake a newer one.
+    reloading: Mutex<()>,
+}
+
+impl Registry {
+    /// Loads the first set; without a good one there is no registry.
+    pub fn open(origin: Origin, target: Target, clock: Clock, metrics: Metrics) -> Result<Self, Refusal> {
+        let set = read(&origin);
+        let release = load(set, &target, 1, clock.now_ms())?;
+        metrics.reloaded(1);
+        Ok(Registry {
+            origin,
+            target,
+            clock,
+            metrics,
+            current: ArcSwap::from_pointee(release),
+            refused: ArcSwapOption::empty(),
+            last_number: AtomicU64::new(1),
+            reloading: Mutex::new(()),
+        })
+    }
+
+    /// The release at work. Load it once a request and keep it.
+    pub fn current(&self) -> Arc<Release> {
+        self.current.load_full()
+    }
+
+    /// The newest set that was refused, while no good one has come after it.
+    pub fn refused(&self) -> Option<Arc<Refusal>> {
+        self.refused.load_full()
+    }
+
+    /// Reads the set again and puts it to work if it is good. The same set as at work changes nothing.
+    pub fn reload(&self) -> Result<Arc<Release>, Arc<Refusal>> {
+        let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = read(&self.origin);
+        let hash = set.hash();
+        let current = self.current();
+        if hash == current.hash {
+            self.refused.store(None);
+            return Ok(current);
+        }
+        if let Some(refused) = self.refused().filter(|refused| refused.hash == hash) {
+            return Err(refused);
+        }
+        let number = self.last_number.load(Ordering::Relaxed) + 1;
+        match load(set, &self.target, number, self.clock.now_ms()) {
+            Ok(release) => Ok(self.put_to_work(release)),
+            Err(refusal) => Err(self.refuse(refusal)),
+        }
+    }
+
+    fn put_to_work(&self, release: Release) -> Arc<Release> {
+        let release = Arc::new(release);
+        self.last_number.store(release.number, Ordering::Relaxed);
+        self.current.store(release.clone());
+        self.refused.store(None);
+        self.metrics.reloaded(release.number);
+        tracing::info!(
+            release = release.number,
+            hash = &*release.hash,
+            policies = release.policies.len(),
+            "policies loaded"
+        );
+        for finding in &release.found {
+            tracing::warn!(code = finding.code, "{}", render::line(finding, &release.texts));
+        }
+        release
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Arc<Refusal> {
+        let refusal = Arc::new(refusal);
+        self.refused.store(Some(refusal.clone()));
+        self.metrics.reload_failed();
+        let release = self.current().number;
+        for line in refusal.lines() {
+            tracing::error!(release, "policies not loaded, the last good release keeps running: {line}");
+        }
+        refusal
+    }
+}
+
+/// The texts of a set and what is wrong with where they are.
+pub fn read(origin: &Origin) -> folder::Set {
+    match origin {
+        Origin::Folder(path) => folder::read(path),
+        Origin::Texts(texts) => folder::Set { texts: texts.clone(), found: Vec::new() },
+    }
+}
+
+/// A set compiled, or everything that is wrong with it.
+pub fn load(set: folder::Set, target: &Target, number: u64, now_ms: i64) -> Result<Release, Refusal> {
+    let hash = set.hash();
+    let sources: Vec<_> =
+        set.texts.iter().map(|(file, text)| Source { file: file.clone(), text: text.clone() }).collect();
+    let (policies, diagnostics) = compile::compile(&sources, &target.catalogue, &target.options);
+    let mut found = set.found;
+    found.extend(diagnostics);
+    if set.texts.is_empty() && found.is_empty() {
+        // An unmounted volume looks like this, and would let every event through.
+        let finding = Diagnostic::error("policies.none", &Arc::from("policies"), 0..0, "there is no policy here");
+        found.push(finding.help("put one into the folder that `policies` names; `stepward init` makes a first one"));
+    }
+    if found.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(Refusal { hash, found, texts: set.texts, at_ms: now_ms });
+    }
+    let policies: Vec<_> = policies.into_iter().map(Arc::new).collect();
+    Ok(Release {
+        number,
+        hash,
+        matcher: Matcher::build(policies.iter().map(|policy| policy.recognised())),
+        plans: policies.iter().map(|policy| Plan::of(policy, &policies)).collect(),
+        policies,
+        texts: set.texts,
+        found,
+        since_ms: now_ms,
+    })
+}
+
+impl Release {
+    /// Indices of policies by their events' names.
+    pub fn by_event(&self) -> BTreeMap<&str, usize> {
+        self.policies.iter().enumerate().map(|(at, policy)| (&*policy.event, at)).collect()
+    }
+
+    /// The policy of an event.
+    pub fn policy(&self, event: &str) -> Option<&Arc<Policy>> {
+        self.policies.iter().find(|policy| &*policy.event == event)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! The edge over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test whose world cannot be set up should stop")]
+
+mod guard;
+mod plain;
+mod world;

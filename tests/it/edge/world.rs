@@ -1,0 +1,66 @@
+//! An edge on port 0 in front of an app, on loopback.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use stepward::{
+    edge::{Edge, RunningEdge},
+    journey::Journeys,
+    settings::{Geo, Limits, Listen, LogTarget, Pages, Route, SessionLimits, Settings, State, Unmatched, Upstream},
+};
+
+/// Plain HTTP on port 0, host `a.test` to an app at this address.
+pub(crate) fn settings(app: SocketAddr) -> Settings {
+    let name: Arc<str> = "app".into();
+    Settings {
+        listen: vec![listen()],
+        trusted_proxies: Vec::new(),
+        upstreams: BTreeMap::from([(name.clone(), upstream("app", &[app]))]),
+        routes: vec![route(Some("a.test"), "/", "app")],
+        subject: Vec::new(),
+        state: State { path: None, keys: None },
+        policies: PathBuf::from("policies"),
+        connectors: None,
+        secrets: BTreeMap::new(),
+        admin: None,
+        health: None,
+        mail: None,
+        unmatched: Unmatched::Forward,
+        lists: BTreeMap::new(),
+        geo: Geo::default(),
+        sessions: SessionLimits { idle: Duration::from_secs(60), absolute: Duration::from_secs(3600) },
+        limits: Limits {
+            header_bytes_max: 32 * 1024,
+            header_fields_max: 100,
+            header_deadline: Duration::from_secs(10),
+            body_deadline: Duration::from_secs(10),
+            connections_per_ip_max: 0,
+            drain: Duration::from_secs(10),
+        },
+        decision_log: LogTarget::Stdout,
+        access_log: None,
+        pages: Pages { service_name: "Test".into(), language: "en".into(), locales: None },
+    }
+}
+
+pub(crate) fn listen() -> Listen {
+    Listen { address: "127.0.0.1:0".parse().unwrap(), tls: Vec::new(), proxy_protocol: false }
+}
+
+pub(crate) fn upstream(name: &str, addresses: &[SocketAddr]) -> Upstream {
+    Upstream {
+        name: name.into(),
+        addresses: addresses.iter().map(|it| (it.ip().to_string().into(), it.port())).collect(),
+        tls: None,
+        http2: false,
+        connect: Duration::from_secs(2),
+        read: Duration::from_secs(5),
+    }
+}
+
+pub(crate) fn route(host: Option<&str>, path: &str, upstream: &str) -> Route {
+    Route { host: host.map(Arc::from), path: path.into(), upstream: upstream.into(), tenant: "default".into() }
+}
+
+pub(crate) async fn start(settings: &Settings) -> RunningEdge {
+    Edge::start(settings, Journeys::default()).await.unwrap()
+}
