@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose world cannot be set up should stop")]
 
+mod event;
 mod guard;
 mod plain;
 mod world;
