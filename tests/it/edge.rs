@@ -4,5 +4,9 @@
 
 mod event;
 mod guard;
+mod http2;
+mod lasting;
 mod plain;
+mod slow;
+mod tls;
 mod world;

@@ -259,7 +259,9 @@ async fn a_parked_request_is_sent_as_it_came_with_the_live_cookies() {
                 assert!(seen.starts_with("PUT /a%2Fb/../c?x=1&y HTTP/1.1\r\n"), "{seen}");
                 assert!(seen.ends_with(&format!("\r\n\r\n{body}")), "{seen}");
                 let seen = seen.to_lowercase();
-                for field in ["host: a.test", "cookie: live=1", "content-type: application/json", "stepward-subject: alice"] {
+                for field in
+                    ["host: a.test", "cookie: live=1", "content-type: application/json", "stepward-subject: alice"]
+                {
                     assert!(seen.contains(&format!("{field}\r\n")), "{field} in {seen}");
                 }
                 assert!(!seen.contains("old=1") && !seen.contains("stepward_resume"), "{seen}");
