@@ -19,7 +19,7 @@ use crate::{
     reply::Reply,
     sessions::{SessionHandle, cookies::Scope, record::Subject},
     signals::{Who, velocity},
-    store::{AnyStore, Begin, Counted, Kind, StateError, StateStore, Stored, Touch},
+    store::{AnyStore, Begin, Counted, Id, Kind, StateError, StateStore, Stored, Touch},
 };
 
 pub mod identity;
@@ -46,9 +46,11 @@ pub struct Scene<'a> {
     /// What was known.
     pub facts: &'a Facts,
     /// Whom it is counted as.
-    pub who: &'a Who,
+    pub who: &'a Who<'a>,
     /// The verified subject.
     pub subject: Option<&'a Subject>,
+    /// The name that the request claims, and its account, where nobody is verified.
+    pub claimed: Option<(Arc<str>, Id)>,
     /// The session that has to prove something; there is one wherever a challenge is carried out.
     pub session: Option<&'a mut SessionHandle>,
     /// Names the decision.
@@ -141,6 +143,7 @@ impl Actions {
             shown: shown(scene.policy, scene.facts, challenge),
             session,
             subject: scene.subject,
+            claimed: scene.claimed.clone(),
             withheld: scene.withheld.cloned(),
             resuming: scene.resuming,
         };
@@ -221,7 +224,7 @@ impl Actions {
 }
 
 /// Whose requests count together. By subject, else by address (DESIGN §9).
-fn counted(scope: decision::Scope, who: &Who) -> Counted {
+fn counted(scope: decision::Scope, who: &Who<'_>) -> Counted {
     let ip = Counted { kind: Kind::Ip, id: who.ip };
     match scope {
         decision::Scope::Subject => who.account.or(who.claimed).map_or(ip, |id| Counted { kind: Kind::Account, id }),
@@ -234,7 +237,7 @@ fn counted(scope: decision::Scope, who: &Who) -> Counted {
 
 /// What a lock-out holds. A merely claimed subject is locked only together with the address it came from, so that
 /// nobody can lock somebody else out by naming them.
-pub fn locked(what: decision::Scope, who: &Who) -> Vec<Counted> {
+pub fn locked(what: decision::Scope, who: &Who<'_>) -> Vec<Counted> {
     let pair = || who.pair.map(|id| Counted { kind: Kind::Pair, id });
     let locked = match what {
         decision::Scope::Subject => who.account.map(|id| Counted { kind: Kind::Account, id }).or_else(pair),
@@ -247,7 +250,7 @@ pub fn locked(what: decision::Scope, who: &Who) -> Vec<Counted> {
 }
 
 /// Whose lock-outs hold for a request.
-pub fn locks(who: &Who) -> Vec<Counted> {
+pub fn locks(who: &Who<'_>) -> Vec<Counted> {
     let mut locks = vec![Counted { kind: Kind::Ip, id: who.ip }];
     locks.extend(who.account.map(|id| Counted { kind: Kind::Account, id }));
     locks.extend(who.pair.map(|id| Counted { kind: Kind::Pair, id }));

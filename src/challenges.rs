@@ -265,6 +265,15 @@ impl Challenges {
         problem::refusal(self, arrival, refused)
     }
 
+    /// Sets up an authenticator app for an account without asking anyone: for administrators and the demo. Returns the
+    /// secret, to be handed over once and forgotten.
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn provision_totp(&self, tenant: &str, account: Id) -> Stored<Vec<u8>> {
+        authenticators::provision_totp(self, tenant, account).await
+    }
+
     /// Addresses of accounts; see [`contacts::Contacts`].
     pub fn contacts(&self) -> contacts::Contacts<'_> {
         contacts::Contacts { challenges: self }

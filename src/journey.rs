@@ -25,7 +25,7 @@ use crate::{
     signals::Signals,
     store::AnyStore,
     subject::Subjects,
-    telemetry::metrics::Metrics,
+    telemetry::Metrics,
 };
 
 pub mod apply;

@@ -1,17 +1,20 @@
 //! The shell of Stepward: everything that touches the world. `core/` decides; this fetches, applies and tells.
 
-
+pub mod actions;
 pub mod arrival;
+pub mod bodies;
 pub mod challenges;
+pub mod cli;
 pub mod clock;
+pub mod edge;
+pub mod gateway;
+pub mod journey;
 pub mod keys;
 pub mod locale;
 pub mod mail;
 pub mod outcomes;
+pub mod registry;
 pub mod render;
-pub mod edge;
-#[path = "journey_stub.rs"]
-pub mod journey;
 pub mod reply;
 pub mod sessions;
 pub mod settings;

@@ -22,6 +22,7 @@ use stepward_core::{
         Policy,
         compile::{self, Options, Source},
     },
+    session::Method,
 };
 
 use crate::{
@@ -33,6 +34,9 @@ use crate::{
 
 pub mod folder;
 pub mod watch;
+
+/// Every method that this build can run, given the settings it needs; a policy that names another does not load.
+pub const METHODS_BUILT: [Method; 4] = [Method::Totp, Method::EmailCode, Method::RecoveryCode, Method::Pow];
 
 /// Where the texts of policies come from.
 #[derive(Clone, Debug)]
@@ -161,7 +165,12 @@ impl Registry {
         self.current.store(release.clone());
         self.refused.store(None);
         self.metrics.reloaded(release.number);
-        tracing::info!(release = release.number, hash = &*release.hash, policies = release.policies.len(), "policies loaded");
+        tracing::info!(
+            release = release.number,
+            hash = &*release.hash,
+            policies = release.policies.len(),
+            "policies loaded"
+        );
         for finding in &release.found {
             tracing::warn!(code = finding.code, "{}", render::line(finding, &release.texts));
         }
@@ -191,7 +200,8 @@ pub fn read(origin: &Origin) -> folder::Set {
 /// A set compiled, or everything that is wrong with it.
 pub fn load(set: folder::Set, target: &Target, number: u64, now_ms: i64) -> Result<Release, Refusal> {
     let hash = set.hash();
-    let sources: Vec<_> = set.texts.iter().map(|(file, text)| Source { file: file.clone(), text: text.clone() }).collect();
+    let sources: Vec<_> =
+        set.texts.iter().map(|(file, text)| Source { file: file.clone(), text: text.clone() }).collect();
     let (policies, diagnostics) = compile::compile(&sources, &target.catalogue, &target.options);
     let mut found = set.found;
     found.extend(diagnostics);

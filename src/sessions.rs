@@ -21,6 +21,8 @@ use crate::{
 
 pub mod cookies;
 pub mod record;
+#[cfg(test)]
+mod tests;
 
 /// One hour without a request and twelve hours in all: within NIST SP 800-63B-4 §2.2.3 for AAL2 (1 h, 24 h).
 pub const DEFAULT_LIMITS: SessionLimits =

@@ -9,39 +9,12 @@ use stepward_core::request::Request;
 
 use crate::{
     clock::Clock,
+    sessions::record::SubjectKind,
     settings::{SubjectSource, TokenPlace},
 };
 
 pub mod jwks;
 pub mod jwt;
-
-/// What kind of subject asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SubjectKind {
-    /// A person.
-    Human,
-    /// A machine on its own account.
-    Service,
-    /// A machine that acts for somebody.
-    Agent,
-}
-
-impl SubjectKind {
-    /// The word for `subject.kind`.
-    pub fn name(self) -> &'static str {
-        match self {
-            SubjectKind::Human => "human",
-            SubjectKind::Service => "service",
-            SubjectKind::Agent => "agent",
-        }
-    }
-
-    /// The kind a word names.
-    pub fn named(word: &str) -> Option<Self> {
-        [SubjectKind::Human, SubjectKind::Service, SubjectKind::Agent].into_iter().find(|kind| kind.name() == word)
-    }
-}
 
 /// How a subject was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,6 +69,12 @@ impl Catalogue {
         self.find(name).cloned().or_else(|| counter::Counter::named(name).map(|counter| counter.attribute(name)))
     }
 
+    /// Whether the gateway answers for this name by itself: with the request, its own counters and lists, or what the
+    /// session and the device tell. Asking for it costs nothing and tells nobody outside about anybody.
+    pub fn is_own(name: &str) -> bool {
+        builtin::is_own(name) || counter::Counter::named(name).is_some()
+    }
+
     /// The known name that is nearest to what was written.
     pub fn nearest(&self, written: &str) -> Option<String> {
         counter::nearest(written)

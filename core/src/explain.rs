@@ -50,7 +50,7 @@ pub struct StepExplained {
     pub came: Vec<Trace>,
     /// The rules of a `decide` step, in order.
     pub rules: Vec<RuleExplained>,
-    /// The demand of a `require` step, in words.
+    /// The demand of a `require` step, or of the arm that was assigned, in words.
     pub demand: Option<String>,
 }
 
@@ -142,7 +142,10 @@ fn step(policy: &Policy, facts: &Facts, step: &Step, trace: &[Trace]) -> StepExp
     let (kind, rules, demand) = match &step.kind {
         StepKind::Decide(rules) => ("decide", explained(policy, facts, rules, &came), None),
         StepKind::Require(gate) => ("require", Vec::new(), Some(demand(policy, gate))),
-        StepKind::Split(_) => ("split", Vec::new(), None),
+        StepKind::Split(split) => {
+            let assigned = split.arms.iter().find(|arm| came.iter().any(|it| it.label.as_ref() == Some(&arm.name)));
+            ("split", Vec::new(), assigned.and_then(|arm| arm.gate.as_ref()).map(|gate| demand(policy, gate)))
+        }
         StepKind::Finish(..) => ("finish", Vec::new(), None),
     };
     StepExplained { label: step.label.clone(), kind, mode: step.mode, reached: !came.is_empty(), came, rules, demand }

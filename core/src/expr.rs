@@ -15,8 +15,10 @@ use crate::{
 mod check;
 mod emit;
 pub mod explain;
+mod lex;
 mod parse;
 mod print;
+mod syntax;
 mod tree;
 
 /// What a condition comes to.
@@ -157,8 +159,8 @@ impl From<Result<bool, emit::Gap>> for Truth {
 
 /// What conditions may speak of. Whoever implements it hands out the slots.
 pub trait Names {
-    /// What a dotted name stands for.
-    fn resolve(&mut self, path: &[&str]) -> Result<Named, Unresolved>;
+    /// What a dotted name stands for. `compared_with` is the type it would have to have, where nobody declared one.
+    fn resolve(&mut self, path: &[&str], compared_with: Option<Type>) -> Result<Named, Unresolved>;
 }
 
 /// What a name stands for.
@@ -227,7 +229,7 @@ pub struct Checked {
 pub fn check(text: &str, names: &mut dyn Names) -> (Option<Checked>, Vec<Fault>) {
     let parsed = match parse::parse(text) {
         Ok(parsed) => parsed,
-        Err(faults) => return (None, faults),
+        Err(fault) => return (None, vec![fault]),
     };
     let (node, faults) = check::check(&parsed, names);
     (node.map(|node| Checked { text: text.trim().into(), node }), faults)

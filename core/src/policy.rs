@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    attribute::Cost,
+    attribute::{Catalogue, Cost},
     decision::{Obligations, Outcome, Scope},
     event::{self, Cover, matcher::Standing},
     expr::Condition,
@@ -145,6 +145,16 @@ pub struct Slot {
     pub origin: Origin,
     /// Pseudonymised in every record.
     pub pii: bool,
+}
+
+impl Slot {
+    /// Whether the gateway answers for it by itself, so that nobody outside is asked.
+    pub fn is_own(&self) -> bool {
+        match &self.origin {
+            Origin::Catalogue => self.cost == Cost::Free || Catalogue::is_own(&self.name),
+            Origin::Fact(_) | Origin::Remembered(_) | Origin::Request(_) | Origin::Response(_) => true,
+        }
+    }
 }
 
 /// Where an attribute is read.

@@ -222,8 +222,11 @@ mod tests {
 
     #[test]
     fn depth_and_size_are_bounded() {
-        let deep = format!("name: {}{}", "[".repeat(40), "]".repeat(40));
-        assert!(fault(&deep).0.starts_with("yaml.too_deep"), "{}", fault(&deep).0);
+        let file: Arc<str> = "a.yaml".into();
+        let deep = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse::<serde_json::Value>(&file, &deep(20)).is_ok());
+        let found = parse::<serde_json::Value>(&file, &deep(40)).unwrap_err();
+        assert_eq!(found[0].code, "yaml.too_deep", "{found:?}");
         let large = format!("name: {}", "a".repeat(TEXT_BYTES_MAX));
         assert!(fault(&large).0.starts_with("yaml.too_large"));
     }

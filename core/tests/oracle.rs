@@ -5,9 +5,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its own vectors should stop")]
 
+use std::cell::Cell;
+
 use proptest::{
     prelude::*,
-    test_runner::{Config, TestRunner},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use stepward_core::{
     event::{
@@ -87,7 +89,7 @@ fn no_interpreter_reaches_what_was_not_recognised() {
     for line in include_str!("oracle/vectors.txt").lines().filter(|it| !it.starts_with('#')) {
         let target = line.rsplit(' ').next().unwrap();
         for matcher in [&bare, &crowded] {
-            check(matcher, target).unwrap_or_else(|fault| panic!("{fault}"));
+            assert_eq!(check(matcher, target).err(), None);
         }
     }
 }
@@ -97,22 +99,20 @@ fn no_generated_target_slips_past() {
     let bare = matcher(&["transfer", "admin"]);
     let crowded = matcher(&["transfer", "admin", "public", "user"]);
     let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
-    let outcome = TestRunner::new_with_rng(
-        config,
-        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
-    )
-    .run(&targets(), |target| {
-        check(&bare, &target).map_err(TestCaseError::fail)?;
-        check(&crowded, &target).map_err(TestCaseError::fail)
+    let recognised = Cell::new(0);
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let outcome = runner.run(&targets(), |target| {
+        let found = check(&bare, &target).map_err(TestCaseError::fail)?;
+        recognised.set(recognised.get() + u32::from(found));
+        check(&crowded, &target).map_err(TestCaseError::fail).map(drop)
     });
-    if let Err(fault) = outcome {
-        panic!("{fault}");
-    }
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert!(recognised.get() > CASES / 10, "only {} of {CASES} were let through as an event", recognised.get());
 }
 
-/// Asks, and has every interpreter read what would be forwarded.
-fn check(matcher: &Matcher, target: &str) -> Result<(), String> {
-    let Came::Named(names, path) = ask(matcher, target) else { return Ok(()) };
+/// Asks, and has every interpreter read what would be forwarded. True if the request is an event and not refused.
+fn check(matcher: &Matcher, target: &str) -> Result<bool, String> {
+    let Came::Named(names, path) = ask(matcher, target) else { return Ok(false) };
     for (interpreter, read) in INTERPRETERS {
         let resource = read(&path);
         let event = protected(&resource);
@@ -120,7 +120,7 @@ fn check(matcher: &Matcher, target: &str) -> Result<(), String> {
             return Err(format!("{target}: {interpreter} reaches {resource}, but only {names:?} was recognised"));
         }
     }
-    Ok(())
+    Ok(!names.is_empty())
 }
 
 fn protected(resource: &str) -> Option<&'static str> {

@@ -49,10 +49,12 @@ fn cases(folder: &str) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn good_policies_load_without_a_word() {
+fn good_policies_load_and_warnings_are_the_expected_ones() {
     for path in cases("good") {
-        let (policies, _, said) = load(&path);
-        assert_eq!(said, "", "{}", path.display());
+        let (policies, found, said) = load(&path);
+        let expected = fs::read_to_string(path.with_extension("expected")).unwrap_or_default();
+        assert_eq!(said, expected, "{}", path.display());
+        assert!(found.iter().all(|it| it.severity != Severity::Error), "{} has errors", path.display());
         assert!(!policies.is_empty(), "{} gives no policy", path.display());
     }
 }

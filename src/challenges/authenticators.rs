@@ -7,6 +7,7 @@ use stepward_core::session::Method;
 
 use crate::{
     challenges::{Challenges, attempts::Lane, totp},
+    clock,
     keys::Purpose,
     store::{Drawer, Enrolment, Id, StateStore, Stored},
 };
@@ -73,6 +74,14 @@ pub async fn add(challenges: &Challenges, tenant: &str, account: Id, id: Id, kep
     challenges.store.enrol(account, Drawer::Authenticators, id, sealed).await
 }
 
+/// Sets up an app with a fresh secret.
+pub async fn provision_totp(challenges: &Challenges, tenant: &str, account: Id) -> Stored<Vec<u8>> {
+    let secret: [u8; totp::SECRET_BYTES] = clock::random_bytes();
+    let kept = Kept::Totp { secret: secret.to_vec(), added_ms: challenges.clock.now_ms() };
+    add(challenges, tenant, account, clock::random_id(), &kept).await?;
+    Ok(secret.to_vec())
+}
+
 /// Names the run of wrong answers since the last right one by this method.
 pub async fn streak(challenges: &Challenges, tenant: &str, account: Option<Id>, lane: &Lane, method: Method) -> Stored<Id> {
     let all = match account {
@@ -104,7 +113,7 @@ pub async fn check_totp(challenges: &Challenges, tenant: &str, account: Option<I
         }
     }
     if !tried {
-        let nobody: [u8; totp::SECRET_BYTES] = crate::clock::random_bytes();
+        let nobody: [u8; totp::SECRET_BYTES] = clock::random_bytes();
         // INVARIANT: the answer is not used; a code that fits by chance proves nothing.
         let _ = totp::step_of(&nobody, code, now_ms);
     }

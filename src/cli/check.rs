@@ -15,7 +15,6 @@ use stepward_core::{
 };
 
 use crate::{
-    challenges,
     cli::{Came, Exit, Failed, say},
     registry::{self, Target, folder},
     render::{Format, Texts},
@@ -59,7 +58,6 @@ enum Deny {
 struct Findings {
     found: Vec<Diagnostic>,
     texts: Texts,
-    files: usize,
 }
 
 impl Check {
@@ -86,7 +84,8 @@ impl Check {
         match usual.into_iter().find(|path| path.exists()) {
             Some(path) => Ok(vec![path]),
             None => {
-                let why = "there is neither `stepward.yaml` nor `policies` here; name what to check, or `stepward init`";
+                let why =
+                    "there is neither `stepward.yaml` nor `policies` here; name what to check, or `stepward init`";
                 Err(Failed::because(Exit::Usage, why))
             }
         }
@@ -126,7 +125,6 @@ impl Findings {
     }
 
     fn take(&mut self, found: Vec<Diagnostic>, texts: Texts) {
-        self.files += texts.len();
         self.found.extend(found);
         self.texts.extend(texts);
     }
@@ -135,7 +133,7 @@ impl Findings {
 /// What policies can name where these settings run; without settings, everything that is built.
 pub(super) fn target(settings: Option<&Settings>) -> Target {
     let upstreams = settings.map(|it| it.upstreams.keys().cloned().collect::<BTreeSet<Arc<str>>>());
-    let methods = challenges::BUILT.into_iter().collect();
+    let methods = registry::METHODS_BUILT.into_iter().collect();
     Target { catalogue: Catalogue::builtin(), options: Options { methods, upstreams } }
 }
 

@@ -1,22 +1,13 @@
-//! The body of a request, read to its end and within bounds, and what its fields are.
+//! The body of a request, read to its end and within bounds.
 //!
 //! Read once: what was read is what is forwarded. Too much, too slow or unreadable is a refusal, never an absent
 //! field.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
-use http::{HeaderMap, HeaderValue, header};
+use http::header;
 use pingora::{Error, ErrorType, proxy::Session};
-use stepward_core::{
-    decision::Reason,
-    request::{
-        Body,
-        content::{self, Kind},
-        fields, head, json,
-    },
-};
 use tokio::time::timeout;
 
 /// What came of reading a body.
@@ -72,45 +63,4 @@ async fn collect(session: &mut Session, bytes_max: usize) -> pingora::Result<Opt
 
 fn announced(session: &Session) -> Option<usize> {
     session.get_header(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// The fields of a body, by its media type; refused where two parsers could read it differently.
-pub(crate) async fn fields(headers: &HeaderMap, bytes: &Bytes) -> Result<Body, head::Refusal> {
-    let unsupported = |detail| head::Refusal { reason: Reason::BodyUnsupported, detail };
-    let text = |name| headers.get(name).map(|it: &HeaderValue| it.to_str()).transpose();
-    let (Ok(media_type), Ok(coding)) = (text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING)) else {
-        return Err(unsupported("content type is not ASCII"));
-    };
-    if bytes.is_empty() {
-        return Ok(Body::Empty);
-    }
-    match content::kind(media_type, coding)? {
-        Kind::Json => json::parse(bytes),
-        Kind::Form => fields::form(bytes),
-        Kind::Multipart => fields::from_parts(parts(media_type.unwrap_or_default(), bytes).await?),
-        Kind::Untyped => Err(unsupported("the body has no content type")),
-    }
-}
-
-/// Names and texts of a multipart form. A file counts by its size, for its bytes are no field a policy could read.
-async fn parts(media_type: &str, bytes: &Bytes) -> Result<Vec<(String, String)>, head::Refusal> {
-    let malformed = |detail| head::Refusal { reason: Reason::BodyMalformed, detail };
-    let boundary = multer::parse_boundary(media_type).map_err(|_| malformed("multipart without a boundary"))?;
-    let whole = stream::once(std::future::ready(Ok::<_, Infallible>(bytes.clone())));
-    let mut form = multer::Multipart::new(whole, boundary);
-    let mut parts = Vec::new();
-    while let Some(field) = form.next_field().await.map_err(|_| malformed("multipart is malformed"))? {
-        let name = field.name().ok_or(malformed("a part has no name"))?.to_owned();
-        let file = field.file_name().is_some();
-        let value = field.bytes().await.map_err(|_| malformed("multipart is malformed"))?;
-        let text = match file {
-            true => value.len().to_string(),
-            false => String::from_utf8(value.into()).map_err(|_| malformed("a field is not UTF-8"))?,
-        };
-        parts.push((name, text));
-        if parts.len() > fields::FIELDS_MAX {
-            return Err(malformed("form has too many fields"));
-        }
-    }
-    Ok(parts)
 }

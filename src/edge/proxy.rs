@@ -25,6 +25,7 @@ use stepward_core::{
 };
 
 use crate::{
+    bodies,
     arrival::{Arrival, Client},
     edge::{
         access_log, arrive,
@@ -269,11 +270,11 @@ impl Proxy {
         };
         let fields = match &read {
             None => Ok(Body::Unread),
-            Some(bytes) => body::fields(&session.req_header().headers, bytes).await,
+            Some(bytes) => bodies::parse(&session.req_header().headers, bytes).await,
         };
         let fields = match fields {
             Ok(fields) => fields,
-            Err(refusal) => return self.refuse_body(session, passage, way, refusal.reason).await,
+            Err(reason) => return self.refuse_body(session, passage, way, reason).await,
         };
         let arrival = self.arrival(session, passage, way, read.clone().map(|bytes| (bytes, fields)))?;
         let ruling = self.journeys.judge(&Arc::new(arrival), seen).await;

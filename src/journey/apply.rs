@@ -12,7 +12,7 @@ use crate::{
         Journeys, Parts,
         seam::{Decided, Forwarding, Pending, Recheck, Ruling},
         stand::Loss,
-        visit::Visit,
+        visit::{self, Visit},
     },
     reply::Reply,
     store::{Begin, StateStore},
@@ -35,9 +35,9 @@ pub async fn apply(
         Carried::Onward(forward) => onward(journeys, visit, decided, &forward, None).await,
         Carried::Elsewhere(upstream) => onward(journeys, visit, decided, &Forward::default(), Some(upstream)).await,
         Carried::Answer(reply) => {
-            if let (Some(id), Some(session), false) = (&visit.resuming, &visit.session, is_kept) {
+            if let (Some(id), false) = (&visit.resuming, is_kept) {
                 // A refusal other than a challenge drops what was parked (DESIGN §9).
-                within(parts.challenges.discard(session, id)).await.map_err(Loss)?;
+                within(parts.challenges.discard(id)).await.map_err(Loss)?;
             }
             Ok(Ruling::Answer(reply))
         }
@@ -61,6 +61,9 @@ pub async fn carry(
     let subject = visit.subject(parts);
     let arrival = visit.arrival.clone();
     let resuming = visit.resuming.clone();
+    let tenant = visit.tenant();
+    let who = visit.who(parts, &tenant, &first.policy, &first.facts);
+    let claimed = visit::claimed_subject(&first.policy, &first.facts).zip(who.claimed);
     if let Outcome::Challenge(_) = decision.outcome {
         visit.need_session(parts);
     }
@@ -68,8 +71,9 @@ pub async fn carry(
         arrival: &arrival,
         policy: &first.policy,
         facts: &first.facts,
-        who: &first.who,
+        who: &who,
         subject: subject.as_ref(),
+        claimed,
         session: visit.session.as_mut(),
         decision_id: &first.decision_id,
         withheld,
@@ -82,7 +86,9 @@ pub async fn carry(
 async fn count(parts: &Parts, visit: &Visit, decision: &Decision, decided: &[Decided]) {
     let Some(first) = decided.first().filter(|_| !decision.obligations.count.is_empty()) else { return };
     let Some(plan) = visit.seen.release.plans.get(first.index) else { return };
-    let raised = plan.count(&first.who, &decision.obligations.count);
+    let tenant = visit.tenant();
+    let who = visit.who(parts, &tenant, &first.policy, &first.facts);
+    let raised = plan.count(&who, &decision.obligations.count);
     let begin = Begin { meters: &raised.meters, ..Begin::default() };
     if let Err(error) = within(parts.store.begin(visit.now_ms, begin)).await {
         tracing::warn!(%error, event = %first.policy.event, "a counter of `count` was not raised");
@@ -102,7 +108,8 @@ async fn onward(
     if let Some(id) = visit.resuming.clone() {
         // Taken just before the first byte to the app, by one request only: it is never sent again.
         let session = visit.need_session(parts).clone();
-        let taken = within(parts.challenges.take(&visit.arrival, &session, &id)).await.map_err(Loss)?;
+        let subject = visit.own_subject(parts);
+        let taken = within(parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id)).await.map_err(Loss)?;
         let Some(parked) = taken else {
             return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
         };

@@ -14,7 +14,6 @@ use stepward_core::{
 
 use crate::{
     journey::{Parts, stand, visit::Visit},
-    signals::free,
 };
 
 /// Largest batch that is decided element by element; a larger one is refused by the strictest of its first elements.
@@ -43,11 +42,8 @@ pub struct Chosen {
 
 /// Finds out which event a request is. The session is loaded first only if a predicate reads it.
 pub async fn choose(parts: &Parts, visit: &mut Visit) -> Result<Chosen, stand::Loss> {
-    let reads_session = visit.seen.candidates.iter().any(|it| {
-        let plan = visit.seen.release.plans.get(it.policy);
-        plan.is_some_and(|plan| plan.chooses_by_session())
-    });
-    if reads_session {
+    let policies = &visit.seen.release.policies;
+    if visit.seen.candidates.iter().filter_map(|it| policies.get(it.policy)).any(|policy| reads_session(policy)) {
         stand::read_session(parts, visit).await?;
     }
     let mut chosen = Chosen::default();
@@ -77,6 +73,14 @@ pub async fn choose(parts: &Parts, visit: &mut Visit) -> Result<Chosen, stand::L
     Ok(chosen)
 }
 
+/// Whether `only_if` turns on what only the session knows.
+fn reads_session(policy: &Policy) -> bool {
+    let Some(only_if) = &policy.only_if else { return false };
+    let names = only_if.uses.iter().filter_map(|slot| policy.slots.get(usize::from(slot.0)));
+    let of_session = ["subject.", "session.", "proof.", "journey.", "device."];
+    names.into_iter().any(|slot| of_session.iter().any(|group| slot.name.starts_with(group)))
+}
+
 /// A batch is decided element by element; anything else is its own only element.
 fn elements(request: &Request) -> Vec<Cow<'_, Request>> {
     match &request.body {
@@ -96,7 +100,7 @@ fn applies(parts: &Parts, visit: &Visit, policy: &Policy, candidate: &Candidate,
     }
     let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
     stand::read_request(policy, &candidate.parameters, request, &mut facts);
-    free::learn(&stand::known(parts, visit, policy, request), policy, &mut facts);
+    stand::learn_free(parts, visit, policy, &mut facts);
     let holds = |condition: Option<&Condition>| match condition.map(|it| it.eval(&facts, &mut SlotSet::default())) {
         Some(Truth::False) => false,
         Some(Truth::True | Truth::Unknown | Truth::Pending) | None => true,

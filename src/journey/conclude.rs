@@ -98,13 +98,13 @@ pub async fn release(
     let parts = &*journeys.0;
     visit.is_withheld = true;
     let Some(event) = decided.first_mut() else { return Ok(journeys.broken(&visit.arrival)) };
-    event.who = visit.who(parts, &event.policy, &event.facts);
     let decision = stand::decide_again(parts, visit, event).await;
     let carried = apply::carry(parts, visit, &decision, decided, Some(answer)).await?;
     match carried {
         Carried::Onward(_) => {
             if let (Some(id), Some(session)) = (visit.resuming.clone(), visit.session.clone()) {
-                let taken = within(parts.challenges.take(&visit.arrival, &session, &id)).await.map_err(Loss)?;
+                let subject = visit.own_subject(parts);
+                let taken = within(parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id)).await.map_err(Loss)?;
                 if taken.is_none() {
                     return Ok(journeys.gone(&visit.arrival));
                 }
@@ -211,19 +211,14 @@ fn app_cookies(parts: &Parts, headers: &HeaderMap) -> Vec<(String, String)> {
 async fn afterwards(parts: &Parts, visit: &Visit, event: &Decided, success: Option<bool>) -> Stored<()> {
     let is_sensed = event.policy.succeeded.is_some() || event.policy.failed.is_some();
     let Some(plan) = visit.seen.release.plans.get(event.index).filter(|_| is_sensed) else { return Ok(()) };
-    let tenant = &visit.arrival.route.tenant;
-    let pseudonym = |kind: &'static str, fields: &[&[u8]]| {
-        let head = [kind.as_bytes(), tenant.as_bytes()];
-        parts.keys.pseudonym_of(&[&head[..], fields].concat())
-    };
-    let who = visit.who(parts, &event.policy, &event.facts);
-    let after = plan.conclude(&who, success, &event.facts, &event.policy, &pseudonym);
+    let tenant = visit.tenant();
+    let who = visit.who(parts, &tenant, &event.policy, &event.facts);
+    let after = plan.conclude(&who, success, &event.facts, &event.policy, &parts.keys);
     if !after.meters.is_empty() {
         within(parts.store.begin(visit.now_ms, Begin { meters: &after.meters, ..Begin::default() })).await?;
     }
-    for (account, drawer, id, plain) in &after.entries {
-        let sealed = parts.keys.seal(stand::purpose(*drawer), tenant, &[*account, *id].concat(), plain);
-        within(parts.store.enrol(*account, *drawer, *id, sealed)).await?;
+    for (account, drawer, id, sealed) in after.entries {
+        within(parts.store.enrol(account, drawer, id, sealed)).await?;
     }
     Ok(())
 }

@@ -16,9 +16,9 @@ use crate::{
         visit::Visit,
     },
     reply::Reply,
-    signals::{self, Who},
+    signals::Who,
     store::StateStore,
-    telemetry::metrics::ChallengeResult,
+    telemetry::ChallengeResult,
 };
 
 /// Where apps may read the keys that assertions are signed with.
@@ -43,7 +43,9 @@ pub async fn serve(parts: &Parts, arrival: &Arc<Arrival>) -> Ruling {
 async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
     stand::read_session(parts, visit).await?;
     let arrival = visit.arrival.clone();
-    let served = parts.challenges.serve(&arrival, visit.need_session(parts)).await.map_err(Loss)?;
+    let subject = visit.own_subject(parts);
+    let session = visit.need_session(parts);
+    let served = parts.challenges.serve(&arrival, session, subject.as_ref()).await.map_err(Loss)?;
     Ok(match served {
         Served::Answer(reply) => reply,
         Served::Passed { method, reply, .. } => {
@@ -87,27 +89,21 @@ async fn spent(parts: &Parts, visit: &Visit, on_fail: &Outcome, decision_id: &st
 
 async fn lock_out(parts: &Parts, visit: &Visit, lock: &LockOut) -> Result<(), Loss> {
     let until = visit.now_ms.saturating_add(i64::try_from(lock.for_ms).unwrap_or(i64::MAX));
-    for counted in actions::locked(lock.what, &who(parts, visit)) {
+    let tenant = visit.tenant();
+    for counted in actions::locked(lock.what, &who(parts, visit, &tenant)) {
         within(parts.store.lock(counted, until)).await.map_err(Loss)?;
     }
     Ok(())
 }
 
 /// Whom an answer to a challenge is counted as: no event names anybody here, so only what the session proves counts.
-fn who(parts: &Parts, visit: &Visit) -> Who {
-    let tenant = &*visit.arrival.route.tenant;
+fn who<'t>(parts: &Parts, visit: &Visit, tenant: &'t str) -> Who<'t> {
     let account = visit.session.as_ref().and_then(|it| it.record.subject.as_ref()).map(|it| it.account);
-    let network = signals::network_of(visit.arrival.request.client_ip).to_string();
-    let ip = parts.keys.pseudonym(tenant, "ip", &network);
     Who {
-        account,
-        claimed: None,
         device: visit.device.map(|device| device.id),
         session: visit.session.as_ref().map(|session| session.reference().id),
-        ip,
-        pair: account.map(|account| parts.keys.pseudonym_of(&[b"pair", tenant.as_bytes(), &account, &ip])),
-        place: None,
-        now_ms: visit.now_ms,
         counted_already: true,
+        ..Who::at(tenant, visit.arrival.request.client_ip, visit.now_ms, &parts.keys)
     }
+    .with_subject(account, None, &parts.keys)
 }

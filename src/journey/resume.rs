@@ -42,10 +42,11 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     let mut visit = Visit::begin(parts, live, nothing).await;
     stand::read_session(parts, &mut visit).await?;
     let Some(session) = &visit.session else { return Ok(Ruling::Answer(journeys.gone(live))) };
-    let Some(parked) = within(parts.challenges.peek(live, session, id)).await.map_err(Loss)? else {
+    let subject = visit.own_subject(parts);
+    let Some(parked) = within(parts.challenges.peek(live, session, subject.as_ref(), id)).await.map_err(Loss)? else {
         return Ok(Ruling::Answer(journeys.gone(live)));
     };
-    let arrival = match revived(live, &parked) {
+    let arrival = match revived(live, &parked).await {
         Ok(arrival) => Arc::new(arrival),
         Err(reason) => return Ok(Ruling::Answer(parts.actions.refuse(live, reason, StatusCode::BAD_REQUEST))),
     };
@@ -94,7 +95,7 @@ async fn release(
 }
 
 /// The parked request in the place of the one that resumes it.
-fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
+async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
     let body: Bytes = data_encoding::BASE64
         .decode(parked.body.as_bytes())
         .map_err(|_| Reason::ResumeGone)?
@@ -106,7 +107,7 @@ fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
     };
     let fields = match body.is_empty() {
         true => Body::Empty,
-        false => bodies::parse(&headers, &body).unwrap_or(Body::Unread),
+        false => bodies::parse(&headers, &body).await?,
     };
     let told = headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.to_str().ok()?.into())));
     let request = Request {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
-use stepward_core::{event::matcher::Candidate, facts::Facts, policy::Policy, request::Request};
+use stepward_core::{event::matcher::Candidate, facts::Facts, policy::Policy};
 
 use crate::{
     arrival::{Arrival, Parked},
@@ -11,7 +11,6 @@ use crate::{
     registry::Release,
     reply::Reply,
     settings::Unmatched,
-    signals::Who,
 };
 
 /// Whether a request may be an event.
@@ -71,9 +70,7 @@ pub struct Pending {
 pub struct Decided {
     pub(crate) index: usize,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) request: Request,
     pub(crate) facts: Facts,
-    pub(crate) who: Who,
     pub(crate) decision_id: Arc<str>,
 }
 

@@ -7,16 +7,15 @@ use stepward_core::{
     decision::{Decision, LockOut, Outcome, Reason, Scope},
     facts::{Facts, SlotId},
     policy::{OnStateLoss, Origin, Policy},
-    request::{self, Request},
+    request::{Request, read},
 };
 use tokio::time::Instant;
 
 use crate::{
     actions::{self, within},
     journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
-    keys::Purpose,
-    signals::{self, Asked, Who, free},
-    store::{Begin, Drawer, Id, Standing, StateError, StateStore, Stored, Touch},
+    signals::{self, Asked, Who, free, free::Free},
+    store::{Begin, Standing, StateError, StateStore, Stored, Touch},
 };
 
 /// The store did not answer; the event gets its strict action.
@@ -46,13 +45,11 @@ pub struct Ruled {
 /// When the state store is lost and the policy does not say that the event goes on without it.
 pub async fn decide(parts: &Parts, visit: &mut Visit, event: &Choice, touching: Touching) -> Result<Ruled, Loss> {
     let started = Instant::now();
-    let (facts, who, locked_until_ms) = stand(parts, visit, event, touching).await?;
+    let (facts, locked_until_ms) = stand(parts, visit, event, touching).await?;
     let mut decided = Decided {
         index: event.index,
         policy: event.policy.clone(),
-        request: event.request.clone(),
         facts,
-        who,
         decision_id: actions::fresh_decision_id(),
     };
     let decision = match locked_until_ms {
@@ -68,7 +65,7 @@ pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -
     let started = Instant::now();
     decided.facts.proofs = visit.proofs(parts);
     decided.facts.units = visit.units(parts);
-    free::learn(&known(parts, visit, &decided.policy, &decided.request), &decided.policy, &mut decided.facts);
+    learn_free(parts, visit, &decided.policy, &mut decided.facts);
     decided.decision_id = actions::fresh_decision_id();
     let decision = settle(parts, visit, decided).await;
     record::decision(parts, visit, decided, &decision, started.elapsed());
@@ -80,9 +77,9 @@ pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -
 /// # Errors
 /// When the state store is lost.
 pub async fn look(parts: &Parts, visit: &mut Visit, event: Choice) -> Result<Decided, Loss> {
-    let (facts, who, _) = stand(parts, visit, &event, Touching::Look).await?;
-    let Choice { index, policy, request, .. } = event;
-    Ok(Decided { index, policy, request, facts, who, decision_id: actions::fresh_decision_id() })
+    let (facts, _) = stand(parts, visit, &event, Touching::Look).await?;
+    let Choice { index, policy, .. } = event;
+    Ok(Decided { index, policy, facts, decision_id: actions::fresh_decision_id() })
 }
 
 /// The strictest of several decisions, with everything they were made of; the event that decides comes first.
@@ -146,7 +143,7 @@ pub fn read_request(policy: &Policy, parameters: &[(Arc<str>, Arc<str>)], reques
             Origin::Catalogue | Origin::Remembered(_) | Origin::Response(_) => None,
         };
         if let (Some(source), Ok(at)) = (source, u16::try_from(at)) {
-            let reading = request::read(request, source, slot.kind, parameters);
+            let reading = read::read(request, source, parameters, slot.kind);
             signals::learn(facts, policy, SlotId(at), reading, "request");
         }
     }
@@ -170,19 +167,15 @@ async fn stand(
     visit: &mut Visit,
     event: &Choice,
     touching: Touching,
-) -> Result<(Facts, Who, Option<i64>), Loss> {
+) -> Result<(Facts, Option<i64>), Loss> {
     let policy = &event.policy;
     let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
     read_request(policy, &event.parameters, &event.request, &mut facts);
     let release = visit.seen.release.clone();
     let Some(plan) = release.plans.get(event.index) else { return Err(Loss(StateError::Unavailable)) };
-    let tenant = visit.arrival.route.tenant.clone();
-    let pseudonym = |kind: &'static str, fields: &[&[u8]]| {
-        let head = [kind.as_bytes(), tenant.as_bytes()];
-        parts.keys.pseudonym_of(&[&head[..], fields].concat())
-    };
-    let who = visit.who(parts, policy, &facts);
-    let asked = plan.ask(&who, &facts, policy, &pseudonym);
+    let tenant = visit.tenant();
+    let who = visit.who(parts, &tenant, policy, &facts);
+    let asked = plan.ask(&who, &facts, policy, &parts.keys);
     let standing = match read_standing(parts, visit, &who, &asked, touching).await {
         Ok(standing) => standing,
         Err(error) if goes_on_without_state(parts, policy, visit.now_ms) => {
@@ -192,24 +185,20 @@ async fn stand(
         Err(error) => return Err(Loss(error)),
     };
     // With the session read it may have turned out that the cookie's account was not to be believed.
-    let who = visit.who(parts, policy, &facts);
+    let who = visit.who(parts, &tenant, policy, &facts);
     facts.proofs = visit.proofs(parts);
     facts.units = visit.units(parts);
-    free::learn(&known(parts, visit, policy, &event.request), policy, &mut facts);
-    let open = |(account, drawer, id): (Id, Drawer, Id), sealed: &[u8]| {
-        let opened = parts.keys.open(purpose(drawer), &tenant, &[account, id].concat(), sealed).ok()?;
-        Some(opened.plain.to_vec())
-    };
-    asked.learn(plan, &standing, &who, &mut facts, policy, &open);
+    learn_free(parts, visit, policy, &mut facts);
+    asked.learn(plan, &standing, &who, &mut facts, policy, &parts.keys);
     let locked = standing.locked_until_ms.iter().flatten().copied().filter(|until| *until > visit.now_ms).max();
-    Ok((facts, who, locked))
+    Ok((facts, locked))
 }
 
 /// One call to the store: session, counters, entries, lock-outs.
 async fn read_standing(
     parts: &Parts,
     visit: &mut Visit,
-    who: &Who,
+    who: &Who<'_>,
     asked: &Asked,
     touching: Touching,
 ) -> Stored<Standing> {
@@ -241,31 +230,21 @@ fn goes_on_without_state(parts: &Parts, policy: &Policy, now_ms: i64) -> bool {
     }
 }
 
-/// What the entries of a drawer are sealed for.
-pub fn purpose(drawer: Drawer) -> Purpose {
-    match drawer {
-        Drawer::Authenticators => Purpose::Authenticator,
-        Drawer::Contacts => Purpose::Contact,
-        Drawer::Devices => Purpose::Device,
-        Drawer::Remembered => Purpose::Remembered,
-        Drawer::Traces => Purpose::Trace,
-    }
-}
-
 /// What is known without asking anybody.
-pub fn known<'a>(parts: &Parts, visit: &'a Visit, policy: &Policy, request: &'a Request) -> free::Known<'a> {
-    let record = visit.session.as_ref().map(|session| &session.record);
-    let is_done = |event: &Arc<str>| record.is_some_and(|record| record.has_succeeded(event));
-    free::Known {
-        now_ms: visit.now_ms,
-        request,
-        client: visit.arrival.client,
+pub fn learn_free(parts: &Parts, visit: &Visit, policy: &Policy, facts: &mut Facts) {
+    let tenant = visit.tenant();
+    let who = visit.who(parts, &tenant, policy, facts);
+    let proofs = visit.proofs(parts);
+    let free = Free {
+        arrival: &visit.arrival,
+        who: &who,
         identified: &visit.identified,
-        subject: visit.subject(parts),
-        record,
-        proofs: visit.proofs(parts),
-        is_out_of_order: !policy.after.iter().all(is_done),
-    }
+        kind: visit.subject(parts).map(|subject| subject.kind),
+        session: visit.session.as_ref().map(|session| &session.record),
+        proofs: &proofs,
+        keys: &parts.keys,
+    };
+    free::learn_all(facts, policy, &free);
 }
 
 fn locked_out(for_ms: i64) -> Decision {

@@ -17,7 +17,7 @@ use crate::{
         cookies::{self, Device},
         record::{Subject, VerifiedBy},
     },
-    signals::{self, Who},
+    signals::Who,
     store::{Id, Session, SessionRef},
     subject::{self, Identified},
 };
@@ -110,6 +110,12 @@ impl Visit {
         session.record.subject.clone().filter(|_| is_bound || self.is_withheld)
     }
 
+    /// The subject on our own pages and for what is parked: also the session's while the app's cookie is withheld.
+    /// Nothing but proofs for that very subject follows from it.
+    pub fn own_subject(&self, parts: &Parts) -> Option<Subject> {
+        self.subject(parts).or_else(|| self.session.as_ref()?.record.subject.clone())
+    }
+
     /// The proofs that count for this subject now.
     pub fn proofs(&self, parts: &Parts) -> Vec<Proof> {
         let account = self.subject(parts).map(|subject| subject.account);
@@ -131,28 +137,25 @@ impl Visit {
     /// At an event that names its subject, the named account is counted: whoever is signed in and guesses at another's
     /// password raises the other's counters. Before the session is read, its cookie's own word for the account is
     /// taken: a pseudonym that cannot be guessed, and that nothing but counting follows from.
-    pub fn who(&self, parts: &Parts, policy: &Policy, facts: &Facts) -> Who {
-        let tenant = &*self.arrival.route.tenant;
+    pub fn who<'t>(&self, parts: &Parts, tenant: &'t str, policy: &Policy, facts: &Facts) -> Who<'t> {
         let claimed = claimed_subject(policy, facts).map(|name| parts.keys.account(tenant, &name));
         let by_ticket = || self.unread_session(parts).filter(|it| it.home != it.id).map(|it| it.home);
         let verified = self.subject(parts).map(|subject| subject.account).or_else(by_ticket);
         let account = verified.filter(|account| claimed.is_none_or(|claimed| claimed == *account));
-        let network = signals::network_of(self.arrival.request.client_ip).to_string();
-        let ip = parts.keys.pseudonym(tenant, "ip", &network);
-        let pair = account.or(claimed).map(|account| {
-            parts.keys.pseudonym_of(&[b"pair", tenant.as_bytes(), &account, &ip])
-        });
+        let ip = self.arrival.request.client_ip;
         Who {
-            account,
-            claimed,
             device: self.device.map(|device| device.id),
             session: self.session.as_ref().map(|session| session.reference().id),
-            ip,
-            pair,
-            place: parts.signals.place(self.arrival.request.client_ip),
-            now_ms: self.now_ms,
+            place: parts.signals.place(ip),
             counted_already: self.resuming.is_some() || self.is_withheld,
+            ..Who::at(tenant, ip, self.now_ms, &parts.keys)
         }
+        .with_subject(account, claimed, &parts.keys)
+    }
+
+    /// The tenant, shared.
+    pub fn tenant(&self) -> Arc<str> {
+        self.arrival.route.tenant.clone()
     }
 }
 

@@ -4,8 +4,6 @@
 //! It never asks anyone. What is not there is unknown, and a free attribute that nothing here provides is
 //! `NotProvided`, so that no decision waits for it.
 
-use std::{collections::BTreeSet, sync::Arc};
-
 use data_encoding::HEXLOWER;
 use stepward_core::{
     attribute::Cost,
@@ -19,7 +17,8 @@ use crate::{
     arrival::Arrival,
     keys::Keys,
     signals::{Who, learn},
-    subject::{Identified, SubjectKind},
+    sessions::record::{Record, SubjectKind},
+    subject::Identified,
 };
 
 /// Milliseconds of a day.
@@ -36,22 +35,11 @@ pub struct Free<'a> {
     /// What kind the verified subject is, from a token or from the session.
     pub kind: Option<SubjectKind>,
     /// The session it comes with; `None` where it brings none.
-    pub session: Option<Session<'a>>,
+    pub session: Option<&'a Record>,
     /// Proofs of this session and subject.
     pub proofs: &'a [Proof],
     /// Pseudonyms.
     pub keys: &'a Keys,
-}
-
-/// What free attributes know of a session.
-#[derive(Clone, Copy, Debug)]
-pub struct Session<'a> {
-    /// When it began, in milliseconds since the Unix epoch.
-    pub begun_ms: i64,
-    /// Whether this request began it.
-    pub is_new: bool,
-    /// Events that have succeeded in it.
-    pub succeeded: &'a BTreeSet<Arc<str>>,
 }
 
 /// Fills every free attribute of the policy but facts and what the store answers (`device.is_known`, remembered values).
@@ -142,8 +130,8 @@ impl Free<'_> {
     fn session(&self, name: &str) -> Option<Option<Value>> {
         let latest = self.proofs.iter().map(|proof| proof.at_ms).max();
         Some(match name {
-            "age" => self.session.map(|session| Value::Duration(self.since(session.begun_ms))),
-            "is_new" => Some(Value::Bool(self.session.is_none_or(|session| session.is_new))),
+            "age" => self.session.map(|session| Value::Duration(self.since(session.started_ms))),
+            "is_new" => Some(Value::Bool(self.session.is_none())),
             "assurance" => Some(Value::Int(self.assurance())),
             "proof_age" => latest.map(|at| Value::Duration(self.since(at))),
             _ => return None,
@@ -163,7 +151,7 @@ impl Free<'_> {
     }
 
     fn out_of_order(&self, policy: &Policy) -> bool {
-        policy.after.iter().any(|event| !self.session.is_some_and(|session| session.succeeded.contains(event)))
+        policy.after.iter().any(|event| !self.session.is_some_and(|session| session.has_succeeded(event)))
     }
 
     fn time(&self, name: &str) -> Option<Value> {

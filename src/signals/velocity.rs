@@ -76,6 +76,22 @@ fn digest(counter: &Counter, event: &str, shape: Shape) -> u64 {
     digest.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
+/// The counter of a `throttle` or `max_rate` at an event: every request counts, let through or not.
+pub fn pace(event: &str, window: Duration, count: u32) -> Meter {
+    let shape = match u16::try_from(count) {
+        Ok(count) if u64::from(count) <= EXACT_LIMIT_MAX => Shape::Exact { keep: count + 1 },
+        Ok(_) | Err(_) => Shape::Buckets,
+    };
+    let mut hash = Sha256::new();
+    for part in ["pace".as_bytes(), event.as_bytes(), &window.as_millis().to_le_bytes(), &count.to_le_bytes()] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    let name = digest.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first));
+    Meter { name, window, shape }
+}
+
 /// One counter among a policy's slots.
 #[derive(Clone, Debug)]
 pub struct Read {

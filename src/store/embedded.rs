@@ -17,6 +17,8 @@ mod challenges;
 mod claims;
 pub mod disk;
 mod drawers;
+#[cfg(test)]
+mod faults;
 mod gauge;
 mod journal;
 mod keeper;

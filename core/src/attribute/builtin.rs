@@ -41,6 +41,11 @@ pub(super) fn attributes() -> Vec<Attribute> {
     all
 }
 
+/// Whether the gateway sees it for itself; counters are another matter.
+pub(super) fn is_own(name: &str) -> bool {
+    SEEN.contains(&name) || OWN.iter().any(|it| it.0 == name) || ENUMERATIONS.iter().any(|it| it.0 == name)
+}
+
 fn signal(entry: &Entry) -> Option<Attribute> {
     let (kind, one_of, range) = type_of(&entry.kind)?;
     let name = match entry.name.strip_prefix("event.") {
@@ -55,7 +60,17 @@ fn signal(entry: &Entry) -> Option<Attribute> {
     } else {
         Cost::Cheap
     };
-    Some(Attribute { name: name.into(), kind, meaning: entry.meaning.as_str().into(), cost, one_of, range })
+    let meaning = match entry.meaning.as_str() {
+        "" => in_words(&name).into(),
+        said => said.into(),
+    };
+    Some(Attribute { name: name.into(), kind, meaning, cost, one_of, range })
+}
+
+/// What a name says by itself, for those whose meaning the vocabulary leaves to it.
+fn in_words(name: &str) -> String {
+    let (group, rest) = name.split_once('.').unwrap_or(("", name));
+    format!("{group}: {}", rest.replace('_', " "))
 }
 
 /// The type that the vocabulary's word stands for; a map is reached through `raw` only.

@@ -12,7 +12,7 @@ use crate::{
     decision::{Came, Challenge, Decision, Forward, Obligations, Outcome, Reason, Scope, Trace, Verb},
     expr::SlotSet,
     facts::Facts,
-    policy::{Arm, Gate, Mode, Policy, Rule, Split, Step, StepKind, Then},
+    policy::{Arm, Gate, Mode, Policy, Rule, Slot, Split, Step, StepKind, Then},
     session::Method,
     split,
 };
@@ -268,21 +268,32 @@ impl<'a> Walk<'a> {
         Ok(Decision { outcome, reason, ..decision })
     }
 
-    /// What of `needed` to ask for now: what costs nothing may settle it, so what is paid for waits.
+    /// What of `needed` to ask for now. What the gateway knows by itself may settle it, so nobody outside is asked yet;
+    /// what costs nothing may settle it, so what is paid for waits.
     fn cheap_first(&self, needed: SlotSet) -> SlotSet {
+        let own = self.among(needed, Slot::is_own);
+        if !own.is_empty() {
+            return own;
+        }
         let unpaid = self.unpaid(needed);
         if unpaid.is_empty() { needed } else { unpaid }
     }
 
     fn unpaid(&self, slots: SlotSet) -> SlotSet {
-        let mut unpaid = SlotSet::default();
-        for slot in slots.iter() {
-            match self.policy.slots.get(usize::from(slot.0)).map(|it| it.cost) {
-                Some(Cost::Free | Cost::Cheap) => unpaid.insert(slot),
-                Some(Cost::Paid) | None => {}
+        self.among(slots, |slot| match slot.cost {
+            Cost::Free | Cost::Cheap => true,
+            Cost::Paid => false,
+        })
+    }
+
+    fn among(&self, slots: SlotSet, wanted: impl Fn(&Slot) -> bool) -> SlotSet {
+        let mut among = SlotSet::default();
+        for at in slots.iter() {
+            if self.policy.slots.get(usize::from(at.0)).is_some_and(&wanted) {
+                among.insert(at);
             }
         }
-        unpaid
+        among
     }
 
     fn note(&mut self, step: &Step, label: Option<&Arc<str>>, came: Came) {

@@ -13,6 +13,8 @@ use crate::event::{
     trie::{self, Trie},
 };
 
+pub mod shadowing;
+
 /// What the matcher knows of one event; its place in the list is its index.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
@@ -64,6 +66,7 @@ struct Entry {
     policy: u32,
     cover: u32,
     method: Option<Arc<str>>,
+    host: Host,
     path: Vec<Segment>,
     /// Whether nothing can make it pass to the next candidate.
     certain: bool,
@@ -101,6 +104,7 @@ impl Matcher {
             policy: policy as u32,
             cover: at as u32,
             method: cover.method.clone(),
+            host: cover.host.clone(),
             path: cover.path.clone(),
             certain: standing == Standing::Decides && cover.matches.is_none(),
             shadow: standing == Standing::Shadow,
@@ -135,6 +139,16 @@ impl Matcher {
         }
         let agreed = named.iter().enumerate().all(|(at, one)| named[..at].iter().all(|it| self.agree(one, it)));
         if agreed { Ok(self.merged(&named, &forms)) } else { Err(Ambiguous) }
+    }
+
+    /// Whether any event covers this path under any method. Where one does, the body of a form must be read, because
+    /// its field `_method` may name that method.
+    pub fn covers_path(&self, host: &str, path: &str) -> bool {
+        if readings::is_plain(path) {
+            return !self.trie.find(host, readings::plain(path)).is_empty();
+        }
+        let forms = readings::forms(path).unwrap_or_default();
+        forms.iter().any(|form| !self.trie.find(host, form.iter().map(|it| &**it)).is_empty())
     }
 
     fn hit(&self, rank: u32, method: &str, form: &Form<'_>, at: u32) -> Option<Hit> {

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        let (method, host, path) = parse(text).unwrap_or_else(|it| panic!("{text}: {it:?}"));
+        let (method, host, path) = parse(text).expect(text);
         let host = match host {
             Host::Any => String::new(),
             Host::Under(name) => format!("*.{name}"),
@@ -253,7 +253,7 @@ mod tests {
             ("GET /%00", "%00", "control"),
             ("GET /a/%2e%2e/b", "%2e%2e", "a step"),
         ] {
-            let wrong = parse(text).err().unwrap_or_else(|| panic!("{text} was accepted"));
+            let wrong = parse(text).expect_err(text);
             assert!(wrong.message.contains(message), "{text}: {}", wrong.message);
             let place = &text[wrong.offset..wrong.offset + wrong.len];
             assert_eq!(place, at, "{text}: {}", wrong.message);

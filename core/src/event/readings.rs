@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     fn shown(path: &str) -> Vec<String> {
-        forms(path).unwrap_or_else(|| panic!("{path} has no reading")).iter().map(|it| it.join("|")).collect()
+        forms(path).expect(path).iter().map(|it| it.join("|")).collect()
     }
 
     #[test]

@@ -92,6 +92,42 @@ impl Trie {
         }
     }
 
+    /// The patterns, in no order, that cover every request that this one covers; itself among them. Those whose text
+    /// differs only in case are among them too.
+    pub fn covering(&self, host: &Host, path: &[Segment]) -> Vec<u32> {
+        let mut found = Vec::new();
+        self.walk_pattern(ANY_HOST, path, &mut found);
+        if let Host::Exactly(name) = host
+            && let Some(root) = self.child(EXACT_HOSTS, name)
+        {
+            self.walk_pattern(root, path, &mut found);
+        }
+        for root in wider_names(host).filter_map(|name| self.child(HOSTS_UNDER, name)) {
+            self.walk_pattern(root, path, &mut found);
+        }
+        found
+    }
+
+    fn walk_pattern(&self, at: u32, path: &[Segment], found: &mut Vec<u32>) {
+        let Some(node) = self.nodes.get(at as usize) else { return };
+        found.extend(&node.rest);
+        let Some((segment, path)) = path.split_first() else {
+            found.extend(&node.here);
+            return;
+        };
+        if let Segment::Literal(text) = segment
+            && let Some(child) = self.child(at, text)
+        {
+            self.walk_pattern(child, path, found);
+        }
+        for (_, child) in node.affixed.iter().filter(|(own, _)| fits_all_of(own, segment)) {
+            self.walk_pattern(*child, path, found);
+        }
+        if let Some(child) = node.any.filter(|_| *segment != Segment::Rest) {
+            self.walk_pattern(child, path, found);
+        }
+    }
+
     fn child(&self, parent: u32, text: &str) -> Option<u32> {
         if text.is_ascii() { self.names.find(parent, text) } else { self.names.find(parent, &folded(text)) }
     }
@@ -139,6 +175,31 @@ pub fn fits(segment: &Segment, text: &str, equal: fn(&str, &str) -> bool) -> boo
 pub fn between<'t>(text: &'t str, prefix: &str, suffix: &str) -> Option<&'t str> {
     let end = text.len().checked_sub(suffix.len())?;
     text.get(prefix.len()..end).filter(|it| !it.is_empty())
+}
+
+/// Whether every text that fits `other` fits `own`.
+fn fits_all_of(own: &Segment, other: &Segment) -> bool {
+    match (own, other) {
+        (Segment::Parameter(_) | Segment::One, Segment::Rest) | (Segment::Literal(_), _) => false,
+        (Segment::Parameter(_) | Segment::One | Segment::Rest, _) => true,
+        (Segment::Affixed { prefix, suffix, .. }, Segment::Affixed { prefix: its, suffix: end, .. }) => {
+            its.starts_with(&**prefix) && end.ends_with(&**suffix)
+        }
+        (Segment::Affixed { prefix, suffix, .. }, Segment::Literal(text)) => {
+            text.len() > prefix.len() + suffix.len() && text.starts_with(&**prefix) && text.ends_with(&**suffix)
+        }
+        (Segment::Affixed { .. }, Segment::Parameter(_) | Segment::One | Segment::Rest) => false,
+    }
+}
+
+/// The names under which hosts that are wider than this one stand: itself, and every suffix.
+fn wider_names(host: &Host) -> impl Iterator<Item = &str> {
+    let name = match host {
+        Host::Any => "",
+        Host::Under(name) | Host::Exactly(name) => name,
+    };
+    let own = matches!(host, Host::Under(_)).then_some(name);
+    own.into_iter().chain(name.match_indices('.').filter_map(|(at, _)| name.get(at + 1..)))
 }
 
 struct Builder {

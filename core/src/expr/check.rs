@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use cel::common::ast::{CallExpr, Expr, IdedExpr, ListExpr, LiteralValue};
-
 use crate::{
     diagnostic::{self, Severity},
     expr::{
         Fault, Named, Names, SlotSet, emit,
-        parse::{self, Parsed},
         print,
+        syntax::{self, Ast, Call, Expr, Literal},
         tree::{Node, Op, Relation, Sign},
     },
     facts::{Facts, SlotId},
@@ -23,17 +21,18 @@ mod call;
 const LIST_MAX: usize = 256;
 
 /// Types a condition; `None` with at least one fault, or a node of type bool.
-pub(crate) fn check(parsed: &Parsed, names: &mut dyn Names) -> (Option<Node>, Vec<Fault>) {
-    let mut checker = Checker { parsed, names, item: None, slots: Vec::new(), faults: Vec::new() };
-    let node = checker.truth(&parsed.root);
+pub(crate) fn check(root: &Ast, names: &mut dyn Names) -> (Option<Node>, Vec<Fault>) {
+    let mut checker = Checker { names, item: None, hint: None, slots: Vec::new(), faults: Vec::new() };
+    let node = checker.truth(root);
     (node.filter(|_| checker.faults.iter().all(|fault| fault.severity != Severity::Error)), checker.faults)
 }
 
 struct Checker<'a> {
-    parsed: &'a Parsed,
     names: &'a mut dyn Names,
     /// The variable of the enclosing `exists` or `all`.
     item: Option<(String, Type)>,
+    /// The type of what the next name is compared with; settles the type of `raw` values.
+    hint: Option<Type>,
     /// What is known of the slots met so far.
     slots: Vec<Met>,
     faults: Vec<Fault>,
@@ -54,18 +53,18 @@ impl Checker<'_> {
         None
     }
 
-    fn error<T>(&mut self, code: &'static str, at: &IdedExpr, message: impl Into<String>) -> Option<T> {
-        let span = self.parsed.span(at);
+    fn error<T>(&mut self, code: &'static str, at: &Ast, message: impl Into<String>) -> Option<T> {
+        let span = at.span.clone();
         self.fault(Fault::error(code, span, message))
     }
 
-    fn error_with_help<T>(&mut self, code: &'static str, at: &IdedExpr, message: String, help: String) -> Option<T> {
-        let span = self.parsed.span(at);
+    fn error_with_help<T>(&mut self, code: &'static str, at: &Ast, message: String, help: String) -> Option<T> {
+        let span = at.span.clone();
         self.fault(Fault::error(code, span, message).help(help))
     }
 
     /// A sub-expression that has to come to true or false.
-    fn truth(&mut self, of: &IdedExpr) -> Option<Node> {
+    fn truth(&mut self, of: &Ast) -> Option<Node> {
         let node = self.node(of)?;
         match node.kind {
             Type::Bool => Some(Node { text: print::print(of).into(), ..node }),
@@ -81,7 +80,7 @@ impl Checker<'_> {
     }
 
     /// Any sub-expression.
-    fn node(&mut self, of: &IdedExpr) -> Option<Node> {
+    fn node(&mut self, of: &Ast) -> Option<Node> {
         match &of.expr {
             Expr::Literal(literal) => self.literal(of, literal),
             Expr::Ident(name) if self.item.as_ref().is_some_and(|(item, _)| item == name) => {
@@ -89,40 +88,33 @@ impl Checker<'_> {
                 Some(Node { op: Op::Item, kind, text: Arc::default() })
             }
             Expr::Ident(name) if name == "now" => Some(Node { op: Op::Now, kind: Type::Time, text: Arc::default() }),
-            Expr::Ident(_) | Expr::Select(_) => self.name(of),
-            Expr::List(list) => self.list(of, list),
+            Expr::Ident(_) | Expr::Select(..) => self.name(of),
+            Expr::List(elements) => self.list(of, elements),
             Expr::Call(call) => self.call(of, call).and_then(|node| self.folded(of, node)),
-            Expr::Unspecified | Expr::Comprehension(_) | Expr::Map(_) | Expr::Struct(_) => {
-                self.error("condition.syntax", of, "maps and structures are not part of the language")
-            }
         }
     }
 
-    fn literal(&mut self, of: &IdedExpr, literal: &LiteralValue) -> Option<Node> {
+    fn literal(&mut self, of: &Ast, literal: &Literal) -> Option<Node> {
         let value = match literal {
-            LiteralValue::Boolean(it) => Value::Bool(*it.inner()),
-            LiteralValue::Int(it) => Value::Int(*it.inner()),
-            LiteralValue::Double(it) if it.inner().is_finite() => Value::Number(*it.inner()),
-            LiteralValue::String(it) => Value::text(it.inner()),
-            LiteralValue::UInt(_) => return self.error("type.mismatch", of, "write the number without the `u`"),
-            LiteralValue::Null => {
+            Literal::Bool(it) => Value::Bool(*it),
+            Literal::Int(it) => Value::Int(*it),
+            Literal::Number(it) => Value::Number(*it),
+            Literal::Text(it) => Value::text(it.as_str()),
+            Literal::Null => {
                 let help = "`has(attribute)` tells whether there is a value".to_owned();
                 return self.error_with_help("type.mismatch", of, "there is no `null`".into(), help);
-            }
-            LiteralValue::Bytes(_) | LiteralValue::Double(_) => {
-                return self.error("type.mismatch", of, "this kind of literal is not part of the language");
             }
         };
         Some(Node::constant(value))
     }
 
-    fn list(&mut self, of: &IdedExpr, list: &ListExpr) -> Option<Node> {
-        if list.elements.len() > LIST_MAX {
+    fn list(&mut self, of: &Ast, list: &[Ast]) -> Option<Node> {
+        if list.len() > LIST_MAX {
             return self.error("list.too_long", of, format!("a list of more than {LIST_MAX} elements"));
         }
-        let elements: Vec<Option<Node>> = list.elements.iter().map(|element| self.node(element)).collect();
+        let elements: Vec<Option<Node>> = list.iter().map(|element| self.node(element)).collect();
         let mut values: Vec<Value> = Vec::with_capacity(elements.len());
-        for (node, at) in elements.into_iter().zip(&list.elements) {
+        for (node, at) in elements.into_iter().zip(list) {
             let node = node?;
             let Some(value) = node.as_constant() else {
                 return self.error("list.not_constant", at, "a list holds constants and settings only");
@@ -139,15 +131,15 @@ impl Checker<'_> {
     }
 
     /// A dotted name: an attribute or a setting.
-    fn name(&mut self, of: &IdedExpr) -> Option<Node> {
-        let Some(path) = parse::path(of) else {
+    fn name(&mut self, of: &Ast) -> Option<Node> {
+        let Some(path) = syntax::path(of) else {
             return self.error("condition.syntax", of, "only names have members, as in `ip.country`");
         };
-        match self.names.resolve(&path) {
+        match self.names.resolve(&path, self.hint) {
             Ok(Named::Constant(value)) => Some(Node::constant(value)),
             Ok(Named::Slot { slot, kind, one_of, range, caution }) => {
                 if let Some(caution) = caution {
-                    let fault = Fault::error(caution.code, self.parsed.span(of), caution.message);
+                    let fault = Fault::error(caution.code, of.span.clone(), caution.message);
                     self.faults.push(Fault { severity: Severity::Warning, help: caution.help, ..fault });
                 }
                 if !self.slots.iter().any(|met| met.slot == slot) {
@@ -156,7 +148,7 @@ impl Checker<'_> {
                 Some(Node { op: Op::Slot(slot), kind, text: Arc::default() })
             }
             Err(unresolved) => {
-                let span = self.parsed.span(of);
+                let span = of.span.clone();
                 let fault = Fault::error(unresolved.code, span, unresolved.message);
                 self.fault(Fault { help: unresolved.help, ..fault })
             }
@@ -164,7 +156,7 @@ impl Checker<'_> {
     }
 
     /// The slot that an argument of `has` names.
-    fn slot(&mut self, of: &IdedExpr) -> Option<SlotId> {
+    fn slot(&mut self, of: &Ast) -> Option<SlotId> {
         match self.node(of)?.op {
             Op::Slot(slot) => Some(slot),
             _ => self.error("type.mismatch", of, "`has` takes the name of an attribute"),
@@ -176,7 +168,7 @@ impl Checker<'_> {
     }
 
     /// The node, or the constant it always comes to.
-    fn folded(&mut self, of: &IdedExpr, node: Node) -> Option<Node> {
+    fn folded(&mut self, of: &Ast, node: Node) -> Option<Node> {
         let children = node.children();
         let constant = !children.is_empty() && children.iter().all(|child| child.as_constant().is_some());
         if !constant {
@@ -192,7 +184,7 @@ impl Checker<'_> {
     }
 
     /// Text that can never occur where an attribute has only a few values.
-    fn check_one_of(&mut self, node: &Node, value: &Value, at: &IdedExpr) -> Option<()> {
+    fn check_one_of(&mut self, node: &Node, value: &Value, at: &Ast) -> Option<()> {
         let (Op::Slot(slot), Value::Text(text)) = (&node.op, value) else { return Some(()) };
         let Some(met) = self.met(*slot) else { return Some(()) };
         if met.one_of.is_empty() || met.one_of.contains(text) {
@@ -200,13 +192,13 @@ impl Checker<'_> {
         }
         let message = format!("`{}` is never {text:?}; it is one of {}", met.name, met.one_of.join(", "));
         let help = diagnostic::nearest(text, met.one_of.iter().map(|it| &**it)).map(|it| format!("did you mean {it:?}?"));
-        let span = self.parsed.span(at);
+        let span = at.span.clone();
         let fault = Fault::error("comparison.impossible", span, message);
         self.fault(Fault { help, ..fault })
     }
 
     /// A comparison that a bounded attribute settles whatever its value.
-    fn check_range(&mut self, node: &Node, relation: Relation, value: &Value, at: &IdedExpr) -> Option<()> {
+    fn check_range(&mut self, node: &Node, relation: Relation, value: &Value, at: &Ast) -> Option<()> {
         let (Op::Slot(slot), Some(bound)) = (&node.op, number(value)) else { return Some(()) };
         let Some((met, (low, high))) = self.met(*slot).and_then(|met| Some((met, met.range?))) else { return Some(()) };
         let outcome = |end: f64| end.partial_cmp(&bound).map(|order| relation.holds(order));
@@ -222,13 +214,28 @@ impl Checker<'_> {
         self.error("comparison.impossible", at, message)
     }
 
-    fn both(&mut self, call: &CallExpr) -> Option<[Node; 2]> {
+    fn both(&mut self, call: &Call) -> Option<[Node; 2]> {
         let [left, right] = call.args.as_slice() else { return None };
-        let (left, right) = (self.node(left), self.node(right));
+        let (left, right) = if is_raw(left) {
+            let right = self.node(right);
+            (self.hinted(left, right.as_ref()), right)
+        } else {
+            let left = self.node(left);
+            let right = self.hinted(right, left.as_ref());
+            (left, right)
+        };
         Some([left?, right?])
     }
 
-    fn compare(&mut self, of: &IdedExpr, relation: Relation, call: &CallExpr) -> Option<Node> {
+    /// A sub-expression that is compared with another.
+    fn hinted(&mut self, of: &Ast, with: Option<&Node>) -> Option<Node> {
+        self.hint = with.map(|node| node.kind).filter(|_| is_raw(of));
+        let node = self.node(of);
+        self.hint = None;
+        node
+    }
+
+    fn compare(&mut self, of: &Ast, relation: Relation, call: &Call) -> Option<Node> {
         let [mut left, mut right] = self.both(call)?;
         let [left_at, right_at] = call.args.as_slice() else { return None };
         adapt(&mut left, right.kind);
@@ -236,7 +243,7 @@ impl Checker<'_> {
         if !comparable(left.kind, right.kind) || left.kind == Type::List {
             let message = format!("{} cannot be compared with {}", left.kind, right.kind);
             let help = advice(left.kind, right.kind);
-            let fault = Fault::error("type.mismatch", self.parsed.span(of), message);
+            let fault = Fault::error("type.mismatch", of.span.clone(), message);
             return self.fault(Fault { help, ..fault });
         }
         if !relation.is_equality() && matches!(left.kind, Type::Bool | Type::Ip) {
@@ -253,7 +260,7 @@ impl Checker<'_> {
         Some(truth(Op::Compare(relation, Box::new([left, right]))))
     }
 
-    fn arithmetic(&mut self, of: &IdedExpr, sign: Sign, call: &CallExpr) -> Option<Node> {
+    fn arithmetic(&mut self, of: &Ast, sign: Sign, call: &Call) -> Option<Node> {
         let [left, right] = self.both(call)?;
         let kind = match (left.kind, sign, right.kind) {
             (Type::Int, _, Type::Int) => Type::Int,
@@ -272,6 +279,11 @@ impl Checker<'_> {
         };
         Some(Node { op: Op::Arithmetic(sign, Box::new([left, right])), kind, text: Arc::default() })
     }
+}
+
+/// Whether it is the name of a vendor's own value, whose type nobody declared.
+fn is_raw(of: &Ast) -> bool {
+    syntax::path(of).is_some_and(|path| path.first() == Some(&"raw"))
 }
 
 fn truth(op: Op) -> Node {

@@ -1,136 +1,412 @@
-//! CEL text to its syntax tree, by the `cel` crate, within limits. Positions are byte offsets into the text.
+//! CEL text to its syntax tree, within limits. Descends by precedence; neither it nor what walks its tree goes deeper
+//! than [`DEPTH_MAX`], so that no policy can exhaust a thread's stack.
 
 use std::ops::Range;
 
-use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators as op};
-
-use crate::expr::Fault;
+use crate::expr::{
+    Fault,
+    lex::{self, Kind, Token},
+    syntax::{Ast, Call, Expr, Infix, Literal, Name},
+    tree::{Relation, Sign},
+};
 
 /// Longest condition, in bytes.
 const TEXT_BYTES_MAX: usize = 4096;
 
-/// Deepest nesting.
+/// Deepest nesting of brackets, and deepest tree.
 const DEPTH_MAX: u16 = 32;
 
-/// A parsed condition and where its parts are.
-pub(crate) struct Parsed {
-    pub(crate) root: IdedExpr,
-    info: SourceInfo,
-}
+/// Words that CEL keeps for other languages.
+const RESERVED: [&str; 17] = [
+    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace",
+    "return", "var", "void", "while",
+];
 
 /// Parses a condition.
-pub(crate) fn parse(text: &str) -> Result<Parsed, Vec<Fault>> {
+pub(crate) fn parse(text: &str) -> Result<Ast, Fault> {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("a condition of {} bytes; at most {TEXT_BYTES_MAX} are read", text.len());
-        return Err(vec![Fault::error("condition.too_long", 0..text.len(), message).help("split it into several rules")]);
+        return Err(Fault::error("condition.too_long", 0..0, message).help("split it into several rules"));
     }
     if text.trim().is_empty() {
-        return Err(vec![Fault::error("condition.empty", 0..text.len(), "an empty condition")]);
+        return Err(Fault::error("condition.empty", 0..text.len(), "an empty condition"));
     }
-    // No macros: `has` and `exists` stay plain calls, which `check` reads.
-    let parser = cel::Env::default().parser().max_recursion_depth(DEPTH_MAX);
-    match parser.parse_with_source_info(text) {
-        Ok((root, info)) => Ok(Parsed { root, info }),
-        Err(errors) => Err(errors.errors.iter().take(1).map(|error| syntax(text, error.pos, &error.msg)).collect()),
-    }
-}
-
-/// The parser's complaint in our words: its own lists every token it would have liked.
-fn syntax(text: &str, (line, column): (isize, isize), message: &str) -> Fault {
-    let at = byte_at(text, line, column);
-    let found = text.get(at..).and_then(|rest| rest.split_whitespace().next()).unwrap_or("");
-    if message.contains("recursion") || message.contains("depth") {
-        return Fault::error("condition.too_deep", at..at, format!("nested more than {DEPTH_MAX} deep"));
-    }
-    let single = ["=", "&", "|"].iter().find(|sign| text.get(at..).is_some_and(|rest| rest.starts_with(**sign)));
-    let fault = match found {
-        "" => Fault::error("condition.syntax", text.len()..text.len(), "the condition ends too early"),
-        _ => Fault::error("condition.syntax", at..at + found.len(), format!("`{found}` cannot stand here")),
-    };
-    let words = [(" and ", "&&"), (" or ", "||"), ("not ", "!")];
-    match (single, words.iter().find(|(word, _)| text.contains(word))) {
-        (Some(sign), _) => fault.help(format!("did you mean `{sign}{sign}`?")),
-        (None, Some((word, sign))) => fault.help(format!("write `{sign}` for `{}`", word.trim())),
-        (None, None) => fault,
+    let mut parser = Parser { tokens: lex::tokens(text)?, next: 0, depth: 0 };
+    let root = parser.expression()?;
+    match parser.peek().kind {
+        Kind::End => Ok(root),
+        _ => Err(parser.unexpected()),
     }
 }
 
-fn byte_at(text: &str, line: isize, column: isize) -> usize {
-    let line = usize::try_from(line - 1).unwrap_or(0);
-    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
-    let rest = text.get(start..).unwrap_or("");
-    let column = usize::try_from(column - 1).unwrap_or(0);
-    start + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at)
+struct Parser {
+    tokens: Vec<Token>,
+    next: usize,
+    depth: u16,
 }
 
-impl Parsed {
-    /// Where the sub-expression begins and, as far as the parser remembers, ends.
-    pub(crate) fn span(&self, of: &IdedExpr) -> Range<usize> {
-        let mut found = self.own(of);
-        let mut pending = children(of);
-        while let Some(node) = pending.pop() {
-            let own = self.own(node);
-            found = found.start.min(own.start)..found.end.max(own.end);
-            pending.extend(children(node));
-        }
+impl Parser {
+    fn peek(&self) -> Token {
+        self.tokens.get(self.next).or(self.tokens.last()).cloned().unwrap_or(Token { kind: Kind::End, span: 0..0 })
+    }
+
+    fn take(&mut self) -> Token {
+        let token = self.peek();
+        self.next += 1;
+        token
+    }
+
+    /// Takes this sign if it is next.
+    fn taken(&mut self, sign: &str) -> bool {
+        let found = matches!(self.peek().kind, Kind::Sign(it) if it == sign);
+        self.next += usize::from(found);
         found
     }
 
-    /// Where the parser says the node itself stands: an operator's sign, a select's dot, a literal's text.
-    fn own(&self, of: &IdedExpr) -> Range<usize> {
-        let (start, stop) = self.info.offset_for(of.id).unwrap_or((0, 0));
-        let start = self.byte(start as usize);
-        let stop = self.byte(stop as usize + 1);
-        match &of.expr {
-            Expr::Ident(name) => start..start + name.len(),
-            Expr::Select(select) => start..start + 1 + select.field.len(),
-            _ => start..stop.max(start),
+    fn expect(&mut self, sign: &str) -> Result<Range<usize>, Fault> {
+        let span = self.peek().span;
+        if self.taken(sign) { Ok(span) } else { Err(self.unexpected()) }
+    }
+
+    /// The next token cannot stand where it does.
+    fn unexpected(&self) -> Fault {
+        let Token { kind, span } = self.peek();
+        let fault = |message: String| Fault::error("condition.syntax", span.clone(), message);
+        match kind {
+            Kind::End => fault("the condition ends too early".to_owned()),
+            Kind::Word(word) => {
+                let fault = fault(format!("`{word}` cannot stand here"));
+                match word.as_str() {
+                    "and" | "AND" => fault.help("write `&&`"),
+                    "or" | "OR" => fault.help("write `||`"),
+                    "is" => fault.help("write `==`"),
+                    _ => fault,
+                }
+            }
+            Kind::Sign("=") => fault("`=` cannot stand here".to_owned()).help("did you mean `==`?"),
+            Kind::Sign(sign) => fault(format!("`{sign}` cannot stand here")),
+            Kind::Int(number) => fault(format!("`{number}` cannot stand here")),
+            Kind::Number(number) => fault(format!("`{number}` cannot stand here")),
+            Kind::Text(text) => fault(format!("{text:?} cannot stand here")),
         }
     }
 
-    /// The parser counts characters.
-    fn byte(&self, characters: usize) -> usize {
-        let text = &self.info.source;
-        text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at)
+    /// An expression inside brackets or at the top, one level deeper.
+    fn expression(&mut self) -> Result<Ast, Fault> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(too_deep(self.peek().span));
+        }
+        let condition = self.binary(1)?;
+        let ast = if self.taken("?") {
+            let first = self.binary(1)?;
+            self.expect(":")?;
+            let second = self.expression()?;
+            node(Name::Choose, None, vec![condition, first, second])?
+        } else {
+            condition
+        };
+        self.depth -= 1;
+        Ok(ast)
     }
 
-    /// Where a called function's name stands.
-    pub(crate) fn function(&self, call: &CallExpr, of: &IdedExpr) -> Range<usize> {
-        let span = self.span(of);
-        let paren = self.own(of).start;
-        let before = self.info.source.get(..paren).unwrap_or("");
-        let around = before.rfind(&call.func_name).or_else(|| self.info.source.find(&call.func_name));
-        around.map_or(span, |at| at..at + call.func_name.len())
+    /// Operators of at least this rank, from the left. `&&` and `||` gather all their operands in one node.
+    fn binary(&mut self, least: u8) -> Result<Ast, Fault> {
+        let mut left = self.unary()?;
+        loop {
+            let Some((name, rank)) = infix(&self.peek().kind).filter(|(_, rank)| *rank >= least) else { return Ok(left) };
+            self.next += 1;
+            let right = self.binary(rank + 1)?;
+            left = match (&mut left.expr, &name) {
+                (Expr::Call(call), Name::And | Name::Or) if call.name == name => {
+                    let span = left.span.start..right.span.end;
+                    let depth = left.depth.max(right.depth + 1);
+                    call.args.push(right);
+                    bounded(Ast { span, depth, ..left })?
+                }
+                _ => node(name, None, vec![left, right])?,
+            };
+        }
+    }
+
+    fn unary(&mut self) -> Result<Ast, Fault> {
+        let token = self.peek();
+        let Kind::Sign(sign @ ("!" | "-")) = token.kind else { return self.member() };
+        self.next += 1;
+        if sign == "-"
+            && let Kind::Int(number) = self.peek().kind
+        {
+            // The lowest whole number has no positive twin.
+            let end = self.take().span.end;
+            let value = 0i64.checked_sub_unsigned(number).ok_or_else(|| too_large(token.span.start..end))?;
+            let literal = leaf(Expr::Literal(Literal::Int(value)), token.span.start..end);
+            return self.members_of(literal);
+        }
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(too_deep(token.span));
+        }
+        let inner = self.unary()?;
+        self.depth -= 1;
+        let name = if sign == "!" { Name::Not } else { Name::Minus };
+        let ast = node(name, None, vec![inner])?;
+        Ok(Ast { span: token.span.start..ast.span.end, ..ast })
+    }
+
+    fn member(&mut self) -> Result<Ast, Fault> {
+        let primary = self.primary()?;
+        self.members_of(primary)
+    }
+
+    /// What follows a value: `.field`, `.method(…)`, `[index]`.
+    fn members_of(&mut self, mut of: Ast) -> Result<Ast, Fault> {
+        loop {
+            if self.taken(".") {
+                let field = self.take();
+                let Kind::Word(name) = field.kind else {
+                    self.next -= 1;
+                    return Err(self.unexpected());
+                };
+                let start = of.span.start;
+                if self.taken("(") {
+                    let (args, end) = self.list_until(")")?;
+                    let mut call = node(Name::Function(name), Some(of), args)?;
+                    set_place(&mut call, field.span);
+                    of = Ast { span: start..end, ..call };
+                } else {
+                    let depth = of.depth + 1;
+                    of = bounded(Ast { expr: Expr::Select(Box::new(of), name), span: start..field.span.end, depth })?;
+                }
+            } else if self.taken("[") {
+                let at = self.expression()?;
+                let end = self.expect("]")?.end;
+                let start = of.span.start;
+                let index = node(Name::Index, None, vec![of, at])?;
+                of = Ast { span: start..end, ..index };
+            } else {
+                return Ok(of);
+            }
+        }
+    }
+
+    fn primary(&mut self) -> Result<Ast, Fault> {
+        let token = self.take();
+        let literal = |literal| Ok(leaf(Expr::Literal(literal), token.span.clone()));
+        match token.kind {
+            Kind::Int(number) => {
+                let number = i64::try_from(number).map_err(|_| too_large(token.span.clone()))?;
+                literal(Literal::Int(number))
+            }
+            Kind::Number(number) => literal(Literal::Number(number)),
+            Kind::Text(text) => literal(Literal::Text(text)),
+            Kind::Word(word) => match word.as_str() {
+                "true" => literal(Literal::Bool(true)),
+                "false" => literal(Literal::Bool(false)),
+                "null" => literal(Literal::Null),
+                "in" => self.refuse(),
+                "not" | "NOT" => self.refuse().map_err(|fault: Fault| fault.help("write `!`")),
+                _ if RESERVED.contains(&word.as_str()) => self.refuse(),
+                _ => self.named(word, token.span),
+            },
+            Kind::Sign("(") => {
+                let inner = self.expression()?;
+                let end = self.expect(")")?.end;
+                Ok(Ast { span: token.span.start..end, ..inner })
+            }
+            Kind::Sign("[") => {
+                let (elements, end) = self.list_until("]")?;
+                let depth = 1 + elements.iter().map(|element| element.depth).max().unwrap_or(0);
+                bounded(Ast { expr: Expr::List(elements), span: token.span.start..end, depth })
+            }
+            Kind::Sign("{") => {
+                let message = "maps and structures are not part of the language";
+                Err(Fault::error("condition.syntax", token.span, message))
+            }
+            Kind::Sign(_) | Kind::End => self.refuse(),
+        }
+    }
+
+    /// The token that was just taken cannot stand where it does.
+    fn refuse<T>(&mut self) -> Result<T, Fault> {
+        self.next -= 1;
+        Err(self.unexpected())
+    }
+
+    /// A name, or a call of the function of that name.
+    fn named(&mut self, word: String, span: Range<usize>) -> Result<Ast, Fault> {
+        if !self.taken("(") {
+            return Ok(leaf(Expr::Ident(word), span));
+        }
+        let (args, end) = self.list_until(")")?;
+        let mut call = node(Name::Function(word), None, args)?;
+        set_place(&mut call, span.clone());
+        Ok(Ast { span: span.start..end, ..call })
+    }
+
+    /// Expressions between commas up to the closing sign, and where that ends.
+    fn list_until(&mut self, close: &str) -> Result<(Vec<Ast>, usize), Fault> {
+        let mut found = Vec::new();
+        loop {
+            let span = self.peek().span;
+            if self.taken(close) {
+                return Ok((found, span.end));
+            }
+            if !found.is_empty() {
+                self.expect(",")?;
+                // A comma may follow the last element of a list, as in CEL.
+                if close == "]" && matches!(self.peek().kind, Kind::Sign("]")) {
+                    continue;
+                }
+            }
+            found.push(self.expression()?);
+        }
     }
 }
 
-fn children(of: &IdedExpr) -> Vec<&IdedExpr> {
-    match &of.expr {
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
-        Expr::Select(select) => vec![&select.operand],
-        Expr::List(list) => list.elements.iter().collect(),
-        Expr::Unspecified | Expr::Comprehension(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Map(_) | Expr::Struct(_) => {
-            Vec::new()
-        }
+fn leaf(expr: Expr, span: Range<usize>) -> Ast {
+    Ast { expr, span, depth: 1 }
+}
+
+/// A call, from the first of its operands to the last.
+fn node(name: Name, target: Option<Ast>, args: Vec<Ast>) -> Result<Ast, Fault> {
+    let operands = || target.iter().chain(&args);
+    let start = operands().map(|operand| operand.span.start).min().unwrap_or(0);
+    let end = operands().map(|operand| operand.span.end).max().unwrap_or(0);
+    let depth = 1 + operands().map(|operand| operand.depth).max().unwrap_or(0);
+    let call = Call { name, at: start..end, target: target.map(Box::new), args };
+    bounded(Ast { expr: Expr::Call(call), span: start..end, depth })
+}
+
+fn set_place(call: &mut Ast, place: Range<usize>) {
+    if let Expr::Call(call) = &mut call.expr {
+        call.at = place;
     }
 }
 
-/// The dotted name an expression spells: `a.b.c`, also `a["b"].c`.
-pub(crate) fn path(of: &IdedExpr) -> Option<Vec<&str>> {
-    match &of.expr {
-        Expr::Ident(name) => Some(vec![name]),
-        Expr::Select(select) if !select.test => {
-            let mut path = path(&select.operand)?;
-            path.push(&select.field);
-            Some(path)
+fn bounded(ast: Ast) -> Result<Ast, Fault> {
+    if ast.depth > DEPTH_MAX { Err(too_deep(ast.span)) } else { Ok(ast) }
+}
+
+fn too_deep(span: Range<usize>) -> Fault {
+    let message = format!("nested more than {DEPTH_MAX} deep");
+    Fault::error("condition.too_deep", span, message).help("split it into several rules")
+}
+
+fn too_large(span: Range<usize>) -> Fault {
+    Fault::error("condition.syntax", span, "a number beyond 64 bits")
+}
+
+/// The operator a token is, and how tightly it binds.
+fn infix(kind: &Kind) -> Option<(Name, u8)> {
+    let compare = |relation| Some((Name::Infix(Infix::Compare(relation)), 3));
+    let arithmetic = |sign, rank| Some((Name::Infix(Infix::Arithmetic(sign)), rank));
+    match kind {
+        Kind::Word(word) if word == "in" => Some((Name::In, 3)),
+        Kind::Sign(sign) => match *sign {
+            "||" => Some((Name::Or, 1)),
+            "&&" => Some((Name::And, 2)),
+            "==" => compare(Relation::Equal),
+            "!=" => compare(Relation::NotEqual),
+            "<" => compare(Relation::Less),
+            "<=" => compare(Relation::AtMost),
+            ">" => compare(Relation::Greater),
+            ">=" => compare(Relation::AtLeast),
+            "+" => arithmetic(Sign::Plus, 4),
+            "-" => arithmetic(Sign::Minus, 4),
+            "*" => arithmetic(Sign::Times, 5),
+            "/" => arithmetic(Sign::Divide, 5),
+            "%" => arithmetic(Sign::Remainder, 5),
+            _ => None,
+        },
+        Kind::Word(_) | Kind::Int(_) | Kind::Number(_) | Kind::Text(_) | Kind::End => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::print::print;
+
+    #[test]
+    fn operators_bind_as_in_cel() {
+        let cases = [
+            ("a||b&&c", "a || b && c"),
+            ("(a||b)&&c", "(a || b) && c"),
+            ("a && b && c", "a && b && c"),
+            ("a && (b && c)", "a && (b && c)"),
+            ("1+2*3 - 4 > x", "1 + 2 * 3 - 4 > x"),
+            ("1-(2-3)", "1 - (2 - 3)"),
+            ("!a.b && !(c)", "!a.b && !c"),
+            ("a ? b : c ? d : e", "a ? b : c ? d : e"),
+            ("(a ? b : c) ? d : e", "(a ? b : c) ? d : e"),
+            ("x.y[0].z(1,'a')", "x.y[0].z(1, \"a\")"),
+            ("a in [1, 2,]", "a in [1, 2]"),
+            ("-1 < - a", "-1 < -a"),
+            ("f(a)(b)", ""),
+            ("has(a.b) // why", "has(a.b)"),
+            (r#"a == "\u00e9\n" "#, r#"a == "é\n""#),
+            ("a == r'\\d'", r#"a == "\\d""#),
+            ("0x10 == 1e3", "16 == 1000.0"),
+        ];
+        for (text, expected) in cases {
+            let printed = parse(text).map(|ast| print(&ast)).unwrap_or_default();
+            assert_eq!(printed, expected, "{text}");
         }
-        Expr::Call(call) if call.func_name == op::INDEX => {
-            let [of, key] = call.args.as_slice() else { return None };
-            let Expr::Literal(LiteralValue::String(key)) = &key.expr else { return None };
-            let mut path = path(of)?;
-            path.push(key.inner());
-            Some(path)
+    }
+
+    #[test]
+    fn every_part_knows_where_it_stands() {
+        let text = "é_x.y";
+        assert!(parse(text).is_err(), "names are ASCII");
+        let text = "\"é\" == a.b && f(c, d)";
+        let Expr::Call(and) = parse(text).unwrap().expr else { unreachable!("`&&` is on top") };
+        assert_eq!(&text[and.args[0].span.clone()], "\"é\" == a.b");
+        assert_eq!(&text[and.args[1].span.clone()], "f(c, d)");
+        let Expr::Call(call) = &and.args[1].expr else { unreachable!("a call") };
+        assert_eq!(&text[call.at.clone()], "f");
+    }
+
+    #[test]
+    fn nothing_exhausts_the_stack() {
+        let shapes: [(&str, &str, &str); 9] = [
+            ("(", "a", ")"),
+            ("!", "a", ""),
+            ("-", "a", ""),
+            ("a ? b : ", "a", ""),
+            ("a + ", "a", ""),
+            ("a < ", "a", ""),
+            ("[", "a", "]"),
+            ("f(", "a", ")"),
+            ("a[", "0", "]"),
+        ];
+        for (open, middle, close) in shapes {
+            let text = |times: usize| format!("{}{middle}{}", open.repeat(times), close.repeat(times));
+            assert!(parse(&text(20)).is_ok(), "{open} 20 times");
+            for times in [40, 400] {
+                assert_eq!(parse(&text(times)).unwrap_err().code, "condition.too_deep", "{open} {times} times");
+            }
         }
-        _ => None,
+        assert_eq!(parse(&format!("a{}", ".b".repeat(500))).unwrap_err().code, "condition.too_deep");
+        assert!(parse(&format!("a{}", " || a".repeat(500))).is_ok(), "a long list of alternatives is not deep");
+    }
+
+    #[test]
+    fn every_prefix_of_a_condition_is_read_or_refused() {
+        let text = r#"!(a.b[0] >= 1.5e3 || "x\n" in [c, 'd']) ? f(x, -1) : g.h("é") && r'\' != 0x1f // end"#;
+        for (at, _) in text.char_indices() {
+            if let Err(fault) = parse(&text[..at]) {
+                assert!(fault.span.end <= at && text.is_char_boundary(fault.span.start), "{fault:?} in {}", &text[..at]);
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_are_met_with_advice() {
+        let help = |text: &str| parse(text).unwrap_err().help.unwrap_or_default();
+        assert_eq!(help("a = b"), "did you mean `==`?");
+        assert_eq!(help("a & b"), "did you mean `&&`?");
+        assert_eq!(help("a and b"), "write `&&`");
+        assert_eq!(help("not a"), "write `!`");
+        assert_eq!(help("session.age > 5m"), "write a length of time as `duration(\"5m\")`");
     }
 }

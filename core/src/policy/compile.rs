@@ -107,8 +107,8 @@ pub fn compile(sources: &[Source], catalogue: &Catalogue, options: &Options) -> 
         found.push(Place::of(source, &flow.flow.span).warning("flow.unused", format!("no policy uses the flow `{name}`")));
     }
     found.extend(across::check(&events));
-    let repeated = across::repeated(&events);
-    policies.retain(|policy| !repeated.contains(&policy.event));
+    let broken = |policy: &Policy| found.iter().any(|it| it.severity == Severity::Error && it.file == policy.file);
+    policies.retain(|policy| !broken(policy));
     (policies, in_order(found))
 }
 

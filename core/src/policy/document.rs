@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -446,7 +445,7 @@ pub enum Outcome {
 pub struct Forward {
     /// Headers set towards the app.
     #[serde(default)]
-    pub headers: IndexMap<String, Spanned<String>>,
+    pub headers: Entries<Spanned<String>>,
     /// Only these scopes of the token are named to the app.
     #[serde(default)]
     pub narrow_scopes: Vec<String>,

@@ -70,7 +70,7 @@ mod tests {
             ("[0:0::1]", "[::1]"),
             ("my_app", "my_app"),
         ] {
-            let read = parse(text.as_bytes()).unwrap_or_else(|it| panic!("{text}: {it}"));
+            let read = parse(text.as_bytes()).expect(text);
             let port = read.port.map(|it| format!(" {it}")).unwrap_or_default();
             assert_eq!(format!("{}{port}", read.host), wanted, "{text}");
         }

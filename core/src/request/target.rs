@@ -113,7 +113,7 @@ mod tests {
             ("/a?b?c=/{x}|", "/a", Some("b?c=/{x}|")),
             ("/caf%C3%A9", "/caf%C3%A9", None),
         ] {
-            let target = read(text).unwrap_or_else(|it| panic!("{text}: {it}"));
+            let target = read(text).expect(text);
             assert_eq!((target.path, target.query), (path, query), "{text}");
             assert_eq!(target.origin_form(), text);
         }

@@ -43,12 +43,12 @@ pub struct Case {
     pub expect: Spanned<String>,
     /// What decided: the label of a rule or a step, or the code of a reason such as `when_unsure` or `otherwise`.
     pub because: Option<Spanned<String>>,
-    /// Exactly these attributes were asked for, free ones aside.
+    /// Exactly these attributes were asked for; what the gateway knows by itself need not be listed.
     pub asked: Option<Vec<Spanned<String>>>,
     /// None of these attributes was asked for.
     #[serde(default)]
     pub not_asked: Vec<Spanned<String>>,
-    /// The arm of an experiment that this request is in.
+    /// The arm of an experiment that this request is in; else the first.
     pub arm: Option<Spanned<String>>,
     /// Who and what experiments stick to, instead of someone made up.
     pub units: Option<Units>,

@@ -7,7 +7,7 @@ use crate::{
     diagnostic::{self, Diagnostic},
     expr::SlotSet,
     facts::SlotId,
-    policy::Policy,
+    policy::{Policy, Slot},
     session::Method,
     trial::{document::Case, given::Names, play::Played},
     yaml::{Spanned, units},
@@ -64,9 +64,9 @@ pub(super) fn faults(policy: &Policy, case: &Case, played: &Played) -> Vec<Strin
     }
     faults.extend(case.because.as_ref().and_then(|expected| not_because(expected, played)));
     faults.extend(case.asked.as_deref().and_then(|expected| asked_otherwise(policy, expected, played)));
-    for name in case.not_asked.iter().filter(|name| asked(policy, played.asked).contains(&name.as_str())) {
-        faults.push(format!("{} was asked for", name.value));
-    }
+    let asked = asked(policy, played.asked);
+    let in_vain = case.not_asked.iter().filter(|name| asked.iter().any(|slot| *slot.name == *name.value));
+    faults.extend(in_vain.map(|name| format!("{} was asked for", name.value)));
     if let (Some(arm), Some(decision)) = (&case.arm, &played.decision)
         && !decision.arms.iter().any(|(_, assigned)| **assigned == **arm)
     {
@@ -110,9 +110,10 @@ fn not_because(expected: &str, played: &Played) -> Option<String> {
 
 fn asked_otherwise(policy: &Policy, expected: &[Spanned<String>], played: &Played) -> Option<String> {
     let asked = asked(policy, played.asked);
-    let expected: Vec<&str> = expected.iter().map(|it| it.value.as_str()).collect();
-    let missing: Vec<&str> = expected.iter().filter(|name| !asked.contains(name)).copied().collect();
-    let surplus: Vec<&str> = asked.iter().filter(|name| !expected.contains(name)).copied().collect();
+    let outside = asked.iter().filter(|slot| !slot.is_own()).map(|slot| &*slot.name);
+    let surplus: Vec<&str> = outside.filter(|name| !expected.iter().any(|it| it.value == *name)).collect();
+    let was_asked = |name: &str| asked.iter().any(|slot| *slot.name == *name);
+    let missing: Vec<&str> = expected.iter().map(|it| it.value.as_str()).filter(|name| !was_asked(name)).collect();
     match (missing.is_empty(), surplus.is_empty()) {
         (true, true) => None,
         (false, true) => Some(format!("did not ask for {}", missing.join(", "))),
@@ -121,9 +122,8 @@ fn asked_otherwise(policy: &Policy, expected: &[Spanned<String>], played: &Playe
     }
 }
 
-fn asked(policy: &Policy, slots: SlotSet) -> Vec<&str> {
-    let name = |slot: SlotId| policy.slots.get(usize::from(slot.0)).map(|it| &*it.name);
-    slots.iter().filter_map(name).collect()
+fn asked(policy: &Policy, slots: SlotSet) -> Vec<&Slot> {
+    slots.iter().filter_map(|at: SlotId| policy.slots.get(usize::from(at.0))).collect()
 }
 
 /// The first word and the rest.

@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use crate::{
-    attribute::Catalogue,
+    attribute::{Attribute, Catalogue, Cost},
     diagnostic::{self, Diagnostic},
     facts::{Facts, Reading, SlotId, Why},
     policy::Policy,
@@ -20,13 +20,6 @@ pub(super) struct Names<'a> {
     pub(super) policy: &'a Policy,
     pub(super) file: &'a Arc<str>,
     catalogue: &'a Catalogue,
-}
-
-/// What an attribute can hold.
-struct Kind<'a> {
-    kind: Type,
-    one_of: &'a [Arc<str>],
-    range: Option<(f64, f64)>,
 }
 
 impl<'a> Names<'a> {
@@ -56,7 +49,7 @@ impl<'a> Names<'a> {
 
     /// Refuses a name that no attribute has.
     pub(super) fn known(&self, name: &Spanned<String>) -> Result<(), Diagnostic> {
-        self.kind(name).map(|_| ()).ok_or_else(|| self.unknown(name))
+        self.attribute(name).map(|_| ()).ok_or_else(|| self.unknown(name))
     }
 
     pub(super) fn slot(&self, name: &str) -> Option<SlotId> {
@@ -70,49 +63,52 @@ impl<'a> Names<'a> {
     }
 
     fn reading(&self, name: &Spanned<String>, value: &Spanned<Scalar>, now_ms: i64) -> Result<Reading, Diagnostic> {
-        let Some(kind) = self.kind(name) else { return Err(self.unknown(name)) };
+        let Some(attribute) = self.attribute(name) else { return Err(self.unknown(name)) };
         match &value.value {
             Scalar::Text(word) if word == "unavailable" => Ok(Reading::Unknown(Why::Unavailable)),
-            written => match typed(written, kind.kind, now_ms) {
-                Some(typed) => self.possible(name, value, kind, typed),
-                None => Err(self.mistyped(name, value, kind.kind)),
+            written => match typed(written, attribute.kind, now_ms) {
+                Some(typed) => self.possible(value, &attribute, typed),
+                None => Err(self.mistyped(value, &attribute)),
             },
         }
     }
 
-    /// The type of an attribute: of the policy's own table, of its facts, or of the catalogue.
-    fn kind(&self, name: &str) -> Option<Kind<'_>> {
-        if let Some(known) = self.catalogue.find(name) {
-            return Some(Kind { kind: known.kind, one_of: &known.one_of, range: known.range });
-        }
-        let plain = |kind| Some(Kind { kind, one_of: &[], range: None });
-        if let Some(slot) = self.policy.slots.iter().find(|slot| *slot.name == *name) {
-            return plain(slot.kind);
-        }
+    /// What an attribute can hold: one of the catalogue, of the policy's own table, or of its facts.
+    fn attribute(&self, name: &str) -> Option<Attribute> {
+        let own = |kind, cost| Attribute {
+            name: name.into(),
+            kind,
+            meaning: "".into(),
+            cost,
+            one_of: Vec::new(),
+            range: None,
+        };
         let fact = |wanted: &str| self.policy.facts.iter().find(|fact| *fact.name == *wanted);
-        match (name.strip_prefix("event."), name.strip_suffix(".is_known")) {
-            (Some(wanted), _) => fact(wanted).and_then(|it| plain(it.kind)),
-            (None, Some(wanted)) => fact(wanted).filter(|it| it.remembered).and_then(|_| plain(Type::Bool)),
+        let from_facts = || match (name.strip_prefix("event."), name.strip_suffix(".is_known")) {
+            (Some(wanted), _) => fact(wanted).map(|it| own(it.kind, Cost::Free)),
+            (None, Some(wanted)) => fact(wanted).filter(|it| it.remembered).map(|_| own(Type::Bool, Cost::Free)),
             (None, None) => None,
-        }
+        };
+        let slot = || self.policy.slots.iter().find(|slot| *slot.name == *name);
+        self.catalogue.resolve(name).or_else(|| slot().map(|it| own(it.kind, it.cost))).or_else(from_facts)
     }
 
     fn unknown(&self, name: &Spanned<String>) -> Diagnostic {
         let fault = self.fault("attribute.unknown", &name.span, format!("unknown attribute `{}`", name.value));
         let slots = self.policy.slots.iter().map(|slot| slot.name.to_string());
         let facts = self.policy.facts.iter().map(|fact| format!("event.{}", fact.name));
-        let catalogue = self.catalogue.all().map(|it| it.name.to_string());
-        let names: Vec<String> = slots.chain(facts).chain(catalogue).collect();
-        match diagnostic::nearest(name, names.iter().map(String::as_str)) {
+        let names: Vec<String> = slots.chain(facts).collect();
+        let own = diagnostic::nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
+        match own.or_else(|| self.catalogue.nearest(name)) {
             Some(near) => fault.help(format!("did you mean `{near}`?")),
             None => fault,
         }
     }
 
-    fn mistyped(&self, name: &Spanned<String>, value: &Spanned<Scalar>, kind: Type) -> Diagnostic {
-        let message = format!("`{}` is {kind}, not {}", name.value, written(value));
+    fn mistyped(&self, value: &Spanned<Scalar>, attribute: &Attribute) -> Diagnostic {
+        let message = format!("`{}` is {}, not {}", attribute.name, attribute.kind, written(value));
         let fault = self.fault("value.type", &value.span, message);
-        match (kind, &value.value) {
+        match (attribute.kind, &value.value) {
             (Type::Text, Scalar::Bool(_) | Scalar::Int(_) | Scalar::Number(_)) => fault.help("put it in quotes"),
             (Type::Duration, _) => fault.help("write it with its unit, such as `5m`"),
             (Type::Time, _) => fault.help("write it as `5m ago` or `2026-11-22T09:30:00Z`"),
@@ -123,32 +119,26 @@ impl<'a> Names<'a> {
     }
 
     /// Refuses a value that the attribute never has, as a test with it would prove nothing.
-    fn possible(
-        &self,
-        name: &Spanned<String>,
-        place: &Spanned<Scalar>,
-        kind: Kind<'_>,
-        value: Value,
-    ) -> Result<Reading, Diagnostic> {
+    fn possible(&self, place: &Spanned<Scalar>, attribute: &Attribute, value: Value) -> Result<Reading, Diagnostic> {
+        let Attribute { name, one_of, range, .. } = attribute;
         let fault = |message| Err(self.fault("value.impossible", &place.span, message));
-        if let (Value::Text(text), false) = (&value, kind.one_of.is_empty())
-            && !kind.one_of.contains(text)
-        {
-            let values: Vec<&str> = kind.one_of.iter().map(|it| &**it).collect();
-            let help = match diagnostic::nearest(text, values.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its values are {}", values.join(", ")),
-            };
-            return fault(format!("`{}` is never `{text}`", name.value)).map_err(|it: Diagnostic| it.help(help));
-        }
-        let number = match value {
-            Value::Int(whole) => Some(whole as f64),
-            Value::Number(number) => Some(number),
-            _ => None,
+        let number = match &value {
+            Value::Int(whole) => Some(*whole as f64),
+            Value::Number(number) => Some(*number),
+            Value::Text(text) if !one_of.is_empty() && !one_of.contains(text) => {
+                let help = match diagnostic::nearest(text, one_of.iter().map(|it| &**it)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("its values are {}", one_of.join(", ")),
+                };
+                return fault(format!("`{name}` is never `{text}`")).map_err(|it| it.help(help));
+            }
+            Value::Bool(_) | Value::Text(_) | Value::Time(_) | Value::Duration(_) | Value::Ip(_) | Value::List(_) => {
+                None
+            }
         };
-        match (number, kind.range) {
-            (Some(number), Some((low, high))) if !(low..=high).contains(&number) => {
-                fault(format!("`{}` is {low} to {high}, never {number}", name.value))
+        match (number, range) {
+            (Some(number), Some((low, high))) if !(*low..=*high).contains(&number) => {
+                fault(format!("`{name}` is {low} to {high}, never {number}"))
             }
             _ => Ok(Reading::Known(value)),
         }

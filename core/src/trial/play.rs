@@ -195,25 +195,39 @@ fn units(names: &Names, case: &Case) -> Result<Units, Diagnostic> {
             session: shared(&units.session),
         });
     }
-    let everywhere =
-        |unit: &str| Units { subject: Some(unit.into()), device: Some(unit.into()), session: Some(unit.into()) };
-    match &case.arm {
-        None => Ok(everywhere("someone")),
-        Some(arm) => unit_in(names, arm).map(|unit| everywhere(&unit)),
-    }
+    let unit = match &case.arm {
+        None => usual_unit(names.policy),
+        Some(arm) => unit_in(names, arm)?,
+    };
+    let unit: Arc<str> = unit.into();
+    Ok(Units { subject: Some(unit.clone()), device: Some(unit.clone()), session: Some(unit) })
+}
+
+/// A made-up unit that is in the first arm of every experiment that has anybody in it.
+fn usual_unit(policy: &Policy) -> String {
+    let in_first = |split: &Split, unit: &str| match split.arms.iter().find(|arm| arm.share > 0) {
+        Some(first) => is_in(split, &first.name, unit),
+        None => true,
+    };
+    let splits = splits(policy);
+    made_up().find(|unit| splits.iter().all(|split| in_first(split, unit))).unwrap_or_else(|| "someone".to_string())
+}
+
+fn made_up() -> impl Iterator<Item = String> {
+    (0..UNITS_MAX).map(|nr| format!("someone {nr}"))
+}
+
+fn splits(policy: &Policy) -> Vec<&Split> {
+    let splits = policy.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Split(split) => Some(split),
+        StepKind::Decide(_) | StepKind::Require(_) | StepKind::Finish(..) => None,
+    });
+    splits.collect()
 }
 
 /// A made-up unit that every experiment with an arm of this name puts into it.
 fn unit_in(names: &Names, arm: &Spanned<String>) -> Result<String, Diagnostic> {
-    let splits: Vec<&Split> = names
-        .policy
-        .steps
-        .iter()
-        .filter_map(|step| match &step.kind {
-            StepKind::Split(split) => Some(split),
-            StepKind::Decide(_) | StepKind::Require(_) | StepKind::Finish(..) => None,
-        })
-        .collect();
+    let splits = splits(names.policy);
     let arms: Vec<&str> = splits.iter().flat_map(|split| &split.arms).map(|arm| &*arm.name).collect();
     if !arms.contains(&arm.as_str()) {
         let fault = names.fault("arm.unknown", &arm.span, format!("no experiment has an arm `{}`", arm.value));
@@ -223,7 +237,7 @@ fn unit_in(names: &Names, arm: &Spanned<String>) -> Result<String, Diagnostic> {
         });
     }
     let fits = |unit: &String| splits.iter().all(|split| is_in(split, arm, unit));
-    (0..UNITS_MAX).map(|nr| format!("someone {nr}")).find(fits).ok_or_else(|| {
+    made_up().find(fits).ok_or_else(|| {
         names
             .fault("arm.unreachable", &arm.span, format!("nobody gets the arm `{}`", arm.value))
             .help("give it a share")

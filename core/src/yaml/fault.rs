@@ -12,7 +12,7 @@ use crate::{
 /// What went wrong with the form of a document.
 pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnostic {
     let error = error.without_snippet();
-    let span = error.location().map_or(0..0, |location| word(text, bytes(&location)));
+    let span = word(text, error.location().map_or(0..0, |location| place(text, &location)));
     let line = line_around(text, span.start);
     let value = value_of(text, &line);
     let written = text.get(value.clone()).unwrap_or("");
@@ -31,7 +31,10 @@ pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnost
             let fault = fault("value.unknown", message);
             near.map_or(fault.clone(), |near| fault.help(format!("did you mean `{near}`?")))
         }
-        Error::SerdeMissingField { field, .. } => fault("key.missing", format!("`{field}` is missing")),
+        Error::SerdeMissingField { field, .. } => {
+            let fault = fault("key.missing", format!("`{field}` is missing"));
+            misplaced(text, &span, field).map_or(fault.clone(), |help| fault.help(help))
+        }
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().unwrap_or("a key");
             fault("key.duplicate", format!("`{key}` is given twice"))
@@ -39,6 +42,11 @@ pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnost
         Error::InvalidBooleanStrict { .. } => {
             let found = text.get(span.clone()).unwrap_or("");
             fault("value.boolean", format!("`{found}` is neither `true` nor `false`"))
+        }
+        Error::Budget { .. } | Error::UnknownAnchor { .. } if written.starts_with('!') => bang(file, &value, written),
+        Error::Budget { .. } | Error::UnknownAnchor { .. } if text.get(line.clone()).is_some_and(|it| it.contains("&&")) => {
+            let message = "YAML reads `&` as its own sign here";
+            fault("yaml.anchor", message.to_owned()).help("quote the condition: '…'")
         }
         Error::Budget { breach, .. } => over_budget(fault("yaml.too_large", "the document is too large".into()), breach),
         Error::MergeKeyNotAllowed { .. } | Error::UnknownAnchor { .. } => anchors(fault("yaml.anchor", String::new())),
@@ -50,15 +58,13 @@ pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnost
             let found = text.get(span.clone()).unwrap_or("");
             fault("value.type", format!("`{found}` is not {}", plain_type(ty)))
         }
-        _ if written.starts_with('!') => {
-            let message = "YAML reads a leading `!` as a tag, not as \"not\"";
-            Diagnostic::error("yaml.bang", file, value.clone(), message).help(quoted(written, " or list it under `none:`"))
-        }
+        _ if written.starts_with('!') => bang(file, &value, written),
         _ if written.contains(" ? ") && written.contains(" : ") && !written.starts_with(['"', '\'', '|', '>']) => {
             let message = "YAML reads `: ` as the start of a mapping";
             Diagnostic::error("yaml.ternary", file, value.clone(), message).help(quoted(written, ""))
         }
-        Error::Unexpected { expected, .. } => fault("value.type", format!("{expected} is needed here")),
+        Error::Unexpected { expected, .. } => fault("value.type", format!("{} is needed here", plain_type(expected))),
+        Error::Eof { .. } => fault("yaml.empty", "the file ends where something is needed".into()),
         other => fault("yaml.syntax", tidy(&other.to_string())),
     }
 }
@@ -96,8 +102,38 @@ fn plain_type(name: &str) -> &str {
         "bool" | "boolean" => "`true` or `false`",
         "floating point" | "float" => "a number",
         "i64" | "u64" | "i32" | "u32" | "u8" | "integer" => "a whole number",
+        "sequence start" | "sequence" => "a list",
+        "mapping start" | "mapping" => "a mapping",
+        "string scalar" | "scalar" | "string" => "a text",
         other => other,
     }
+}
+
+fn bang(file: &Arc<str>, value: &Range<usize>, written: &str) -> Diagnostic {
+    let message = "YAML reads a leading `!` as a tag, not as \"not\"";
+    Diagnostic::error("yaml.bang", file, value.clone(), message).help(quoted(written, " or list it under `none:`"))
+}
+
+/// Where a key that is missing may have been meant: on one of the next lines, at another depth.
+fn misplaced(text: &str, span: &Range<usize>, field: &str) -> Option<String> {
+    let own = span.start - text.get(..span.start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let rest = text.get(span.start..)?;
+    let found = rest.lines().skip(1).take(3).find(|line| line.trim_start().starts_with(&format!("{field}:")))?;
+    let depth = found.len() - found.trim_start().len();
+    (depth != own).then(|| format!("`{field}` is indented by {depth}, its neighbours by {own}"))
+}
+
+/// The bytes of a place; counted from line and column where the parser gives nothing better.
+fn place(text: &str, location: &serde_saphyr::Location) -> Range<usize> {
+    if location.span().byte_offset().is_some() {
+        return bytes(location);
+    }
+    let line = usize::try_from(location.line()).unwrap_or(1).max(1) - 1;
+    let column = usize::try_from(location.column()).unwrap_or(1).max(1) - 1;
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or("");
+    let at = start + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at);
+    at..at
 }
 
 /// The reader's own message without its place, which the diagnostic tells better.
@@ -136,5 +172,8 @@ fn value_of(text: &str, line: &Range<usize>) -> Range<usize> {
         start += key.len() + 2;
     }
     let end = whole.trim_end().len();
+    let is_flow = whole.get(..start).is_some_and(|before| before.contains(['[', '{']));
+    let close = whole.get(start..end).and_then(|rest| rest.find([',', ']', '}'])).filter(|_| is_flow && bang.is_some());
+    let end = close.map_or(end, |length| start + length);
     line.start + start.min(end)..line.start + end
 }

@@ -37,7 +37,10 @@ const CODES: [&str; 8] = [
 
 /// Refuses a first key that is none of the known ones.
 pub fn unknown<E: de::Error>(what: &str, key: &str, known: &[&str]) -> E {
-    let message = format!("{what} begins with one of {}, not `{key}`", known.join(", "));
+    let message = match known {
+        [only] => format!("{what} begins with `{only}`, not `{key}`"),
+        _ => format!("{what} begins with one of {}, not `{key}`", known.join(", ")),
+    };
     match diagnostic::nearest(key, known.iter().copied()) {
         Some(near) => refuse("key.first", message, format!("did you mean `{near}`?")),
         None => refuse("key.first", message, ""),

@@ -269,7 +269,9 @@ mod tests {
         for shape in [Shape::Exact { keep: 33 }, Shape::Buckets] {
             let meter = meter(shape);
             let mut gauge = Gauge::new(&meter);
-            (0..20).for_each(|step| drop(gauge.touch(1_000_000 + step, &meter, Touch::Hit)));
+            for step in 0..20 {
+                gauge.touch(1_000_000 + step, &meter, Touch::Hit);
+            }
             assert_eq!(gauge.touch(1_000, &meter, Touch::Hit), 21, "{shape:?}");
         }
     }
@@ -279,7 +281,9 @@ mod tests {
         for shape in [Shape::Exact { keep: 10 }, Shape::Buckets] {
             let meter = meter(shape);
             let mut gauge = Gauge::new(&meter);
-            (0..3).for_each(|now_ms| drop(gauge.touch(now_ms, &meter, Touch::Hit)));
+            for now_ms in 0..3 {
+                gauge.touch(now_ms, &meter, Touch::Hit);
+            }
             gauge.refund(3);
             assert_eq!(gauge.count(3), 2, "{shape:?}");
             (0..9).for_each(|_| gauge.refund(3));
@@ -293,7 +297,9 @@ mod tests {
         let mut gauge = Gauge::new(&meter);
         let count = |gauge: &mut Gauge, value: u8| gauge.touch(5, &meter, Touch::Add([value; 16]));
         assert_eq!([count(&mut gauge, 1), count(&mut gauge, 1), count(&mut gauge, 2)], [1, 1, 2]);
-        (0..200).for_each(|value| drop(count(&mut gauge, value)));
+        for value in 0..200 {
+            count(&mut gauge, value);
+        }
         assert_eq!(count(&mut gauge, 1), 64);
     }
 
@@ -328,7 +334,9 @@ mod tests {
         ) {
             let meter = meter(shape);
             let mut gauge = Gauge::new(&meter);
-            hits.iter().for_each(|(now_ms, value)| drop(gauge.touch(*now_ms, &meter, Touch::Add([*value; 16]))));
+            for (now_ms, value) in &hits {
+                gauge.touch(*now_ms, &meter, Touch::Add([*value; 16]));
+            }
             let row = gauge.write(Row::default()).done();
             let mut fields = Fields(&row);
             prop_assert_eq!(Gauge::read(&mut fields), Ok(gauge));

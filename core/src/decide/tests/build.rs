@@ -18,7 +18,7 @@ use crate::{
 pub(super) const NOW: i64 = 1_800_000_000_000;
 
 /// The table of every policy here: name, type and cost.
-pub(super) const TABLE: [(&str, Type, Cost); 7] = [
+pub(super) const TABLE: [(&str, Type, Cost); 8] = [
     ("device.is_known", Type::Bool, Cost::Free),
     ("ip.is_tor", Type::Bool, Cost::Cheap),
     ("ip.is_hosting", Type::Bool, Cost::Cheap),
@@ -26,6 +26,7 @@ pub(super) const TABLE: [(&str, Type, Cost); 7] = [
     ("email.is_disposable", Type::Bool, Cost::Paid),
     ("event.amount", Type::Number, Cost::Free),
     ("event.payee", Type::Text, Cost::Free),
+    ("ip.is_listed", Type::Bool, Cost::Cheap),
 ];
 pub(super) const DEVICE: u16 = 0;
 pub(super) const TOR: u16 = 1;
@@ -34,6 +35,7 @@ pub(super) const FRAUD: u16 = 3;
 pub(super) const EMAIL: u16 = 4;
 pub(super) const AMOUNT: u16 = 5;
 pub(super) const PAYEE: u16 = 6;
+pub(super) const LISTED: u16 = 7;
 
 /// A condition over the boolean slots.
 #[derive(Clone, Debug)]

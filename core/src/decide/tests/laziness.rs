@@ -34,6 +34,21 @@ fn what_is_paid_for_waits_until_no_cheap_one_is_left() {
 }
 
 #[test]
+fn nobody_outside_is_asked_while_our_own_lists_may_settle_it() {
+    let policy = policy(vec![rules(
+        "only",
+        [
+            rule("calm", Test::Not(Box::new(is(LISTED))), forward()),
+            rule("risky", Test::Any(vec![is(LISTED), is(TOR)]), Outcome::Block),
+        ],
+    )]);
+    assert_eq!(needs(&policy, &facts(&[])), [LISTED]);
+    assert_eq!(said(&policy, &facts(&[(LISTED, false)])), "forward (rule: calm)");
+    assert_eq!(said(&policy, &facts(&[(LISTED, true)])), "block (rule: risky)");
+    assert_eq!(needs(&policy, &without(facts(&[]), &[LISTED])), [TOR]);
+}
+
+#[test]
 fn nobody_is_asked_for_what_can_no_longer_change_the_outcome() {
     let and = policy(vec![rules("only", [rule("a", Test::All(vec![is(DEVICE), is(FRAUD)]), Outcome::Block)])]);
     assert_eq!(said(&and, &facts(&[(DEVICE, false)])), "forward (otherwise: -)");

@@ -107,7 +107,7 @@ impl Next {
 }
 
 fn a_test() -> impl Strategy<Value = Test> {
-    (0..BOOLEANS).prop_map(Test::Is).prop_recursive(2, 8, 3, |inner| {
+    prop_oneof![6 => 0..BOOLEANS, 1 => Just(LISTED)].prop_map(Test::Is).prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
             inner.clone().prop_map(|it| Test::Not(Box::new(it))),
             vec(inner.clone(), 1..4).prop_map(Test::All),
@@ -159,7 +159,8 @@ fn a_world() -> impl Strategy<Value = Vec<Reading>> {
     ];
     let amount = prop_oneof![4 => Just(Reading::Known(Value::Number(250.0))), 1 => Just(Reading::Unknown(Why::Absent))];
     (vec(boolean, usize::from(BOOLEANS)), amount).prop_map(|(mut all, amount)| {
-        all.extend([amount, Reading::Known(Value::text("DE89"))]);
+        let listed = all[0].clone();
+        all.extend([amount, Reading::Known(Value::text("DE89")), listed]);
         all
     })
 }

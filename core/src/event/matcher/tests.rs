@@ -8,7 +8,7 @@ use crate::{
 
 fn cover(text: &str) -> Cover {
     let (text, conditional) = text.strip_suffix(" ?").map_or((text, false), |text| (text, true));
-    let (method, host, path) = pattern::parse(text).unwrap_or_else(|it| panic!("{text}: {it:?}"));
+    let (method, host, path) = pattern::parse(text).expect(text);
     let matches = conditional.then(|| Condition::new("x", SlotSet::default(), Box::new(|_, _| Truth::True)));
     Cover { text: text.into(), method, host, path, matches }
 }
@@ -149,4 +149,47 @@ fn a_literal_dot_is_no_wildcard() {
     assert_eq!(found(&events, "GET svcxa/v1.0"), "");
     assert_eq!(found(&events, "GET svc.a/v1x0"), "");
     assert_eq!(found(&events, "GET svc.a/v1.0"), "0");
+}
+
+#[test]
+fn an_event_that_another_one_always_takes_first_is_shadowed() {
+    for (patterns, wanted) in [
+        (&["PUT /api/users/{id}/email", "PUT /api/users/{user}/email"][..], &[(1, 0)][..]),
+        (&["PUT /a/{id}", "PUT /a/*"], &[(1, 0)]),
+        (&["ANY /{x}/**", "GET /*/b"], &[(1, 0)]),
+        (&["GET /{x}", "HEAD /{x}"], &[(1, 0)]),
+        (&["ANY /a", "GET *.test/a", "GET a.test/a"], &[]),
+        (&["ANY *.test/{x}", "GET a.test/*"], &[(1, 0)]),
+        (&["ANY *.test/{x}", "GET test/*", "GET *.example/*"], &[]),
+        (&["GET /a ?", "GET /a"], &[]),
+        (&["GET /a", "GET /a ?"], &[]),
+        (&["GET /{x}.pdf", "GET /{y}.pdf", "GET /r-{y}.pdf"], &[(1, 0)]),
+        (&["GET /Me", "GET /me"], &[]),
+        (&["GET /a/{x}/c", "GET /a/b/{y}"], &[]),
+        (&["GET /a/**", "GET /a"], &[]),
+        (&["GET /a", "GET /a/**"], &[]),
+    ] {
+        assert_eq!(matcher(patterns).shadowed(), wanted, "{patterns:?}");
+    }
+}
+
+#[test]
+fn an_event_with_one_free_pattern_is_not_shadowed() {
+    let covers = [cover("GET /{x}"), cover("GET /{y}"), cover("POST /{y}")];
+    let event = |covers, standing| Event { covers, standing };
+    let both = |one, other| Matcher::build([event(&covers[..1], one), event(&covers[1..2], other)]).shadowed();
+    assert_eq!(both(Standing::Decides, Standing::Decides), [(1, 0)]);
+    assert_eq!(both(Standing::Conditional, Standing::Decides), []);
+    assert_eq!(both(Standing::Shadow, Standing::Decides), []);
+    assert_eq!(both(Standing::Decides, Standing::Shadow), [], "it is decided beside");
+    let two = Matcher::build([event(&covers[..1], Standing::Decides), event(&covers[1..], Standing::Decides)]);
+    assert_eq!(two.shadowed(), []);
+}
+
+#[test]
+fn a_path_is_known_to_be_covered_whatever_the_method() {
+    let events = matcher(&["DELETE a.test/accounts/{id}"]);
+    assert!(events.covers_path("a.test", "/accounts/7"));
+    assert!(events.covers_path("a.test", "/x/../accounts/7"));
+    assert!(!events.covers_path("a.test", "/accounts"));
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cel::common::ast::{CallExpr, Expr, IdedExpr, operators as op};
 use ipnet::IpNet;
 
 use crate::{
@@ -10,8 +9,9 @@ use crate::{
     expr::{
         Fault,
         check::{Checker, adapt, comparable, truth},
-        parse, print,
-        tree::{Node, Op, Relation, Sign, TextTest},
+        print,
+        syntax::{self, Ast, Call, Expr, Infix, Name},
+        tree::{Node, Op, TextTest},
     },
     value::{Type, Value},
     yaml::units,
@@ -37,27 +37,30 @@ const FUNCTIONS: [&str; 12] = [
 ];
 
 impl Checker<'_> {
-    pub(super) fn call(&mut self, of: &IdedExpr, call: &CallExpr) -> Option<Node> {
-        if let Some(relation) = relation(&call.func_name) {
-            return self.compare(of, relation, call);
+    pub(super) fn call(&mut self, of: &Ast, call: &Call) -> Option<Node> {
+        match (&call.name, call.args.as_slice()) {
+            (Name::And, parts) => self.joined(parts).map(|parts| truth(Op::All(parts))),
+            (Name::Or, parts) => self.joined(parts).map(|parts| truth(Op::Any(parts))),
+            (Name::Not, [inner]) => Some(truth(Op::Not(Box::new(self.truth(inner)?)))),
+            (Name::Minus, [inner]) => self.negate(of, inner),
+            (Name::Choose, [condition, first, second]) => self.choose(of, condition, first, second),
+            (Name::In, [element, list]) => self.element_of(of, element, list),
+            (Name::Index, [list, at]) => self.index(of, list, at),
+            (Name::Infix(Infix::Compare(relation)), _) => self.compare(of, *relation, call),
+            (Name::Infix(Infix::Arithmetic(sign)), _) => self.arithmetic(of, *sign, call),
+            (Name::Function(name), _) => self.function(of, name, call),
+            (Name::Not | Name::Minus | Name::Choose | Name::In | Name::Index, _) => None,
         }
-        if let Some(sign) = sign(&call.func_name) {
-            return self.arithmetic(of, sign, call);
-        }
-        match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
-            (op::LOGICAL_AND, None, [left, right]) => {
-                let (left, right) = (self.truth(left), self.truth(right));
-                Some(truth(Op::All(vec![left?, right?])))
-            }
-            (op::LOGICAL_OR, None, [left, right]) => {
-                let (left, right) = (self.truth(left), self.truth(right));
-                Some(truth(Op::Any(vec![left?, right?])))
-            }
-            (op::LOGICAL_NOT, None, [inner]) => Some(truth(Op::Not(Box::new(self.truth(inner)?)))),
-            (op::NEGATE, None, [inner]) => self.negate(of, inner),
-            (op::CONDITIONAL, None, [condition, first, second]) => self.choose(of, condition, first, second),
-            (op::IN, None, [element, list]) => self.element_of(of, element, list),
-            (op::INDEX, None, [list, at]) => self.index(of, list, at),
+    }
+
+    /// The operands of `&&` and `||`; every one is checked before giving up.
+    fn joined(&mut self, parts: &[Ast]) -> Option<Vec<Node>> {
+        let parts: Vec<Option<Node>> = parts.iter().map(|part| self.truth(part)).collect();
+        parts.into_iter().collect()
+    }
+
+    fn function(&mut self, of: &Ast, name: &str, call: &Call) -> Option<Node> {
+        match (name, call.target.as_deref(), call.args.as_slice()) {
             ("has", None, [attribute]) => Some(truth(Op::Has(self.slot(attribute)?))),
             ("default", None, [value, instead]) => self.default(of, value, instead),
             ("duration", None, [text]) => self.duration(text),
@@ -73,12 +76,12 @@ impl Checker<'_> {
             ("matches", Some(text), [pattern]) => self.matches(text, pattern),
             ("exists", Some(list), [item, test]) => Some(truth(Op::Exists(self.over_list(list, item, test)?))),
             ("all", Some(list), [item, test]) => Some(truth(Op::Every(self.over_list(list, item, test)?))),
-            (name, ..) => self.unknown_function(of, call, name),
+            _ => self.unknown_function(call, name),
         }
     }
 
-    fn unknown_function(&mut self, of: &IdedExpr, call: &CallExpr, name: &str) -> Option<Node> {
-        let span = self.parsed.function(call, of);
+    fn unknown_function(&mut self, call: &Call, name: &str) -> Option<Node> {
+        let span = call.at.clone();
         let known = FUNCTIONS.contains(&name);
         let fault = if known {
             Fault::error("function.arguments", span, format!("`{name}` does not take these arguments")).help(usage(name))
@@ -92,7 +95,7 @@ impl Checker<'_> {
         }
     }
 
-    fn negate(&mut self, of: &IdedExpr, inner: &IdedExpr) -> Option<Node> {
+    fn negate(&mut self, of: &Ast, inner: &Ast) -> Option<Node> {
         let inner = self.node(inner)?;
         match inner.kind {
             Type::Int | Type::Number | Type::Duration => {
@@ -104,7 +107,7 @@ impl Checker<'_> {
         }
     }
 
-    fn choose(&mut self, of: &IdedExpr, condition: &IdedExpr, first: &IdedExpr, second: &IdedExpr) -> Option<Node> {
+    fn choose(&mut self, of: &Ast, condition: &Ast, first: &Ast, second: &Ast) -> Option<Node> {
         let condition = self.truth(condition);
         let (first, second) = (self.node(first), self.node(second));
         let (condition, first, second) = (condition?, first?, second?);
@@ -116,7 +119,7 @@ impl Checker<'_> {
     }
 
     /// The type that both have, where a whole number widens to a number.
-    fn one_kind(&mut self, of: &IdedExpr, first: &Node, second: &Node) -> Option<Type> {
+    fn one_kind(&mut self, of: &Ast, first: &Node, second: &Node) -> Option<Type> {
         match (first.kind, second.kind) {
             (first, second) if first == second => Some(first),
             (first, second) if comparable(first, second) => Some(Type::Number),
@@ -124,7 +127,7 @@ impl Checker<'_> {
         }
     }
 
-    fn default(&mut self, of: &IdedExpr, value: &IdedExpr, instead: &IdedExpr) -> Option<Node> {
+    fn default(&mut self, of: &Ast, value: &Ast, instead: &Ast) -> Option<Node> {
         let (value, instead) = (self.node(value), self.node(instead));
         let (value, mut instead) = (value?, instead?);
         adapt(&mut instead, value.kind);
@@ -132,7 +135,7 @@ impl Checker<'_> {
         Some(Node { op: Op::Default(Box::new([value, instead])), kind, text: Arc::default() })
     }
 
-    fn element_of(&mut self, of: &IdedExpr, element: &IdedExpr, list: &IdedExpr) -> Option<Node> {
+    fn element_of(&mut self, of: &Ast, element: &Ast, list: &Ast) -> Option<Node> {
         let (list_at, element_at) = (list, element);
         let (element, list) = (self.node(element), self.node(list));
         let (element, mut list) = (element?, list?);
@@ -147,8 +150,8 @@ impl Checker<'_> {
                 let message = format!("`{}` is {}, the list holds {}", print::print(element_at), element.kind, other.kind());
                 return self.error("type.mismatch", of, message);
             }
-            let places: Vec<&IdedExpr> = match &list_at.expr {
-                Expr::List(literal) => literal.elements.iter().collect(),
+            let places: Vec<&Ast> = match &list_at.expr {
+                Expr::List(elements) => elements.iter().collect(),
                 _ => Vec::new(),
             };
             for (index, value) in values.iter().enumerate() {
@@ -161,8 +164,8 @@ impl Checker<'_> {
         Some(truth(Op::In(Box::new([element, list]))))
     }
 
-    fn index(&mut self, of: &IdedExpr, list: &IdedExpr, at: &IdedExpr) -> Option<Node> {
-        if parse::path(of).is_some() {
+    fn index(&mut self, of: &Ast, list: &Ast, at: &Ast) -> Option<Node> {
+        if syntax::path(of).is_some() {
             return self.name(of);
         }
         let (list, at) = (self.node(list), self.node(at));
@@ -176,7 +179,7 @@ impl Checker<'_> {
         }
     }
 
-    fn duration(&mut self, of: &IdedExpr) -> Option<Node> {
+    fn duration(&mut self, of: &Ast) -> Option<Node> {
         let text = self.node(of)?;
         let help = "write \"80ms\", \"30s\", \"5m\", \"24h\" or \"7d\"".to_owned();
         match text.as_constant() {
@@ -188,7 +191,7 @@ impl Checker<'_> {
         }
     }
 
-    fn in_networks(&mut self, address_at: &IdedExpr, list_at: &IdedExpr) -> Option<Node> {
+    fn in_networks(&mut self, address_at: &Ast, list_at: &Ast) -> Option<Node> {
         let (address, list) = (self.node(address_at), self.node(list_at));
         let (mut address, list) = (address?, list?);
         adapt(&mut address, Type::Ip);
@@ -204,7 +207,7 @@ impl Checker<'_> {
         let mut networks = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
             let at = match &list_at.expr {
-                Expr::List(literal) => literal.elements.get(index).unwrap_or(list_at),
+                Expr::List(elements) => elements.get(index).unwrap_or(list_at),
                 _ => list_at,
             };
             match network(text) {
@@ -218,7 +221,7 @@ impl Checker<'_> {
         Some(truth(Op::InNetworks(Box::new(address), networks.into())))
     }
 
-    fn size(&mut self, of: &IdedExpr, value: &IdedExpr) -> Option<Node> {
+    fn size(&mut self, of: &Ast, value: &Ast) -> Option<Node> {
         let value = self.node(value)?;
         match value.kind {
             Type::Text | Type::List => Some(Node { op: Op::Size(Box::new(value)), kind: Type::Int, text: Arc::default() }),
@@ -228,7 +231,7 @@ impl Checker<'_> {
         }
     }
 
-    fn text(&mut self, of: &IdedExpr) -> Option<Node> {
+    fn text(&mut self, of: &Ast) -> Option<Node> {
         let node = self.node(of)?;
         if node.kind == Type::Text {
             return Some(node);
@@ -236,12 +239,12 @@ impl Checker<'_> {
         self.error("type.mismatch", of, format!("`{}` is {}, text is needed here", print::print(of), node.kind))
     }
 
-    fn text_test(&mut self, by: TextTest, text: &IdedExpr, part: &IdedExpr) -> Option<Node> {
+    fn text_test(&mut self, by: TextTest, text: &Ast, part: &Ast) -> Option<Node> {
         let (text, part) = (self.text(text), self.text(part));
         Some(truth(Op::Text(by, Box::new([text?, part?]))))
     }
 
-    fn matches(&mut self, text: &IdedExpr, pattern_at: &IdedExpr) -> Option<Node> {
+    fn matches(&mut self, text: &Ast, pattern_at: &Ast) -> Option<Node> {
         let (text, pattern) = (self.text(text), self.text(pattern_at));
         let (text, pattern) = (text?, pattern?);
         let Some(Value::Text(pattern)) = pattern.as_constant() else {
@@ -258,7 +261,7 @@ impl Checker<'_> {
     }
 
     /// The list and the test of `exists` and `all`.
-    fn over_list(&mut self, list_at: &IdedExpr, item: &IdedExpr, test: &IdedExpr) -> Option<Box<[Node; 2]>> {
+    fn over_list(&mut self, list_at: &Ast, item: &Ast, test: &Ast) -> Option<Box<[Node; 2]>> {
         let list = self.node(list_at)?;
         if list.kind != Type::List {
             return self.error("type.mismatch", list_at, format!("a list is needed here, this is {}", list.kind));
@@ -310,27 +313,4 @@ fn cast_all(values: &[Value], kind: Type) -> Option<Vec<Value>> {
 fn network(text: &Value) -> Option<IpNet> {
     let Value::Text(text) = text else { return None };
     text.parse().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address)))
-}
-
-fn relation(operator: &str) -> Option<Relation> {
-    Some(match operator {
-        op::EQUALS => Relation::Equal,
-        op::NOT_EQUALS => Relation::NotEqual,
-        op::LESS => Relation::Less,
-        op::LESS_EQUALS => Relation::AtMost,
-        op::GREATER => Relation::Greater,
-        op::GREATER_EQUALS => Relation::AtLeast,
-        _ => return None,
-    })
-}
-
-fn sign(operator: &str) -> Option<Sign> {
-    Some(match operator {
-        op::ADD => Sign::Plus,
-        op::SUBSTRACT => Sign::Minus,
-        op::MULTIPLY => Sign::Times,
-        op::DIVIDE => Sign::Divide,
-        op::MODULO => Sign::Remainder,
-        _ => return None,
-    })
 }

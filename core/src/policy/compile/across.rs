@@ -31,7 +31,7 @@ pub(super) fn check(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
 }
 
 /// Names that more than one event has.
-pub(super) fn repeated(events: &[(&Source, Box<Event>)]) -> BTreeSet<Arc<str>> {
+fn repeated(events: &[(&Source, Box<Event>)]) -> BTreeSet<Arc<str>> {
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, event) in events {
         *count.entry(event.event.value.trim()).or_default() += 1;

@@ -151,13 +151,21 @@ impl<'a> Vocabulary<'a> {
         }
     }
 
+    /// A vendor's own value: text, or a number where it is compared with one.
+    fn raw(&mut self, path: &[&str], compared_with: Option<Type>) -> Result<Named, Unresolved> {
+        let name = path.join(".");
+        let kind = match compared_with {
+            Some(Type::Int | Type::Number) => Type::Number,
+            Some(Type::Bool) => Type::Bool,
+            Some(Type::Text | Type::Time | Type::Duration | Type::Ip | Type::List) | None => Type::Text,
+        };
+        let attribute = Attribute { cost: Cost::Cheap, ..plain(&name, kind) };
+        let named = self.hand_out(attribute, Origin::Catalogue, true)?;
+        Ok(with_caution(named, &name))
+    }
+
     fn of_catalogue(&mut self, path: &[&str]) -> Result<Named, Unresolved> {
         let name = path.join(".");
-        if let ["raw", _connector, _, ..] = path {
-            let attribute = Attribute { cost: Cost::Cheap, ..plain(&name, Type::Text) };
-            let named = self.hand_out(attribute, Origin::Catalogue, true)?;
-            return Ok(with_caution(named, &name));
-        }
         let Some(attribute) = self.catalogue.resolve(&name) else { return Err(self.unknown(&name)) };
         let misplaced = match self.place {
             Place::Step => None,
@@ -208,7 +216,7 @@ impl<'a> Vocabulary<'a> {
         if let Some(known) = self.by_name.get(&name).cloned() {
             return Ok(Named::Slot {
                 slot: known.slot,
-                kind: attribute.kind,
+                kind: self.slot(known.slot).map_or(attribute.kind, |slot| slot.kind),
                 one_of: known.one_of,
                 range: known.range,
                 caution: None,
@@ -231,8 +239,9 @@ impl<'a> Vocabulary<'a> {
 }
 
 impl Names for Vocabulary<'_> {
-    fn resolve(&mut self, path: &[&str]) -> Result<Named, Unresolved> {
+    fn resolve(&mut self, path: &[&str], compared_with: Option<Type>) -> Result<Named, Unresolved> {
         match path {
+            ["raw", _, _, ..] if self.place == Place::Step => self.raw(path, compared_with),
             ["settings", name] => self.setting(name),
             ["event", name] => self.fact(name),
             ["response", ..] => self.of_response(path),

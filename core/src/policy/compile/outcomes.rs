@@ -49,7 +49,7 @@ impl Builder<'_> {
     pub(super) fn outcome(&mut self, written: &Spanned<document::Outcome>) -> Option<Outcome> {
         let place = Place::of(self.source, &written.span);
         Some(match &written.value {
-            document::Outcome::Forward(forward) => Outcome::Forward(self.forward(forward, &place)?),
+            document::Outcome::Forward(forward) => Outcome::Forward(self.forward(forward)?),
             document::Outcome::Throttle(throttle) => Outcome::Throttle(Throttle {
                 rate: rate(throttle.rate),
                 per: throttle.per.unwrap_or(Scope::Subject),
@@ -150,15 +150,15 @@ impl Builder<'_> {
         }
     }
 
-    fn forward(&mut self, written: &document::Forward, place: &Place) -> Option<Forward> {
-        let mut headers = Vec::with_capacity(written.headers.len());
-        for (name, value) in &written.headers {
+    fn forward(&mut self, written: &document::Forward) -> Option<Forward> {
+        let mut headers = Vec::with_capacity(written.headers.0.len());
+        for (name, value) in &written.headers.0 {
             match header_fault(name, value) {
-                Some(message) => self.found.push(place.error("header.refused", message)),
-                None => headers.push((Arc::from(name.as_str()), Arc::from(value.value.as_str()))),
+                Some(message) => self.found.push(Place::of(self.source, &name.span).error("header.refused", message)),
+                None => headers.push((Arc::from(name.value.as_str()), Arc::from(value.value.as_str()))),
             }
         }
-        (headers.len() == written.headers.len()).then(|| Forward {
+        (headers.len() == written.headers.0.len()).then(|| Forward {
             headers,
             narrow_scopes: written.narrow_scopes.iter().map(|scope| scope.as_str().into()).collect(),
             max_rate: written.max_rate.map(rate),

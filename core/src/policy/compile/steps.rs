@@ -222,7 +222,7 @@ impl<'a> Builder<'a> {
     fn bound(&mut self, name: &Spanned<String>) -> Option<SlotId> {
         let place = Place::of(self.source, &name.span);
         let path: Vec<&str> = name.split('.').collect();
-        match self.names.resolve(&path) {
+        match self.names.resolve(&path, None) {
             Ok(Named::Slot { slot, .. }) if self.names.slot(slot).is_some_and(|slot| slot.cost == Cost::Free) => Some(slot),
             Ok(Named::Slot { .. }) => {
                 let message = format!("a proof cannot be bound to `{}`, which has to be asked for", name.value);

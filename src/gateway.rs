@@ -1,0 +1,209 @@
+//! One gateway: every part made once, in order, from settings; started whole or not at all, stopped in order.
+//!
+//! Many may run in one process (tests do). What cannot be used is an error before the first socket is open.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, sync::atomic::AtomicI64, time::Duration};
+
+use stepward_core::{attribute::Catalogue, policy::compile};
+use tokio::task::JoinSet;
+
+use crate::{
+    actions::Actions,
+    challenges::{self, Challenges},
+    clock::Clock,
+    edge::{Edge, EdgeError, RunningEdge},
+    journey::{Journeys, Parts},
+    keys::Keys,
+    outcomes::DecisionLog,
+    registry::{self, Registry, watch::Watch},
+    sessions::Sessions,
+    settings::Settings,
+    signals::{Signals, files::FileError},
+    store::{
+        AnyStore, StateError,
+        embedded::{Embedded, disk::OpenError},
+        ring,
+    },
+    subject::{SourceError, Subjects},
+    telemetry::Metrics,
+};
+
+/// How often the operator's lists and databases are looked at.
+const REFRESH_EVERY: Duration = Duration::from_secs(2);
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state folder cannot be used.
+    #[error("state: {0}")]
+    State(#[from] OpenError),
+    /// The key ring cannot be used, or is not the store's.
+    #[error("keys: {0}")]
+    Keys(#[from] ring::RingMismatch),
+    /// The store did not answer at start.
+    #[error("state: {0}")]
+    Store(#[from] StateError),
+    /// A list or a database cannot be read.
+    #[error("signals: {0}")]
+    Signals(#[from] FileError),
+    /// A source of subjects cannot be used.
+    #[error("subject: {0}")]
+    Subjects(#[from] SourceError),
+    /// Pages, messages or mail cannot be used.
+    #[error("step-up: {0}")]
+    Challenges(#[from] challenges::Trouble),
+    /// The decision log cannot be opened.
+    #[error("decision log: {0}")]
+    Log(#[source] std::io::Error),
+    /// The policies have errors.
+    #[error("the policies cannot be used")]
+    Policies(Box<registry::Refusal>),
+    /// Policies cannot be watched for changes.
+    #[error("cannot watch the policies: {0}")]
+    Watch(#[source] std::io::Error),
+    /// An address, certificate or route cannot be used.
+    #[error(transparent)]
+    Edge(#[from] EdgeError),
+}
+
+impl From<registry::Refusal> for StartError {
+    fn from(refusal: registry::Refusal) -> Self {
+        StartError::Policies(Box::new(refusal))
+    }
+}
+
+/// A gateway that serves.
+pub struct Running {
+    /// Where clients connect, in the order of `listen`; port 0 has become a real one.
+    pub addresses: Vec<SocketAddr>,
+    /// Everything it runs over, for the admin API.
+    pub journeys: Journeys,
+    edge: RunningEdge,
+    /// Background work, which ends with the gateway.
+    background: JoinSet<()>,
+    /// Watches the policies for as long as it lives.
+    _watch: Option<Watch>,
+}
+
+/// Where policies come from, if not from the folder in the settings.
+pub type Policies = Option<registry::Origin>;
+
+/// Makes every part and begins to serve.
+///
+/// # Errors
+/// The first part that cannot be made; nothing is left running then.
+pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Result<Running, StartError> {
+    let metrics = Metrics::new();
+    let store = Arc::new(AnyStore::Embedded(open_store(&settings)?));
+    let keys = keys(&settings, &store, &clock).await?;
+    let sessions = Sessions::new(keys.clone(), settings.sessions);
+    let challenges = Arc::new(Challenges::new(
+        &settings.pages,
+        settings.mail.as_ref(),
+        Arc::new(keys.clone()),
+        store.clone(),
+        sessions.clone(),
+        clock.clone(),
+    )?);
+    let signals = Signals::new(&settings)?;
+    let subjects = Subjects::new(&settings.subject, clock.clone())?;
+    subjects.warm().await;
+    let origin = policies.unwrap_or_else(|| registry::Origin::Folder(settings.policies.clone()));
+    let watched: Vec<PathBuf> = match &origin {
+        registry::Origin::Folder(folder) => vec![folder.clone()],
+        registry::Origin::Texts(_) => Vec::new(),
+    };
+    let target = registry::Target {
+        catalogue: Catalogue::builtin(),
+        options: compile::Options {
+            methods: challenges.runnable(),
+            upstreams: Some(settings.upstreams.keys().cloned().collect()),
+        },
+    };
+    let registry = Arc::new(Registry::open(origin, target, clock.clone(), metrics.clone())?);
+    let pseudonyms = keys.clone();
+    let log = DecisionLog::open(
+        &settings.decision_log,
+        Arc::new(move |tenant, value| pseudonyms.pseudonym(tenant, "log", value)),
+        metrics.clone(),
+    )
+    .map_err(StartError::Log)?;
+    let settings = Arc::new(settings);
+    let journeys = Journeys::new(Parts {
+        actions: Actions { store: store.clone(), challenges: challenges.clone() },
+        clock,
+        settings: settings.clone(),
+        registry: registry.clone(),
+        store,
+        keys,
+        sessions,
+        subjects,
+        signals,
+        challenges,
+        log,
+        metrics,
+        store_lost_since_ms: AtomicI64::new(0),
+    });
+    let edge = Edge::start(&settings, journeys.clone()).await?;
+    let watch = match watched.is_empty() {
+        true => None,
+        false => Some(Watch::over(&watched, move || reload(&registry)).map_err(StartError::Watch)?),
+    };
+    let mut background = JoinSet::new();
+    background.spawn(refresh(journeys.clone()));
+    Ok(Running { addresses: edge.addresses.clone(), journeys, edge, background, _watch: watch })
+}
+
+impl Running {
+    /// Reads policies, certificates, lists and databases again. What cannot be used leaves the last good one at work.
+    pub fn reload(&self) {
+        reload(&self.journeys.parts().registry);
+        self.journeys.parts().signals.refresh();
+        self.journeys.parts().log.reopen();
+        if let Err(error) = self.edge.reload_certificates() {
+            tracing::error!(%error, "certificates were not reloaded; the old ones stay");
+        }
+    }
+
+    /// Stops accepting, lets open requests finish within `grace`, and writes down what is left.
+    pub async fn stop(self, grace: Duration) {
+        let Running { journeys, edge, mut background, .. } = self;
+        edge.stop(grace).await;
+        background.shutdown().await;
+        journeys.parts().log.flush(Duration::from_secs(2));
+        match &*journeys.parts().store {
+            AnyStore::Embedded(store) => store.shut(),
+        }
+    }
+}
+
+/// A bad set is logged by the registry, once, with its position.
+fn reload(registry: &Registry) {
+    let _ = registry.reload();
+}
+
+fn open_store(settings: &Settings) -> Result<Embedded, OpenError> {
+    match &settings.state.path {
+        Some(folder) => Embedded::open(folder),
+        None => Embedded::in_memory(),
+    }
+}
+
+async fn keys(settings: &Settings, store: &AnyStore, clock: &Clock) -> Result<Keys, StartError> {
+    match &settings.state.keys {
+        Some(file) => Ok(ring::keys_for(store, file, clock.now_ms()).await?),
+        None => Ok(Keys::ephemeral()),
+    }
+}
+
+/// Looks at the operator's files now and then, away from the request path.
+async fn refresh(journeys: Journeys) {
+    let mut ticks = tokio::time::interval(REFRESH_EVERY);
+    loop {
+        ticks.tick().await;
+        let journeys = journeys.clone();
+        if tokio::task::spawn_blocking(move || journeys.parts().signals.refresh()).await.is_err() {
+            tracing::error!("reading lists or databases panicked; the last good ones stay");
+        }
+    }
+}

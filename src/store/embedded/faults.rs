@@ -1,0 +1,244 @@
+//! What happens when the disk fails: a real file behind a switch that makes writes fail as a full disk does.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use redb::{Database, StorageBackend, backends::FileBackend};
+
+use crate::store::{
+    Attempt, Begin, Counted, Drawer, Id, Kind, Meter, Once, SessionRef, Shape, StateError, StateStore, Stored, Touch,
+    embedded::{Caps, Embedded, Opener, Restart},
+};
+
+const NOW: i64 = 1_780_000_000_000;
+const LATER: i64 = NOW + 60_000;
+const ME: Id = [1; 16];
+
+#[derive(Debug)]
+struct Switched {
+    file: FileBackend,
+    full: Arc<AtomicBool>,
+}
+
+impl Switched {
+    fn check(&self) -> io::Result<()> {
+        match self.full.load(Ordering::SeqCst) {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl StorageBackend for Switched {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.check()?;
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.check()?;
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.check()?;
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
+fn opener(path: PathBuf, full: Arc<AtomicBool>) -> Opener {
+    Box::new(move || {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        Database::builder().create_with_backend(Switched { file: FileBackend::new(file)?, full: full.clone() })
+    })
+}
+
+fn open(folder: &Path, full: &Arc<AtomicBool>) -> Embedded {
+    Embedded::open_with(opener(folder.join("state.redb"), full.clone()), Caps::default()).unwrap()
+}
+
+async fn lock(store: &Embedded, id: Id) -> Stored<()> {
+    store.lock(Counted { kind: Kind::Account, id }, LATER).await
+}
+
+async fn wait_until_healthy(store: &Embedded) {
+    for _ in 0..100 {
+        if store.health().await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the store did not recover within five seconds");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_changes_keeps_reading_and_recovers_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = Arc::new(AtomicBool::new(false));
+    let store = open(folder.path(), &full);
+    let session = SessionRef { home: ME, id: ME };
+    store.establish(NOW, None, session, b"sealed".to_vec(), LATER).await.unwrap();
+    store.issue_challenge(ME, ME, 3, b"code".to_vec(), LATER).await.unwrap();
+    lock(&store, [2; 16]).await.unwrap();
+
+    full.store(true, Ordering::SeqCst);
+    assert_eq!(store.attempt_challenge(NOW, ME, ME).await, Err(StateError::Indeterminate), "was being written");
+    assert_eq!(lock(&store, [3; 16]).await, Err(StateError::Unavailable), "was not begun");
+    assert_eq!(store.attempt_challenge(NOW, ME, ME).await, Err(StateError::Unavailable));
+    assert_eq!(store.claim(NOW, "jti", ME, ME, LATER).await, Err(StateError::Unavailable));
+    assert_eq!(store.amend(NOW, session, 1, vec![], LATER).await, Err(StateError::Unavailable));
+    assert_eq!(store.health().await, Err(StateError::Unavailable));
+    let locks = [Counted { kind: Kind::Account, id: [2; 16] }, Counted { kind: Kind::Account, id: [3; 16] }];
+    let standing = store.begin(NOW, Begin { session: Some(session), locks: &locks, ..Begin::default() }).await.unwrap();
+    assert!(standing.session.is_some(), "reads go on");
+    assert_eq!(standing.locked_until_ms, [Some(LATER), None], "what was refused has not happened");
+
+    full.store(false, Ordering::SeqCst);
+    wait_until_healthy(&store).await;
+    lock(&store, [4; 16]).await.unwrap();
+    drop(store);
+
+    let store = open(folder.path(), &full);
+    assert_eq!(store.restart(), Restart::Clean);
+    let granted = Attempt::Granted { left: 1, sealed: b"code".to_vec() };
+    assert_eq!(store.attempt_challenge(NOW, ME, ME).await, Ok(granted), "the try whose answer was lost is used up");
+    let locks = [[2; 16], [3; 16], [4; 16]].map(|id| Counted { kind: Kind::Account, id });
+    let standing = store.begin(NOW, Begin { locks: &locks, ..Begin::default() }).await.unwrap();
+    assert_eq!(standing.locked_until_ms, [Some(LATER), None, Some(LATER)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_was_acknowledged_around_a_failure_is_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = Arc::new(AtomicBool::new(false));
+    let store = Arc::new(open(folder.path(), &full));
+    let switch = tokio::spawn({
+        let full = full.clone();
+        async move {
+            for step in 0..6 {
+                tokio::time::sleep(Duration::from_millis(150)).await;
+                full.store(step % 2 == 0, Ordering::SeqCst);
+            }
+        }
+    });
+    let writers: Vec<_> = (0..8u8)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                for number in 0..400u16 {
+                    let mut id = [writer; 16];
+                    id[..2].copy_from_slice(&number.to_be_bytes());
+                    match store.enrol(id, Drawer::Traces, id, vec![writer; 100]).await {
+                        Ok(()) => acknowledged.push(id),
+                        Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                    }
+                }
+                acknowledged
+            })
+        })
+        .collect();
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    switch.await.unwrap();
+    wait_until_healthy(&store).await;
+    drop(store);
+    let store = open(folder.path(), &full);
+    for id in &acknowledged {
+        assert_eq!(store.enrolments(*id, Drawer::Traces).await.unwrap().len(), 1, "{id:?}");
+    }
+    assert!(acknowledged.len() > 100, "{} acknowledged", acknowledged.len());
+}
+
+#[tokio::test]
+async fn a_store_that_stops_while_the_disk_is_full_does_not_call_it_clean() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = Arc::new(AtomicBool::new(false));
+    let store = open(folder.path(), &full);
+    lock(&store, [2; 16]).await.unwrap();
+    full.store(true, Ordering::SeqCst);
+    assert_eq!(lock(&store, [3; 16]).await, Err(StateError::Indeterminate));
+    drop(store);
+    full.store(false, Ordering::SeqCst);
+    let store = open(folder.path(), &full);
+    assert_eq!(store.restart(), Restart::Unclean);
+}
+
+#[tokio::test]
+async fn what_is_full_refuses_and_forgets_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let caps = Caps {
+        sessions_max: 2,
+        challenges_max: 1,
+        parked_bytes_max: 1_000,
+        claims_max: 1,
+        enrolments_max: 1,
+        locks_max: 1,
+        counters_max: 1,
+    };
+    let store = Embedded::open_capped(folder.path(), caps).unwrap();
+    let full = StateError::Unavailable;
+    let session = |id: u8| SessionRef { home: [id; 16], id: [id; 16] };
+    for id in 1..=2 {
+        store.establish(NOW, None, session(id), vec![id], LATER).await.unwrap();
+    }
+    assert_eq!(store.establish(NOW, None, session(3), vec![3], LATER).await, Err(full.clone()));
+    store.end(session(1)).await.unwrap();
+    store.establish(NOW, None, session(3), vec![3], LATER).await.unwrap();
+    store.issue_challenge(ME, ME, 3, vec![], LATER).await.unwrap();
+    assert_eq!(store.issue_challenge(ME, [2; 16], 3, vec![], LATER).await, Err(full.clone()));
+    store.park(ME, ME, vec![0; 900], LATER).await.unwrap();
+    assert_eq!(store.park(ME, [2; 16], vec![0; 200], LATER).await, Err(full.clone()));
+    assert_eq!(store.claim(NOW, "jti", ME, ME, LATER).await, Ok(Once::First));
+    assert_eq!(store.claim(NOW, "jti", [2; 16], ME, LATER).await, Err(full.clone()));
+    lock(&store, ME).await.unwrap();
+    assert_eq!(lock(&store, [2; 16]).await, Err(full.clone()));
+    store.enrol(ME, Drawer::Traces, ME, vec![]).await.unwrap();
+    assert_eq!(store.enrol(ME, Drawer::Traces, [2; 16], vec![]).await, Err(full));
+}
+
+#[tokio::test]
+async fn a_flood_of_names_gives_the_victim_no_fresh_tries() {
+    let caps = Caps { counters_max: 100, ..Caps::default() };
+    let store = Embedded::open_capped(tempfile::tempdir().unwrap().path(), caps).unwrap();
+    let meter = Meter { name: 1, window: Duration::from_secs(60), shape: Shape::Exact { keep: 11 } };
+    let hit = async |name: u32, touch| {
+        let mut id = [7; 16];
+        id[..4].copy_from_slice(&name.to_le_bytes());
+        let meters = [(Counted { kind: Kind::Account, id }, meter, touch)];
+        store.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap().counts[0]
+    };
+    for expected in 1..=5 {
+        assert_eq!(hit(0, Touch::Hit).await, expected);
+    }
+    for name in 1..20_000 {
+        assert!(hit(name, Touch::Hit).await >= 1);
+    }
+    assert!(hit(0, Touch::Hit).await >= 6, "counted before the flood");
+    for expected in 2..=9 {
+        assert!(hit(19_999, Touch::Hit).await >= expected, "counted within the flood");
+    }
+    assert!(hit(19_999, Touch::Look).await >= 9);
+}
