@@ -3,10 +3,6 @@
 mod demo;
 mod layering;
 mod mailbox;
-mod edge;
-mod layering;
-mod mailbox;
-mod origin;
 mod schema;
 mod signals;
 mod stepup;
