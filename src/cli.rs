@@ -7,6 +7,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod client;
+mod doctor;
+mod explain;
+mod keys;
+mod reload;
+mod session;
+mod test;
 mod proxy;
 mod run;
 mod serve;
@@ -33,8 +40,22 @@ enum Command {
     Init(init::Init),
     /// Tell everything that is wrong with settings, policies and tests
     Check(check::Check),
+    /// Run the tests of policies
+    Test(test::Test),
+    /// Tell why a request is decided as it is
+    Explain(Box<explain::Explain>),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Schema),
+    /// Sessions and lock-outs of a running Stepward
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Make a running Stepward read its policies again
+    Reload(reload::Reload),
+    /// The key ring
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Look for what keeps Stepward from working here
+    Doctor(doctor::Doctor),
     /// Print the version
     Version(version::Version),
 }
@@ -46,7 +67,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Proxy(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Test(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Schema(command) => command.run(),
+        Command::Session(command) => command.run(),
+        Command::Reload(command) => command.run(),
+        Command::Keys(command) => command.run(),
+        Command::Doctor(command) => command.run(),
         Command::Version(command) => command.run(),
     };
     match came {
