@@ -8,18 +8,19 @@ use clap::{Parser, Subcommand};
 
 mod check;
 mod client;
+mod demo;
 mod doctor;
 mod explain;
-mod keys;
-mod reload;
-mod session;
-mod test;
-mod proxy;
-mod run;
-mod serve;
 mod init;
+mod keys;
+mod proxy;
+mod reload;
+mod run;
 mod say;
 mod schema;
+mod serve;
+mod session;
+mod test;
 mod version;
 
 /// Journey-time orchestration gateway: decides on every sensitive step, not only at login.
@@ -36,6 +37,8 @@ enum Command {
     Run(run::Run),
     /// Serve without any file: put Stepward before an app and protect some of its requests
     Proxy(proxy::Proxy),
+    /// See it work: a bank, Stepward in front of it, a mailbox and two vendors
+    Demo(demo::Demo),
     /// Write commented files to start from
     Init(init::Init),
     /// Tell everything that is wrong with settings, policies and tests
@@ -65,6 +68,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let came = match arguments.command {
         Command::Run(command) => command.run(),
         Command::Proxy(command) => command.run(),
+        Command::Demo(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Test(command) => command.run(),

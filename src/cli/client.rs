@@ -77,7 +77,8 @@ impl Server {
         let admin = admin.ok_or_else(|| Failed::because(Exit::Usage, "the settings have no `admin` address"))?;
         let in_state = loaded.settings.state.path.as_deref().map(token::path);
         let token_file = self.token_file.clone().or(in_state);
-        let token_file = token_file.ok_or_else(|| Failed::because(Exit::Usage, "name the token with `--token-file`"))?;
+        let token_file =
+            token_file.ok_or_else(|| Failed::because(Exit::Usage, "name the token with `--token-file`"))?;
         Ok((admin.trim_end_matches('/').to_string(), token_file))
     }
 }

@@ -106,7 +106,8 @@ impl Explain {
             (None, None, None) => return Err(usage("name the request: `--url`, `--curl` or a JSON file".into())),
         };
         for header in &self.headers {
-            let (name, value) = header.split_once(':').ok_or_else(|| usage(format!("`{header}` is not `Name: value`")))?;
+            let (name, value) =
+                header.split_once(':').ok_or_else(|| usage(format!("`{header}` is not `Name: value`")))?;
             question.headers.insert(name.trim().into(), value.trim().into());
         }
         if let Some(data) = &self.data {

@@ -113,8 +113,10 @@ fn try_all(path: &Path) -> Result<Result<Vec<Tried>, registry::Refusal>, Failed>
     let unreadable =
         |error: std::io::Error| Failed::because(Exit::CannotLoad, format!("cannot read `{}`: {error}", path.display()));
     let single = fs::metadata(path).map_err(unreadable)?.is_file();
-    let folder = if single { path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")) } else { path };
-    let files = if single { vec![path.to_path_buf()] } else { folder::files(folder, folder::is_test).map_err(unreadable)? };
+    let folder =
+        if single { path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")) } else { path };
+    let files =
+        if single { vec![path.to_path_buf()] } else { folder::files(folder, folder::is_test).map_err(unreadable)? };
     if files.is_empty() {
         return Ok(Ok(Vec::new()));
     }

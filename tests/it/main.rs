@@ -1,12 +1,15 @@
 //! One integration-test binary: it links once.
 
+mod cli;
 mod demo;
 mod layering;
 mod mailbox;
 mod schema;
+mod settings;
 mod signals;
 mod stepup;
 mod store_contract;
 mod store_crash;
 mod subject;
+mod supply;
 mod visitor;

@@ -40,7 +40,8 @@ pub(super) fn question(command: &str) -> Result<Question, String> {
             "--url" => question.url = value()?.to_string(),
             "-I" | "--head" => method = Some("HEAD".into()),
             // These change how curl talks, not what it asks.
-            "-s" | "-S" | "-sS" | "-v" | "-i" | "-k" | "-L" | "--compressed" | "--insecure" | "--location" | "--silent" => {}
+            "-s" | "-S" | "-sS" | "-v" | "-i" | "-k" | "-L" | "--compressed" | "--insecure" | "--location"
+            | "--silent" => {}
             other if other.starts_with('-') => return Err(format!("`{other}` of curl is not understood here")),
             url => question.url = url.to_string(),
         }
@@ -73,7 +74,9 @@ fn split(word: &str) -> (&str, Option<&str>) {
         return word.split_once('=').map_or((word, None), |(option, value)| (option, Some(value)));
     }
     match (word.starts_with('-'), word.get(..2), word.get(2..)) {
-        (true, Some(option @ ("-X" | "-H" | "-d" | "-b" | "-A")), Some(value)) if !value.is_empty() => (option, Some(value)),
+        (true, Some(option @ ("-X" | "-H" | "-d" | "-b" | "-A")), Some(value)) if !value.is_empty() => {
+            (option, Some(value))
+        }
         _ => (word, None),
     }
 }
