@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check;
+mod proxy;
+mod run;
+mod serve;
 mod init;
 mod say;
 mod schema;
@@ -22,6 +25,10 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve, as `stepward.yaml` says
+    Run(run::Run),
+    /// Serve without any file: put Stepward before an app and protect some of its requests
+    Proxy(proxy::Proxy),
     /// Write commented files to start from
     Init(init::Init),
     /// Tell everything that is wrong with settings, policies and tests
@@ -35,6 +42,8 @@ enum Command {
 /// Runs a command.
 pub fn run(arguments: Arguments) -> ExitCode {
     let came = match arguments.command {
+        Command::Run(command) => command.run(),
+        Command::Proxy(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Schema(command) => command.run(),

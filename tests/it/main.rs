@@ -1,11 +1,16 @@
 //! One integration-test binary: it links once.
 
+mod demo;
+mod layering;
+mod mailbox;
 mod edge;
 mod layering;
 mod mailbox;
 mod origin;
+mod schema;
 mod signals;
 mod stepup;
 mod store_contract;
 mod store_crash;
 mod subject;
+mod visitor;
