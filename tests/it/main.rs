@@ -1,8 +1,6 @@
 //! One integration-test binary: it links once.
 
 mod demo;
-mod layering;
-mod mailbox;
 mod edge;
 mod layering;
 mod mailbox;
