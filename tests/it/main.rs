@@ -9,4 +9,5 @@ mod stepup;
 mod store_contract;
 mod store_crash;
 mod subject;
+mod vendors;
 mod visitor;
