@@ -13,4 +13,5 @@ mod store_contract;
 mod store_crash;
 mod subject;
 mod supply;
+mod vendors;
 mod visitor;
