@@ -53,7 +53,8 @@ const LEFT_BEHIND: [&str; 18] = [
 /// read, or too many are waiting. The user then sends it again.
 pub async fn park(challenges: &Challenges, demand: &Demand<'_>, half: &ParkHalf) -> Stored<Option<String>> {
     let arrival = demand.arrival;
-    let size = demand.withheld.as_ref().map(|answer| answer.body.len()).or(arrival.body.as_ref().map(|body| body.len()));
+    let size =
+        demand.withheld.as_ref().map(|answer| answer.body.len()).or(arrival.body.as_ref().map(|body| body.len()));
     // A withheld answer is base64: four characters for three bytes.
     let limit = demand.policy.park_bytes_max * if demand.withheld.is_some() { 4 } else { 3 } / 3;
     if size.is_none_or(|size| size > limit) || !has_room(challenges, demand).await? {
@@ -86,7 +87,7 @@ pub fn half(arrival: &Arrival, scope: Scope) -> (ParkHalf, Option<String>) {
     }
 }
 
-/// Looks without taking.
+/// Looks without taking; for the live request, as the browser sent it.
 pub async fn peek(
     challenges: &Challenges,
     arrival: &Arrival,
@@ -94,12 +95,12 @@ pub async fn peek(
     subject: Option<&Subject>,
     word: &str,
 ) -> Stored<Option<Parked>> {
-    let (Some(id), true) = (issued::id_of(word), origin::is_own(arrival)) else { return Ok(None) };
-    let sealed = challenges.store.peek_parked(challenges.clock.now_ms(), id, id).await?;
-    Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
+    let parked = find(challenges, arrival, session, subject, word).await?;
+    Ok(parked.filter(|_| origin::is_own(arrival)))
 }
 
-/// Takes it: for exactly one caller. Who may not have it is told before anything is taken.
+/// Takes it: for exactly one caller. The request may be the live one, or the parked one in its place, which carries the
+/// origin that it was parked with.
 pub async fn take(
     challenges: &Challenges,
     arrival: &Arrival,
@@ -107,12 +108,27 @@ pub async fn take(
     subject: Option<&Subject>,
     word: &str,
 ) -> Stored<Option<Parked>> {
-    if peek(challenges, arrival, session, subject, word).await?.is_none() {
-        return Ok(None);
-    }
-    let Some(id) = issued::id_of(word) else { return Ok(None) };
+    // Who may not have it must not use up the one time.
+    let may = |parked: &Parked| {
+        let origin = parked.headers.iter().find(|(name, _)| name == "origin").map(|(_, value)| value.as_str());
+        origin::is_own(arrival) || (origin.is_some() && origin == arrival.request.header("origin"))
+    };
+    let found = find(challenges, arrival, session, subject, word).await?;
+    let (Some(id), Some(_)) = (issued::id_of(word), found.filter(may)) else { return Ok(None) };
     let nonce = clock::random_id();
     let sealed = challenges.store.take_parked(challenges.clock.now_ms(), id, id, nonce).await?;
+    Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
+}
+
+async fn find(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    subject: Option<&Subject>,
+    word: &str,
+) -> Stored<Option<Parked>> {
+    let Some(id) = issued::id_of(word) else { return Ok(None) };
+    let sealed = challenges.store.peek_parked(challenges.clock.now_ms(), id, id).await?;
     Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
 }
 
@@ -161,7 +177,8 @@ async fn has_room(challenges: &Challenges, demand: &Demand<'_>) -> Stored<bool> 
         (session, Meter { name, window, shape: Shape::Exact { keep: 32 } }, Touch::Hit),
         (everyone, Meter { name, window, shape: Shape::Buckets }, Touch::Hit),
     ];
-    let standing = challenges.store.begin(challenges.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
+    let standing =
+        challenges.store.begin(challenges.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
     Ok(matches!(standing.counts[..], [own, all] if own <= PER_SESSION_MAX && all <= PER_TENANT_MAX))
 }
 

@@ -1,18 +1,19 @@
 //! One integration-test binary: it links once.
 
+mod cli;
+mod demo;
 mod layering;
 mod mailbox;
+mod edge;
+mod layering;
+mod mailbox;
+mod origin;
+mod schema;
+mod settings;
+mod signals;
 mod stepup;
 mod store_contract;
 mod store_crash;
-mod signals;
 mod subject;
-//! One integration-test binary: it links once.
-
-mod edge;
-mod layering;
-mod origin;
-mod signals;
-mod store_contract;
-mod store_crash;
-mod subject;
+mod supply;
+mod visitor;

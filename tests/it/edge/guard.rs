@@ -18,20 +18,8 @@ async fn refused(status: u16, vectors: &[&str]) {
 
 #[tokio::test]
 async fn a_targets_without_one_reading_are_refused() {
-    let targets = [
-
-
-        "a",
-        "x.test/a",
-        "?q",
-        "*",
-        "/a\\b",
-        "/a#frag",
-        " /a",
-        "/caf\u{e9}",
-        "/a\u{7f}",
-        "http://a.test\\@b/",
-    ];
+    let targets =
+        ["a", "x.test/a", "?q", "*", "/a\\b", "/a#frag", " /a", "/caf\u{e9}", "/a\u{7f}", "http://a.test\\@b/"];
     let vectors = targets.map(|target| format!("GET {target} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
     refused(400, &vectors.each_ref().map(String::as_str)).await;
 }

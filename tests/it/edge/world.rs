@@ -64,3 +64,8 @@ pub(crate) fn route(host: Option<&str>, path: &str, upstream: &str) -> Route {
 pub(crate) async fn start(settings: &Settings) -> RunningEdge {
     Edge::start(settings, Journeys::default()).await.unwrap()
 }
+
+/// An address where nobody listens.
+pub(crate) async fn dead_address() -> SocketAddr {
+    tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
