@@ -17,7 +17,7 @@ help:
 	@sed -n '2,5p' Makefile | cut -c3-
 
 demo: deps
-	cargo run --release --locked --bin stepward -- demo
+	cargo run --locked --bin stepward -- demo
 
 test: deps fmt lint unit browser
 
@@ -47,7 +47,7 @@ supply:
 	cargo deny check bans licenses sources
 
 deps:
-	./deploy/need.sh cmake:cmake cc:build-essential
+	.ci/need cmake:cmake cc:build-essential
 
 deps-browser:
-	if [ -f $(BROWSER_TESTS)/package.json ]; then ./deploy/need.sh chromium:chromium node:nodejs npm:npm; fi
+	if [ -f $(BROWSER_TESTS)/package.json ]; then .ci/need chromium:chromium node:nodejs npm:npm; fi

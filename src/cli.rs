@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod check;
 mod client;
+mod connector;
 mod demo;
 mod doctor;
 mod explain;
@@ -49,6 +50,9 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Schema),
+    /// Connectors to vendors
+    #[command(subcommand)]
+    Connector(connector::Connector),
     /// Sessions and lock-outs of a running Stepward
     #[command(subcommand)]
     Session(session::Session),
@@ -74,6 +78,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Test(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Schema(command) => command.run(),
+        Command::Connector(command) => command.run(),
         Command::Session(command) => command.run(),
         Command::Reload(command) => command.run(),
         Command::Keys(command) => command.run(),

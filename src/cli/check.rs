@@ -19,6 +19,7 @@ use crate::{
     registry::{self, Target, folder},
     render::{Format, Texts},
     settings::{self, Presence, Settings},
+    vendors,
 };
 
 /// Tell everything that is wrong with settings, policies and tests.
@@ -112,8 +113,18 @@ impl Findings {
                 self.take(loaded.found, loaded.texts);
                 let set = folder::read(&loaded.settings.policies);
                 self.policies(set, Some(&loaded.settings));
+                if let Some(folder) = loaded.settings.connectors.as_deref().filter(|folder| folder.is_dir()) {
+                    self.connectors(folder);
+                }
             }
             Err(rejected) => self.take(rejected.found, rejected.texts),
+        }
+    }
+
+    fn connectors(&mut self, folder: &Path) {
+        if let Err(found) = vendors::read(folder, &Catalogue::builtin()) {
+            let texts = texts_of(&found, folder);
+            self.take(found, texts);
         }
     }
 
@@ -135,6 +146,13 @@ pub(super) fn target(settings: Option<&Settings>) -> Target {
     let upstreams = settings.map(|it| it.upstreams.keys().cloned().collect::<BTreeSet<Arc<str>>>());
     let methods = registry::METHODS_BUILT.into_iter().collect();
     Target { catalogue: Catalogue::builtin(), options: Options { methods, upstreams } }
+}
+
+/// The texts that findings about connectors point into; they are named from the folder that holds `connectors`.
+pub(super) fn texts_of(found: &[Diagnostic], connectors: &Path) -> Texts {
+    let base = connectors.parent().unwrap_or(Path::new(""));
+    let text = |file: &Arc<str>| Some((file.clone(), fs::read_to_string(base.join(&**file)).ok()?.into()));
+    found.iter().filter_map(|finding| text(&finding.file)).collect()
 }
 
 /// A policy alone, as a set.

@@ -1,0 +1,102 @@
+//! `stepward connector`
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use stepward_core::{attribute::Catalogue, diagnostic::Diagnostic};
+
+use crate::{
+    cli::{Came, Exit, check, say},
+    render::Format,
+    vendors::{self, fixtures},
+};
+
+/// Connectors to vendors.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Connector {
+    /// What there is, and what serves which capability
+    List(Place),
+    /// Run the recorded fixtures: nothing is sent, no secret is read
+    Test(Place),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// Folder of connectors
+    #[arg(default_value = "connectors")]
+    folder: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Connector {
+    pub(super) fn run(self) -> Came {
+        match self {
+            Connector::List(place) => place.list(),
+            Connector::Test(place) => place.test(),
+        }
+    }
+}
+
+impl Place {
+    fn list(&self) -> Came {
+        let (connectors, routes) = match vendors::read(&self.folder, &Catalogue::builtin()) {
+            Ok(read) => read,
+            Err(found) => return Ok(unusable(&found, &self.folder)),
+        };
+        if self.json {
+            let connectors = connectors.iter().map(|it| {
+                json!({ "connector": it.id, "name": it.name, "capability": it.capability, "paid": it.is_paid, "sends": it.sends })
+            });
+            let routes = routes.iter().map(|it| {
+                let members: Vec<_> = it.members.iter().map(|(id, _)| id).collect();
+                json!({ "capability": it.capability, "connectors": members })
+            });
+            let told = json!({ "connectors": connectors.collect::<Vec<_>>(), "routes": routes.collect::<Vec<_>>() });
+            say::data(&format!("{told:#}\n"));
+            return Ok(Exit::Ok);
+        }
+        for it in &connectors {
+            let price = if it.is_paid { "paid" } else { "free" };
+            say::data(&format!("{}  {}  {price}  sends {}  {}\n", it.id, it.capability, it.sends.join(", "), it.name));
+        }
+        for route in &routes {
+            let members: Vec<_> = route.members.iter().map(|(id, _)| &**id).collect();
+            say::data(&format!("{}: {}\n", route.capability, members.join(", then ")));
+        }
+        Ok(Exit::Ok)
+    }
+
+    fn test(&self) -> Came {
+        let report = match fixtures::run(&self.folder) {
+            Ok(report) => report,
+            Err(found) => return Ok(unusable(&found, &self.folder)),
+        };
+        if self.json {
+            say::data(&format!(
+                "{:#}\n",
+                json!({ "schema": "stepward.connector-test/1", "connectors": report.connectors })
+            ));
+        }
+        let mut count = 0;
+        for checked in &report.connectors {
+            count += checked.cases.len();
+            for case in checked.cases.iter().filter(|_| !self.json) {
+                let word = if case.problems.is_empty() { "ok  " } else { "FAIL" };
+                say::data(&format!("{word}  {}: {}\n", checked.connector, case.name));
+                case.problems.iter().for_each(|problem| say::data(&format!("        {problem}\n")));
+            }
+        }
+        if count == 0 {
+            say::talk("no fixtures found");
+            return Ok(Exit::Findings);
+        }
+        Ok(if report.passed() { Exit::Ok } else { Exit::Findings })
+    }
+}
+
+fn unusable(found: &[Diagnostic], folder: &Path) -> Exit {
+    say::findings(found, &check::texts_of(found, folder), Format::Human);
+    Exit::CannotLoad
+}
