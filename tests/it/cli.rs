@@ -180,10 +180,9 @@ impl Serving {
             if let Some(rest) = self.heard.iter().find_map(|line| line.strip_prefix(prefix)) {
                 return rest.trim().to_string();
             }
-            match self.said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => self.heard.push(line),
-                Err(_) => panic!("`{prefix}` was not said; what was: {:#?}", self.heard),
-            }
+            let line = self.said.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+            assert!(line.is_ok(), "`{prefix}` was not said; what was: {:#?}", self.heard);
+            self.heard.push(line.unwrap());
         }
     }
 
@@ -194,13 +193,13 @@ impl Serving {
 
     fn stopped(mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while Instant::now() < deadline {
+        loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
+            assert!(Instant::now() < deadline, "it did not stop");
             thread::sleep(Duration::from_millis(20));
         }
-        panic!("it did not stop");
     }
 }
 
