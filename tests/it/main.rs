@@ -1,14 +1,17 @@
 //! One integration-test binary: it links once.
 
+mod cli;
 mod demo;
-mod edge;
 mod layering;
 mod mailbox;
 mod origin;
 mod schema;
+mod settings;
 mod signals;
 mod stepup;
 mod store_contract;
 mod store_crash;
 mod subject;
+mod supply;
+mod vendors;
 mod visitor;
