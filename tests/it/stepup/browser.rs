@@ -78,7 +78,8 @@ async fn answer(world: &World, arrival: &Arrival, session: &mut SessionHandle, s
         };
     }
     let query = arrival.request.query.clone().unwrap_or_default();
-    let field = |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(it, _)| it == name).map(|(_, it)| it.into_owned());
+    let field =
+        |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(it, _)| it == name).map(|(_, it)| it.into_owned());
     let resumed = field("stepward_resume").or_else(|| arrival.request.header("stepward-resume").map(str::to_string));
     if let Some(id) = resumed {
         return match world.challenges.take(arrival, session, subject, &id).await.unwrap() {
@@ -118,7 +119,10 @@ async fn hold(
         challenge: &challenge,
         decision_id: "01JDECISION000000000000000",
         tell: Some("login.unusual"),
-        shown: vec![("payee".into(), "<script>document.title='owned'</script>".into()), ("amount".into(), "9 000 €".into())],
+        shown: vec![
+            ("payee".into(), "<script>document.title='owned'</script>".into()),
+            ("amount".into(), "9 000 €".into()),
+        ],
         session,
         subject,
         claimed: None,
@@ -138,7 +142,8 @@ async fn support(world: &World, arrival: &Arrival, subject: Option<&Subject>, re
         ["as", name] => {
             let account = world.account(name);
             let scope = Scope::of(&arrival.request).unwrap();
-            let (device, cookie) = cookies::make_device(&world.keys, world.now_ms(), "default", &arrival.request.host, scope);
+            let (device, cookie) =
+                cookies::make_device(&world.keys, world.now_ms(), "default", &arrival.request.host, scope);
             world.store.enrol(account, Drawer::Devices, device, Vec::new()).await.unwrap();
             let mut reply = plain(String::new());
             reply.set(header::SET_COOKIE, &format!("user={name}; Path=/"));
@@ -164,7 +169,8 @@ async fn support(world: &World, arrival: &Arrival, subject: Option<&Subject>, re
 
 fn echo(method: &str, target: &str, body: &str) -> Reply {
     let body = body.replace('&', "&amp;").replace('<', "&lt;");
-    let html = format!("<!doctype html><html lang=\"en\"><title>Done</title><pre id=\"echo\">{method} {target} {body}</pre>");
+    let html =
+        format!("<!doctype html><html lang=\"en\"><title>Done</title><pre id=\"echo\">{method} {target} {body}</pre>");
     Reply::new(StatusCode::OK, "text/html; charset=utf-8", html)
 }
 

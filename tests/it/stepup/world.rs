@@ -74,7 +74,8 @@ impl World {
         };
         let pages = Pages { service_name: "Tiny Bank".into(), language: "en".into(), locales: None };
         let keyring = Arc::new(keys.clone());
-        let challenges = Challenges::new(&pages, Some(&mail), keyring, store.clone(), sessions.clone(), clock.clone()).unwrap();
+        let challenges =
+            Challenges::new(&pages, Some(&mail), keyring, store.clone(), sessions.clone(), clock.clone()).unwrap();
         let route = Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() };
         let route = Arc::new(route);
         World { challenges: Arc::new(challenges), store, keys, sessions, mailbox, now, clock, folder, route }
