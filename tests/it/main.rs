@@ -1,18 +1,11 @@
 //! One integration-test binary: it links once.
 
-mod layering;
-mod mailbox;
-mod stepup;
-mod store_contract;
-mod store_crash;
-mod signals;
-mod subject;
-//! One integration-test binary: it links once.
-
 mod edge;
 mod layering;
+mod mailbox;
 mod origin;
 mod signals;
+mod stepup;
 mod store_contract;
 mod store_crash;
 mod subject;

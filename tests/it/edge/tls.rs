@@ -1,6 +1,6 @@
 //! TLS on both sides: names, HTTP/2, certificates that change, apps that must prove who they are.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Version};
@@ -12,7 +12,11 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
-use stepward::settings::{Certificate, Listen, UpstreamTls};
+use stepward::{
+    edge::Edge,
+    registry::Origin,
+    settings::{Certificate, Listen, UpstreamTls},
+};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -181,14 +185,16 @@ async fn certificates_are_reloaded_while_connections_stay_open_and_a_bad_file_ch
 #[tokio::test]
 async fn k1_an_edge_whose_files_are_missing_does_not_start() {
     let app = Recorder::start().await;
+    let behind = world::gateway(&world::settings(app.address), Origin::Texts(BTreeMap::new())).await;
+    let journeys = behind.journeys.clone();
     let missing = Certificate { certificate: "/nonexistent/a.pem".into(), key: "/nonexistent/a.key".into() };
     let mut settings = world::settings(app.address);
     settings.listen = vec![over_tls(vec![missing])];
-    assert!(stepward::edge::Edge::start(&settings, Default::default()).await.is_err());
+    assert!(Edge::start(&settings, journeys.clone()).await.is_err());
     let mut settings = world::settings(app.address);
     let upstream = settings.upstreams.get_mut("app").unwrap();
     upstream.tls = Some(UpstreamTls { name: "app.test".into(), ca: Some("/nonexistent/ca.pem".into()) });
-    assert!(stepward::edge::Edge::start(&settings, Default::default()).await.is_err());
+    assert!(Edge::start(&settings, journeys.clone()).await.is_err());
 }
 
 #[tokio::test]
