@@ -84,6 +84,7 @@ scan_alt = QR-Code mit dem Schlüssel, der darunter steht
 scan_key = Oder tippen Sie diesen Schlüssel in die App:
 scan_code = Geben Sie dann die sechs Ziffern ein, die die App anzeigt
 save = Speichern
+event_change_how_you_confirm = Ändern, wie Sie sich ausweisen
 cancel = Abbrechen
 title_recovery = Ihre Wiederherstellungscodes
 recovery_once = Bewahren Sie diese Codes gut auf. Sie werden nur jetzt gezeigt. Jeder gilt einmal, wenn Ihre App nicht zur Hand ist.

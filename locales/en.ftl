@@ -92,6 +92,7 @@ scan_alt = QR code with the set-up key that is written below
 scan_key = Or type this key into the app:
 scan_code = Then type the six digits that the app shows
 save = Save
+event_change_how_you_confirm = Change how you confirm it is you
 cancel = Cancel
 title_recovery = Your recovery codes
 recovery_once = Keep these codes somewhere safe. They are shown only now. Each works once, when your app is not at hand.

@@ -274,6 +274,12 @@ impl Challenges {
         authenticators::provision_totp(self, tenant, account).await
     }
 
+    /// A path with a sealed invitation: whoever is signed in as this account may set up a first method with it, once,
+    /// within three days. For the admin API.
+    pub fn invite(&self, tenant: &str, account: Id) -> String {
+        enrolment::invite(self, tenant, account)
+    }
+
     /// Addresses of accounts; see [`contacts::Contacts`].
     pub fn contacts(&self) -> contacts::Contacts<'_> {
         contacts::Contacts { challenges: self }

@@ -4,11 +4,12 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, sync::atomic::AtomicI64, time::Duration};
 
-use stepward_core::{attribute::Catalogue, policy::compile};
+use stepward_core::policy::compile;
 use tokio::task::JoinSet;
 
 use crate::{
     actions::Actions,
+    api,
     challenges::{self, Challenges},
     clock::Clock,
     edge::{Edge, EdgeError, RunningEdge},
@@ -18,7 +19,7 @@ use crate::{
     registry::{self, Registry, watch::Watch},
     sessions::Sessions,
     settings::Settings,
-    signals::{Signals, files::FileError},
+    signals::{self, Signals},
     store::{
         AnyStore, StateError,
         embedded::{Embedded, disk::OpenError},
@@ -43,9 +44,9 @@ pub enum StartError {
     /// The store did not answer at start.
     #[error("state: {0}")]
     Store(#[from] StateError),
-    /// A list or a database cannot be read.
+    /// A list, a database or a connector cannot be used.
     #[error("signals: {0}")]
-    Signals(#[from] FileError),
+    Signals(#[from] signals::SetUpError),
     /// A source of subjects cannot be used.
     #[error("subject: {0}")]
     Subjects(#[from] SourceError),
@@ -64,6 +65,9 @@ pub enum StartError {
     /// An address, certificate or route cannot be used.
     #[error(transparent)]
     Edge(#[from] EdgeError),
+    /// The admin or health address cannot be served.
+    #[error(transparent)]
+    Api(#[from] api::ApiError),
 }
 
 impl From<registry::Refusal> for StartError {
@@ -78,6 +82,8 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     /// Everything it runs over, for the admin API.
     pub journeys: Journeys,
+    /// The admin and health listeners.
+    pub api: api::Running,
     edge: RunningEdge,
     /// Background work, which ends with the gateway.
     background: JoinSet<()>,
@@ -105,7 +111,7 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
         sessions.clone(),
         clock.clone(),
     )?);
-    let signals = Signals::new(&settings)?;
+    let signals = Signals::new(&settings, &clock)?;
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;
     let origin = policies.unwrap_or_else(|| registry::Origin::Folder(settings.policies.clone()));
@@ -114,9 +120,9 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
         registry::Origin::Texts(_) => Vec::new(),
     };
     let target = registry::Target {
-        catalogue: Catalogue::builtin(),
+        catalogue: signals.catalogue().clone(),
         options: compile::Options {
-            methods: challenges.runnable(),
+            methods: registry::METHODS_BUILT.into_iter().collect(),
             upstreams: Some(settings.upstreams.keys().cloned().collect()),
         },
     };
@@ -144,6 +150,7 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
         metrics,
         store_lost_since_ms: AtomicI64::new(0),
     });
+    let api = api::start(&settings, journeys.clone()).await?;
     let edge = Edge::start(&settings, journeys.clone()).await?;
     let watch = match watched.is_empty() {
         true => None,
@@ -151,7 +158,7 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
     };
     let mut background = JoinSet::new();
     background.spawn(refresh(journeys.clone()));
-    Ok(Running { addresses: edge.addresses.clone(), journeys, edge, background, _watch: watch })
+    Ok(Running { addresses: edge.addresses.clone(), journeys, api, edge, background, _watch: watch })
 }
 
 impl Running {
@@ -167,8 +174,10 @@ impl Running {
 
     /// Stops accepting, lets open requests finish within `grace`, and writes down what is left.
     pub async fn stop(self, grace: Duration) {
-        let Running { journeys, edge, mut background, .. } = self;
+        let Running { journeys, api, edge, mut background, .. } = self;
+        api.drain();
         edge.stop(grace).await;
+        api.stop().await;
         background.shutdown().await;
         journeys.parts().log.flush(Duration::from_secs(2));
         match &*journeys.parts().store {

@@ -1,14 +1,17 @@
 //! The shell of Stepward: everything that touches the world. `core/` decides; this fetches, applies and tells.
 
 pub mod actions;
+pub mod api;
 pub mod arrival;
 pub mod bodies;
 pub mod challenges;
 pub mod cli;
 pub mod clock;
+pub mod demo;
 pub mod edge;
 pub mod gateway;
 pub mod journey;
+pub mod inquiry;
 pub mod keys;
 pub mod locale;
 pub mod mail;

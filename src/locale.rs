@@ -3,7 +3,12 @@
 //! A message that a language lacks is taken from English; a key that nothing has is shown as the key, never as an
 //! error. It never formats markup: what it returns is plain text that a template escapes.
 
-use std::{collections::{BTreeMap, BTreeSet}, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
 use fluent_bundle::{FluentArgs, FluentResource, concurrent::FluentBundle};
 use unic_langid::{CharacterDirection, LanguageIdentifier};
@@ -69,7 +74,8 @@ impl Locales {
         for (tag, text) in texts {
             languages.push(Arc::new(Locale::of(&tag, text, Some(english.clone()))?));
         }
-        let usual = languages.iter().position(|it| it.tag == usual).ok_or_else(|| LocaleError::Missing(usual.into()))?;
+        let usual =
+            languages.iter().position(|it| it.tag == usual).ok_or_else(|| LocaleError::Missing(usual.into()))?;
         Ok(Locales { languages, usual })
     }
 
@@ -90,9 +96,10 @@ impl Locales {
 
 impl Locale {
     fn of(tag: &str, texts: Vec<(String, String)>, fallback: Option<Arc<Locale>>) -> Result<Self, LocaleError> {
-        let language: LanguageIdentifier = tag
-            .parse()
-            .map_err(|_| LocaleError::Unreadable { name: tag.into(), detail: "its name is not a language tag".into() })?;
+        let language: LanguageIdentifier = tag.parse().map_err(|_| LocaleError::Unreadable {
+            name: tag.into(),
+            detail: "its name is not a language tag".into(),
+        })?;
         let direction = if language.character_direction() == CharacterDirection::RTL { "rtl" } else { "ltr" };
         let mut bundle = FluentBundle::new_concurrent(vec![language]);
         // Isolation is done by `<bdi>` on pages; in mail the marks would be copied along with a code.
@@ -106,8 +113,14 @@ impl Locale {
             keys.extend(keys_of(resource.source()).map(str::to_string));
             bundle.add_resource_overriding(resource);
         }
-        let mut locale =
-            Locale { tag: tag.to_string(), direction, bundle, keys: BTreeSet::new(), plain: minijinja::Value::UNDEFINED, fallback };
+        let mut locale = Locale {
+            tag: tag.to_string(),
+            direction,
+            bundle,
+            keys: BTreeSet::new(),
+            plain: minijinja::Value::UNDEFINED,
+            fallback,
+        };
         locale.keys = keys.into_iter().chain(locale.fallback.iter().flat_map(|it| it.keys.iter().cloned())).collect();
         let plain: BTreeMap<String, String> = locale.keys.iter().map(|key| (key.clone(), locale.text(key))).collect();
         locale.plain = minijinja::Value::from(plain);
@@ -137,7 +150,8 @@ impl Locale {
 
 /// `transfer money` with the prefix `event` is the key `event_transfer_money`.
 pub fn key(prefix: &str, name: &str) -> String {
-    let name: String = name.chars().map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '_' }).collect();
+    let name: String =
+        name.chars().map(|it| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '_' }).collect();
     format!("{prefix}_{name}")
 }
 

@@ -56,7 +56,8 @@ impl Mailer {
     /// When the settings cannot be used.
     pub fn new(mail: &Mail) -> Result<Self, MailError> {
         let from = mail.from.parse().map_err(|_| MailError::From)?;
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&with_tls(mail)).map_err(|_| MailError::Server)?;
+        let mut builder =
+            AsyncSmtpTransport::<Tokio1Executor>::from_url(&with_tls(mail)).map_err(|_| MailError::Server)?;
         if let Some((name, password)) = &mail.login {
             let password = reveal(password).ok_or_else(|| MailError::Password(password.clone()))?;
             builder = builder.credentials(Credentials::new(name.to_string(), password));

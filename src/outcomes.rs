@@ -16,12 +16,10 @@ use serde_json::Value;
 use crate::{
     outcomes::record::Record,
     settings::LogTarget,
-    telemetry::{Log, Metrics},
+    telemetry::{Log, Metrics, writer},
 };
 
-pub mod access;
 pub mod record;
-pub mod writer;
 
 /// How many of the newest decisions are kept for the API.
 const RECENT_MAX: usize = 1_000;

@@ -261,7 +261,11 @@ impl SessionHandle {
         if self.version == 0 {
             let expires_ms = sessions.expires_ms(&self.record);
             let sealed = sessions.sealed(&self.reference, &self.record);
-            store.establish(self.begun_ms, self.replaces.take(), self.reference, sealed, expires_ms).await?;
+            let written = store.establish(self.begun_ms, self.replaces, self.reference, sealed, expires_ms).await?;
+            if !written {
+                return Ok(Committed::Gone);
+            }
+            self.replaces = None;
             self.written(1);
             return Ok(Committed::Done);
         }

@@ -5,18 +5,26 @@
 //! operator's lists and databases, and vendors. Nothing here decides, and nothing here fails a request: what cannot
 //! be learnt is unknown, with the reason why.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::AtomicU32},
+};
 
 use ipnet::IpNet;
 use stepward_core::{
-    attribute::counter::{Counted as What, Counter},
+    attribute::{
+        Catalogue,
+        counter::{Counted as What, Counter},
+    },
     decision::Scope,
+    diagnostic::Diagnostic,
     facts::{Facts, Path, Provenance, Reading, SlotId, Why},
     policy::{Policy, Slot},
     value::Value,
 };
 
 use crate::{
+    clock::Clock,
     keys::Keys,
     settings::Settings,
     signals::{
@@ -24,6 +32,7 @@ use crate::{
         travel::Place,
     },
     store::{Counted, Drawer, Id, Meter, Standing, Touch},
+    vendors::{Question, Vendors},
 };
 
 pub mod files;
@@ -276,6 +285,18 @@ fn local(source: &str) -> Provenance {
 pub struct Signals {
     lists: lists::Lists,
     geo: geo::Databases,
+    vendors: Vendors,
+}
+
+/// Why signals cannot be set up as the settings say; the process does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// A list or database cannot be used.
+    #[error(transparent)]
+    File(#[from] files::FileError),
+    /// Connectors or routes cannot be used.
+    #[error("{} findings in connectors, the first: {}", .0.len(), .0.first().map_or("", |it| it.message.as_str()))]
+    Connectors(Vec<Diagnostic>),
 }
 
 /// What a request is asked about.
@@ -297,15 +318,38 @@ pub struct Ask<'a> {
     pub now_ms: i64,
 }
 
+impl Ask<'_> {
+    /// What connectors may be told, by the names that their files use.
+    fn inputs(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let ip = self.ip.to_canonical().to_string();
+        let named = [
+            ("ip", Some(ip.as_str())),
+            ("email", self.email),
+            ("user_id", self.user),
+            ("user_agent", self.user_agent),
+            ("event", Some(self.event)),
+        ];
+        named.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))).collect()
+    }
+}
+
 impl Signals {
     /// Reads the files that the settings name. One that cannot be used keeps the process from starting.
-    pub fn new(settings: &Settings) -> Result<Self, files::FileError> {
-        Ok(Signals::of(lists::Lists::open(&settings.lists)?, geo::Databases::open(&settings.geo)?))
+    pub fn new(settings: &Settings, clock: &Clock) -> Result<Self, SetUpError> {
+        let lists = lists::Lists::open(&settings.lists)?;
+        let geo = geo::Databases::open(&settings.geo)?;
+        let vendors = Vendors::load(settings, clock).map_err(SetUpError::Connectors)?;
+        Ok(Signals::of(lists, geo, vendors))
     }
 
     /// Signals of these sources.
-    pub fn of(lists: lists::Lists, geo: geo::Databases) -> Self {
-        Signals { lists, geo }
+    pub fn of(lists: lists::Lists, geo: geo::Databases, vendors: Vendors) -> Self {
+        Signals { lists, geo, vendors }
+    }
+
+    /// The vocabulary of policies here, with what each attribute costs.
+    pub fn catalogue(&self) -> &Catalogue {
+        self.vendors.catalogue()
     }
 
     /// Reads changed files again; blocks on the disk. A file that is no longer usable leaves the last good one in place.
@@ -319,17 +363,31 @@ impl Signals {
         self.geo.place(ip)
     }
 
-    /// An answer for every wanted slot.
+    /// An answer for every wanted slot, at the latest at the deadline: this machine's own first, then vendors'.
     pub async fn collect(
         &self, ask: &Ask<'_>, wanted: &[(SlotId, &Slot)], deadline: tokio::time::Instant, paid_left: &mut u32,
     ) -> Vec<(SlotId, Reading, Option<Provenance>)> {
-        let _ = (deadline, paid_left);
         let mut answers = Vec::with_capacity(wanted.len());
+        let mut left = Vec::new();
         for (id, slot) in wanted {
-            let reading = self.local(ask, &slot.name).unwrap_or(Reading::Unknown(Why::NotProvided));
-            let (reading, provenance) = typed(reading, slot, || local("local"));
-            answers.push((*id, reading, provenance));
+            match self.local(ask, &slot.name) {
+                Some(reading) => {
+                    let (reading, provenance) = typed(reading, slot, || local("local"));
+                    answers.push((*id, reading, provenance));
+                }
+                None => left.push((*id, *slot)),
+            }
         }
+        let paid = AtomicU32::new(*paid_left);
+        let inputs = ask.inputs();
+        let question = Question { tenant: ask.tenant, inputs: &inputs, deadline, paid_left: &paid };
+        let names: Vec<&str> = left.iter().map(|(_, slot)| &*slot.name).collect();
+        let told = self.vendors.ask(&question, &names).await;
+        for ((id, slot), (reading, provenance)) in left.into_iter().zip(told) {
+            let (reading, _) = typed(reading, slot, || local("vendor"));
+            answers.push((id, reading, provenance));
+        }
+        *paid_left = paid.into_inner();
         answers
     }
 

@@ -218,8 +218,8 @@ pub trait StateStore: Send + Sync + 'static {
     /// Ends a lock-out; an administrator's act. Durable.
     fn unlock(&self, who: Counted) -> impl Future<Output = Stored<()>> + Send;
 
-    /// Writes a new session and removes the one it replaces. `now_ms` is the moment the request began: a session whose
-    /// account, or whose predecessor, was revoked after that moment is not written.
+    /// Writes a new session and removes the one it replaces; whether the new one was written. `now_ms` is the moment the
+    /// request began: a session whose account, or whose predecessor, was revoked after that moment is not written.
     fn establish(
         &self,
         now_ms: i64,
@@ -227,7 +227,7 @@ pub trait StateStore: Send + Sync + 'static {
         session: SessionRef,
         sealed: Vec<u8>,
         expires_ms: i64,
-    ) -> impl Future<Output = Stored<()>> + Send;
+    ) -> impl Future<Output = Stored<bool>> + Send;
     /// Changes a session that is still at version `seen`.
     fn amend(
         &self,
@@ -319,4 +319,13 @@ pub trait StateStore: Send + Sync + 'static {
 pub enum AnyStore {
     /// One node: memory and a file.
     Embedded(embedded::Embedded),
+}
+
+impl AnyStore {
+    /// Writes what is left and refuses whatever comes later; the last thing a process does. Blocks until it is done.
+    pub fn shut(&self) {
+        match self {
+            AnyStore::Embedded(store) => store.shut(),
+        }
+    }
 }

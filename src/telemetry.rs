@@ -20,6 +20,7 @@ use prometheus_client::{
 use stepward_core::{decision::Reason, decision::Verb, policy::Mode, session::Method};
 
 pub mod lines;
+pub mod writer;
 
 /// Buckets for a decision, in seconds: 20 µs to 5 s.
 const DECISION_BUCKETS: [f64; 12] = [2e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 5e-3, 2e-2, 0.1, 0.25, 0.5, 1.0, 5.0];

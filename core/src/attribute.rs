@@ -93,6 +93,30 @@ impl Catalogue {
     }
 }
 
+/// Whether the attribute of this name holds personal data, so that records keep a pseudonym of it.
+pub fn is_personal(name: &str) -> bool {
+    PERSONAL.contains(&name)
+}
+
+/// Attributes that name or locate a person or a machine of theirs. `subject.id` and `actor.id` are pseudonyms already.
+const PERSONAL: [&str; 15] = [
+    "device.id",
+    "device.token",
+    "email.normalized",
+    "email.suggestion",
+    "idv.reference",
+    "ip.city",
+    "ip.latitude",
+    "ip.longitude",
+    "ip.region",
+    "phone.e164",
+    "push_event.subject",
+    "request.ip",
+    "request.query",
+    "request.user_agent",
+    "sanctions.reference",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +145,14 @@ mod tests {
         assert_eq!(catalogue.find("request.ip").unwrap().kind, Type::Ip);
         assert_eq!(catalogue.find("device.is_known").unwrap().cost, Cost::Free);
         assert_eq!(catalogue.find("proof.passkey.age").unwrap().kind, Type::Duration);
+    }
+
+    #[test]
+    fn personal_data_is_named_as_in_the_vocabulary() {
+        let catalogue = Catalogue::builtin();
+        for name in PERSONAL {
+            assert!(catalogue.find(name).is_some(), "{name} is no attribute");
+        }
     }
 
     #[test]

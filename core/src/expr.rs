@@ -279,8 +279,12 @@ fn nodes(parts: Vec<Checked>) -> Vec<Node> {
 /// The texts side by side, in parentheses where they join something themselves.
 fn joined(parts: &[Checked], sign: &str) -> Arc<str> {
     let texts = parts.iter().map(|part| {
-        let compound = ["&&", "||", " ? "].iter().any(|sign| part.text.contains(sign));
+        let negated = matches!(part.node.op, Op::Not(_));
+        let compound = !negated && ["&&", "||", " ? "].iter().any(|sign| part.text.contains(sign));
         if compound && parts.len() > 1 { format!("({})", part.text) } else { part.text.to_string() }
     });
     texts.collect::<Vec<_>>().join(sign).into()
 }
+
+#[cfg(test)]
+mod tests;

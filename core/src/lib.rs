@@ -14,6 +14,7 @@ pub mod expr;
 pub mod facts;
 pub mod policy;
 pub mod request;
+pub mod schema;
 pub mod session;
 pub mod split;
 pub mod trial;

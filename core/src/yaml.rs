@@ -183,7 +183,10 @@ mod tests {
         let file: Arc<str> = "a.yaml".into();
         let found = parse::<Small>(&file, text).unwrap_err().remove(0);
         let place = text.get(found.span.clone()).unwrap();
-        (format!("{}: {}{}", found.code, found.message, found.help.map(|it| format!(" | {it}")).unwrap_or_default()), place)
+        (
+            format!("{}: {}{}", found.code, found.message, found.help.map(|it| format!(" | {it}")).unwrap_or_default()),
+            place,
+        )
     }
 
     #[test]

@@ -6,13 +6,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its cases should stop")]
 #![expect(clippy::disallowed_methods, reason = "the cases are files; only the engine itself does no I/O")]
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use stepward_core::{
     attribute::Catalogue,
     diagnostic::{Diagnostic, Severity, line_and_column},
     policy::{
-        Policy,
+        Policy, StepKind,
         compile::{Options, Source, compile},
     },
 };
@@ -24,7 +28,10 @@ fn load(path: &Path) -> (Vec<Policy>, Vec<Diagnostic>, String) {
     let sources: Vec<Source> = text
         .split("# ---8<---\n")
         .enumerate()
-        .map(|(at, text)| Source { file: if at == 0 { file.clone() } else { format!("{file}#{at}").into() }, text: text.into() })
+        .map(|(at, text)| Source {
+            file: if at == 0 { file.clone() } else { format!("{file}#{at}").into() },
+            text: text.into(),
+        })
         .collect();
     let (policies, found) = compile(&sources, &Catalogue::builtin(), &Options::default());
     let said = found.iter().map(|it| line(it, &sources)).collect::<Vec<_>>().concat();
@@ -40,10 +47,18 @@ fn line(found: &Diagnostic, sources: &[Source]) -> String {
     format!("{}:{line}:{column} {severity} {}: {}\n    at: {written}\n{help}", found.file, found.code, found.message)
 }
 
-fn cases(folder: &str) -> Vec<std::path::PathBuf> {
+fn cases(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder);
     let mut found: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     found.retain(|path| path.extension().is_some_and(|it| it == "yaml"));
+    found.sort();
+    found
+}
+
+fn shipped() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
+    let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.to_str().is_some_and(|it| it.ends_with(".yaml") && !it.ends_with(".test.yaml")));
     found.sort();
     found
 }
@@ -93,11 +108,7 @@ fn an_error_keeps_a_policy_out_and_a_warning_does_not() {
 
 #[test]
 fn the_policies_that_are_shipped_load() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.to_str().is_some_and(|it| it.ends_with(".yaml") && !it.ends_with(".test.yaml")));
-    paths.sort();
-    let sources: Vec<Source> = paths
+    let sources: Vec<Source> = shipped()
         .iter()
         .map(|path| Source {
             file: path.file_name().unwrap().to_str().unwrap().into(),
@@ -108,4 +119,30 @@ fn the_policies_that_are_shipped_load() {
     let said: String = found.iter().map(|it| line(it, &sources)).collect();
     assert_eq!(said, "", "shipped policies load without a word");
     assert_eq!(policies.len(), sources.len());
+}
+
+#[test]
+fn ten_thousand_rules_load() {
+    let rule = |number| {
+        format!(
+            "      - rule: rule {number}\n        when: ip.risk_score >= settings.limit && !device.is_known && \
+             request.path.startsWith(\"/large/{number}\")\n        then: block\n"
+        )
+    };
+    let event = |number| {
+        let rules: String = (0..100).map(rule).collect();
+        let text = format!(
+            "event: large {number}\ncovers: [POST /large/{number}]\nsettings: {{ limit: 70 }}\nwhen_unsure: block\n\
+             otherwise: forward\nsteps:\n  - decide: all\n    rules:\n{rules}"
+        );
+        Source { file: format!("{number}.yaml").into(), text: text.into() }
+    };
+    let sources: Vec<Source> = (0..100).map(event).collect();
+    let (policies, found) = compile(&sources, &Catalogue::builtin(), &Options::default());
+    assert_eq!((policies.len(), found), (100, Vec::new()));
+    let rules = policies.iter().flat_map(|policy| &policy.steps).map(|step| match &step.kind {
+        StepKind::Decide(rules) => rules.len(),
+        StepKind::Require(_) | StepKind::Split(_) | StepKind::Finish(..) => 0,
+    });
+    assert_eq!(rules.sum::<usize>(), 10_000);
 }

@@ -63,7 +63,11 @@ impl Answer {
         };
         let fields = fields.unwrap_or_default();
         let get = |name: &str| fields.get(name).cloned().unwrap_or_default();
-        Answer { method: Method::named(&get("method")), code: get("code"), send: matches!(get("send").as_str(), "1" | "true") }
+        Answer {
+            method: Method::named(&get("method")),
+            code: get("code"),
+            send: matches!(get("send").as_str(), "1" | "true"),
+        }
     }
 }
 
@@ -121,12 +125,8 @@ pub async fn take(
         };
     }
     challenges.forgive_try(&lane).await?;
-    let proof = Proof {
-        method,
-        at_ms: challenges.clock.now_ms(),
-        event: issued.event.clone(),
-        bound_to: issued.bound_to,
-    };
+    let proof =
+        Proof { method, at_ms: challenges.clock.now_ms(), event: issued.event.clone(), bound_to: issued.bound_to };
     session.change().prove(proof, issued.account.filter(|_| method != Method::Pow));
     Ok(Came::Proven(method))
 }

@@ -52,7 +52,13 @@ pub enum Try {
 
 impl Lane {
     /// The lane of a method: the account's, or the session's own where nobody is named or nobody can be hurt.
-    pub fn of(challenges: &Challenges, arrival: &Arrival, session: &SessionHandle, issued: &Issued, method: Method) -> Self {
+    pub fn of(
+        challenges: &Challenges,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        issued: &Issued,
+        method: Method,
+    ) -> Self {
         match issued.account.filter(|_| method != Method::Pow) {
             Some(account) => Lane::named(challenges, &arrival.route.tenant, Kind::Account, account, method),
             None => Lane::named(challenges, &arrival.route.tenant, Kind::Session, session.record.lineage, method),

@@ -58,7 +58,8 @@ impl Authenticator {
 pub async fn all(challenges: &Challenges, tenant: &str, account: Id) -> Stored<Vec<Authenticator>> {
     let entries = challenges.store.enrolments(account, Drawer::Authenticators).await?;
     let open = |entry: Enrolment| {
-        let opened = challenges.keys.open(Purpose::Authenticator, tenant, &owner(account, entry.id), &entry.sealed).ok()?;
+        let opened =
+            challenges.keys.open(Purpose::Authenticator, tenant, &owner(account, entry.id), &entry.sealed).ok()?;
         let kept = serde_json::from_slice(&opened.plain).ok()?;
         Some(Authenticator { id: entry.id, counter: entry.counter, kept })
     };
@@ -83,7 +84,13 @@ pub async fn provision_totp(challenges: &Challenges, tenant: &str, account: Id) 
 }
 
 /// Names the run of wrong answers since the last right one by this method.
-pub async fn streak(challenges: &Challenges, tenant: &str, account: Option<Id>, lane: &Lane, method: Method) -> Stored<Id> {
+pub async fn streak(
+    challenges: &Challenges,
+    tenant: &str,
+    account: Option<Id>,
+    lane: &Lane,
+    method: Method,
+) -> Stored<Id> {
     let all = match account {
         Some(account) => all(challenges, tenant, account).await?,
         None => Vec::new(),

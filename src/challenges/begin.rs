@@ -112,7 +112,10 @@ pub async fn first_method(
 fn is_foreign(demand: &Demand<'_>) -> bool {
     let arrival = demand.arrival;
     let is_kept = demand.withheld.is_some() || demand.resuming.is_some();
-    !is_kept && !is_safe(arrival) && !origin::is_own(arrival) && !origin::is_one_of(arrival, &demand.policy.allowed_origins)
+    !is_kept
+        && !is_safe(arrival)
+        && !origin::is_own(arrival)
+        && !origin::is_one_of(arrival, &demand.policy.allowed_origins)
 }
 
 fn is_safe(arrival: &Arrival) -> bool {
@@ -120,11 +123,7 @@ fn is_safe(arrival: &Arrival) -> bool {
 }
 
 /// What happens once it is met, with the request parked where that is needed.
-async fn afterwards(
-    challenges: &Challenges,
-    demand: &Demand<'_>,
-    half: &ParkHalf,
-) -> Stored<Afterwards> {
+async fn afterwards(challenges: &Challenges, demand: &Demand<'_>, half: &ParkHalf) -> Stored<Afterwards> {
     let arrival = demand.arrival;
     let target = match demand.resuming {
         // The live request's query carries the resume id; the parked one's target is what counts.

@@ -54,7 +54,8 @@ impl Contacts<'_> {
     /// When the state store does not answer.
     pub async fn learn(&self, tenant: &str, account: Id, address: &str) -> Stored<()> {
         let address = address.trim();
-        let plausible = address.len() <= 254 && address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+        let plausible = address.len() <= 254
+            && address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
         if !plausible || address.contains(|it: char| it.is_control() || it.is_whitespace()) {
             return Ok(());
         }
@@ -71,7 +72,9 @@ impl Contacts<'_> {
         let sealed = self.challenges.keys.seal(Purpose::Contact, tenant, &account, &plain);
         self.challenges.store.enrol(account, Drawer::Contacts, id, sealed).await?;
         self.tell(known.iter().map(|(_, kept)| kept.address.clone()));
-        if let Some((oldest, _)) = known.iter().min_by_key(|(_, kept)| kept.learnt_ms).filter(|_| known.len() >= ADDRESSES_MAX) {
+        if let Some((oldest, _)) =
+            known.iter().min_by_key(|(_, kept)| kept.learnt_ms).filter(|_| known.len() >= ADDRESSES_MAX)
+        {
             self.challenges.store.retire(account, Drawer::Contacts, oldest.id).await?;
         }
         Ok(())

@@ -165,7 +165,13 @@ pub fn id_of(word: &str) -> Option<Id> {
 }
 
 /// Seals and keeps a challenge.
-pub async fn keep(challenges: &Challenges, arrival: &Arrival, session: &SessionHandle, id: &str, issued: &Issued) -> Stored<()> {
+pub async fn keep(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    id: &str,
+    issued: &Issued,
+) -> Stored<()> {
     let Some(id) = id_of(id) else { return Ok(()) };
     let plain = serde_json::to_vec(issued).unwrap_or_default();
     let owner = owner(arrival, session, id);
@@ -174,7 +180,12 @@ pub async fn keep(challenges: &Challenges, arrival: &Arrival, session: &SessionH
 }
 
 /// The challenge of this id, if it is this session's, on this host, and has not ended.
-pub async fn look(challenges: &Challenges, arrival: &Arrival, session: &SessionHandle, id: &str) -> Stored<Option<Issued>> {
+pub async fn look(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    id: &str,
+) -> Stored<Option<Issued>> {
     let Some(id) = id_of(id) else { return Ok(None) };
     let now_ms = challenges.clock.now_ms();
     let Some(sealed) = challenges.store.peek_challenge(now_ms, id, id).await? else { return Ok(None) };

@@ -53,7 +53,8 @@ const LEFT_BEHIND: [&str; 18] = [
 /// read, or too many are waiting. The user then sends it again.
 pub async fn park(challenges: &Challenges, demand: &Demand<'_>, half: &ParkHalf) -> Stored<Option<String>> {
     let arrival = demand.arrival;
-    let size = demand.withheld.as_ref().map(|answer| answer.body.len()).or(arrival.body.as_ref().map(|body| body.len()));
+    let size =
+        demand.withheld.as_ref().map(|answer| answer.body.len()).or(arrival.body.as_ref().map(|body| body.len()));
     // A withheld answer is base64: four characters for three bytes.
     let limit = demand.policy.park_bytes_max * if demand.withheld.is_some() { 4 } else { 3 } / 3;
     if size.is_none_or(|size| size > limit) || !has_room(challenges, demand).await? {
@@ -161,7 +162,8 @@ async fn has_room(challenges: &Challenges, demand: &Demand<'_>) -> Stored<bool> 
         (session, Meter { name, window, shape: Shape::Exact { keep: 32 } }, Touch::Hit),
         (everyone, Meter { name, window, shape: Shape::Buckets }, Touch::Hit),
     ];
-    let standing = challenges.store.begin(challenges.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
+    let standing =
+        challenges.store.begin(challenges.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
     Ok(matches!(standing.counts[..], [own, all] if own <= PER_SESSION_MAX && all <= PER_TENANT_MAX))
 }
 

@@ -9,8 +9,9 @@ use crate::{
     challenges::{
         Challenges, PREFIX, Refused, Served,
         answer::{self, Answer, Came},
-        begin, enrolment,
+        begin,
         email_code::Sent,
+        enrolment,
         issued::{self, Issued},
         origin, page, parking, problem, show,
     },
@@ -39,7 +40,9 @@ pub async fn serve(
         }
         ["c", word] if is_get => look(challenges, arrival, session, subject, word).await.map(Served::Answer),
         ["c", word] if is_post => answered(challenges, arrival, session, subject, word).await,
-        ["c", word, "continue"] if is_get => go_on(challenges, arrival, session, subject, word).await.map(Served::Answer),
+        ["c", word, "continue"] if is_get => {
+            go_on(challenges, arrival, session, subject, word).await.map(Served::Answer)
+        }
         ["methods", ref rest @ ..] if is_get || is_post => {
             enrolment::serve(challenges, arrival, session, subject, rest).await.map(Served::Answer)
         }

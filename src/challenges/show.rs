@@ -64,7 +64,8 @@ pub async fn challenge(
     let lane = Lane::of(challenges, arrival, session, issued, method);
     let closed = challenges.closed_until(&lane).await?;
     let now_ms = challenges.clock.now_ms();
-    let error = closed.map(|until| problem::minutes(locale, "locked_method", ((until - now_ms).max(0) / 1000).unsigned_abs()));
+    let error =
+        closed.map(|until| problem::minutes(locale, "locked_method", ((until - now_ms).max(0) / 1000).unsigned_abs()));
     let sent = match issued::id_of(word).filter(|_| method == Method::EmailCode) {
         Some(id) => {
             let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };

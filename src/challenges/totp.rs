@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn g2_typed_codes_are_made_canonical_before_they_are_compared() {
-        let read = [" 123456", "123456 ", "123 456", "123-456", "\u{a0}123456", "１２３４５６", "١٢٣٤٥٦", "123\u{2013}456"];
+        let read =
+            [" 123456", "123456 ", "123 456", "123-456", "\u{a0}123456", "１２３４５６", "١٢٣٤٥٦", "123\u{2013}456"];
         for typed in read {
             assert_eq!(digits(typed).as_deref(), Some("123456"), "{typed:?}");
         }

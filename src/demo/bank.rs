@@ -12,7 +12,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
-use minijinja::{Environment, context};
+use minijinja::{Environment, Value, context, value::Serde};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -97,7 +97,7 @@ impl Bank {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(&session).cloned()
     }
 
-    fn page(&self, name: &str, title: &str, user: Option<&str>, extra: minijinja::Value) -> Response {
+    fn page(&self, name: &str, title: &str, user: Option<&str>, extra: Value) -> Response {
         let controls = self.controls.state();
         let values = context! {
             title, user, bad_network => controls.bad_network, vendor_broken => controls.vendor_broken,
@@ -164,7 +164,7 @@ async fn home(State(bank): State<Bank>, headers: HeaderMap) -> Response {
         accounts.get(&user).map(|it| (euros(it.cents), it.email.clone(), it.movements.clone()))
     };
     let Some((balance, email, movements)) = books else { return Redirect::to("/login").into_response() };
-    bank.page("home.html", "Balance", Some(&user), context! { balance, email, movements })
+    bank.page("home.html", "Balance", Some(&user), context! { balance, email, movements => Value::from(Serde(&movements)) })
 }
 
 async fn login_page(State(bank): State<Bank>) -> Response {
@@ -264,7 +264,7 @@ async fn change_email(State(bank): State<Bank>, headers: HeaderMap, Form(form): 
 
 async fn mailbox_page(State(bank): State<Bank>, headers: HeaderMap) -> Response {
     let letters = bank.mailbox.letters();
-    bank.page("mailbox.html", "Mailbox", bank.user(&headers).as_deref(), context! { letters })
+    bank.page("mailbox.html", "Mailbox", bank.user(&headers).as_deref(), context! { letters => Value::from(Serde(&letters)) })
 }
 
 async fn agent_page(State(bank): State<Bank>, headers: HeaderMap) -> Response {

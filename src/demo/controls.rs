@@ -6,10 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 
-use crate::{clock::Clock, demo::vendors::Vendors};
+use crate::{clock::Clock, demo::vendors::Vendors, keys::Keys};
 
 /// Who signs the tokens of the demo's agents.
 pub const ISSUER: &str = "https://tiny-bank.example";
@@ -21,7 +20,8 @@ pub const AUDIENCE: &str = "tiny-bank";
 pub struct Controls {
     folder: Arc<PathBuf>,
     vendors: Vendors,
-    signer: Arc<EncodingKey>,
+    /// The bank's own identity provider; nothing of the gateway's.
+    issuer: Keys,
     clock: Clock,
 }
 
@@ -38,8 +38,8 @@ pub struct ControlState {
 
 impl Controls {
     /// Buttons over the files in this folder.
-    pub fn new(folder: &Path, vendors: Vendors, signer: EncodingKey, clock: Clock) -> Controls {
-        Controls { folder: Arc::new(folder.to_path_buf()), vendors, signer: Arc::new(signer), clock }
+    pub fn new(folder: &Path, vendors: Vendors, issuer: Keys, clock: Clock) -> Controls {
+        Controls { folder: Arc::new(folder.to_path_buf()), vendors, issuer, clock }
     }
 
     /// How they stand now.
@@ -76,12 +76,10 @@ impl Controls {
     pub fn agent_token(&self, person: &str) -> String {
         let now = self.clock.now_ms() / 1000;
         let claims = json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": "agent:shopping-helper", "client_kind": "agent",
-            "scope": "accounts:read", "act": { "sub": person }, "iat": now, "exp": now + 3600,
+            "iss": ISSUER, "aud": AUDIENCE, "sub": person, "client_kind": "agent", "scope": "accounts:read",
+            "act": { "sub": "agent:shopping-helper" }, "iat": now, "exp": now + 3600,
         });
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.kid = Some("demo".to_string());
-        jsonwebtoken::encode(&header, &claims, &self.signer).unwrap_or_default()
+        self.issuer.sign(&claims).unwrap_or_default()
     }
 
     fn read(&self, name: &str) -> String {

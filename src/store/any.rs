@@ -40,7 +40,7 @@ impl StateStore for AnyStore {
         session: SessionRef,
         sealed: Vec<u8>,
         expires_ms: i64,
-    ) -> Stored<()> {
+    ) -> Stored<bool> {
         pass!(self.establish(now_ms, replaces, session, sealed, expires_ms))
     }
 

@@ -262,7 +262,7 @@ impl StateStore for Embedded {
         session: SessionRef,
         sealed: Vec<u8>,
         expires_ms: i64,
-    ) -> Stored<()> {
+    ) -> Stored<bool> {
         let journal = self.shelves.change(now_ms)?;
         self.shelves.sessions.establish(journal, now_ms, replaces, session, sealed, expires_ms)
     }

@@ -10,6 +10,7 @@ use stepward::{
     settings::{Geo, List, ListKind},
     signals::{self, Ask, Plan, Signals, Who, geo::Databases, lists::Lists},
     store::{Begin, Drawer, Id, StateStore, embedded::Embedded},
+    vendors::Vendors,
 };
 use stepward_core::{
     attribute::{Catalogue, Cost},
@@ -403,6 +404,7 @@ async fn places_and_owners_come_from_the_operators_databases_and_change_with_the
     let signals = Signals::of(
         Lists::open(&BTreeMap::new()).unwrap(),
         Databases::open(&Geo { city: Some(city_path.clone()), asn: Some(asn_path) }).unwrap(),
+        Vendors::none(),
     );
     let text = |text: &str| Reading::Known(Value::text(text));
     for (ip, name, expected) in [

@@ -2,5 +2,6 @@
 //! `security.md` where they pin one.
 
 mod answers;
+mod enrolment;
 mod parking;
 pub(crate) mod world;

@@ -14,8 +14,9 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value as Json, json};
 use stepward::{
     clock::Clock,
+    sessions::record::SubjectKind,
     settings::{JwtSource, SubjectSource, TokenPlace},
-    subject::{Identified, SubjectKind, Subjects, VerifiedBy},
+    subject::{Identified, Subjects, VerifiedBy},
 };
 use stepward_core::request::{Body, Request};
 

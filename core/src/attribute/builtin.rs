@@ -47,7 +47,8 @@ pub(super) fn is_own(name: &str) -> bool {
 }
 
 fn signal(entry: &Entry) -> Option<Attribute> {
-    let (kind, one_of, range) = type_of(&entry.kind)?;
+    let (kind, one_of) = type_of(&entry.kind)?;
+    let range = (entry.kind == "score").then_some((0.0, 100.0));
     let name = match entry.name.strip_prefix("event.") {
         Some(rest) => format!("push_event.{rest}"),
         None => entry.name.clone(),
@@ -73,18 +74,17 @@ fn in_words(name: &str) -> String {
     format!("{group}: {}", rest.replace('_', " "))
 }
 
-/// The type that the vocabulary's word stands for; a map is reached through `raw` only.
-fn type_of(word: &str) -> Option<(Type, Vec<Arc<str>>, Option<(f64, f64)>)> {
-    let plain = |kind| Some((kind, Vec::new(), None));
+/// The type that the vocabulary's word stands for, and the only values it can have; a map is reached through `raw` only.
+fn type_of(word: &str) -> Option<(Type, Vec<Arc<str>>)> {
+    let plain = |kind| Some((kind, Vec::new()));
     match word {
         "bool" => plain(Type::Bool),
         "int" => plain(Type::Int),
-        "float" => plain(Type::Number),
-        "score" => Some((Type::Number, Vec::new(), Some((0.0, 100.0)))),
+        "float" | "score" => plain(Type::Number),
         "string" | "country" => plain(Type::Text),
         "list" => plain(Type::List),
-        "level" => Some((Type::Text, words("none|low|medium|high|critical"), None)),
-        _ => word.strip_prefix("enum:").map(|values| (Type::Text, words(values), None)),
+        "level" => Some((Type::Text, words("none|low|medium|high|critical"))),
+        _ => word.strip_prefix("enum:").map(|values| (Type::Text, words(values))),
     }
 }
 
@@ -136,15 +136,30 @@ const OWN: [(&str, Type, Cost, &str); 39] = [
     ("session.is_new", Type::Bool, Cost::Free, "whether the session began with this request"),
     ("session.assurance", Type::Int, Cost::Free, "assurance level reached, 1 to 3 (NIST SP 800-63B); 0 for none"),
     ("session.proof_age", Type::Duration, Cost::Free, "how long ago the latest proof of the session was given"),
-    ("session.impossible_travel", Type::Bool, Cost::Cheap, "whether nobody can have travelled here since the last request"),
+    (
+        "session.impossible_travel",
+        Type::Bool,
+        Cost::Cheap,
+        "whether nobody can have travelled here since the last request",
+    ),
     ("session.travel_speed_kmh", Type::Number, Cost::Cheap, "speed needed to get here since the last request, in km/h"),
     ("journey.out_of_order", Type::Bool, Cost::Free, "whether an event of `after` has not succeeded in this session"),
     ("time.now", Type::Time, Cost::Free, "the moment of the request"),
     ("time.hour", Type::Int, Cost::Free, "hour of the day in UTC, 0 to 23"),
     ("ip.is_listed", Type::Bool, Cost::Cheap, "whether the address is in any of the operator's lists"),
     ("ip.lists", Type::List, Cost::Cheap, "names of the operator's lists that the address is in"),
-    ("email.is_listed", Type::Bool, Cost::Cheap, "whether the e-mail address or its domain is in any of the operator's lists"),
-    ("email.lists", Type::List, Cost::Cheap, "names of the operator's lists that the e-mail address or its domain is in"),
+    (
+        "email.is_listed",
+        Type::Bool,
+        Cost::Cheap,
+        "whether the e-mail address or its domain is in any of the operator's lists",
+    ),
+    (
+        "email.lists",
+        Type::List,
+        Cost::Cheap,
+        "names of the operator's lists that the e-mail address or its domain is in",
+    ),
     ("subject.is_listed", Type::Bool, Cost::Cheap, "whether the subject is in any of the operator's lists"),
     ("subject.lists", Type::List, Cost::Cheap, "names of the operator's lists that the subject is in"),
     ("device.is_listed", Type::Bool, Cost::Cheap, "whether the device is in any of the operator's lists"),

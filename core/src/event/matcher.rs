@@ -137,8 +137,7 @@ impl Matcher {
                 self.name(hits, &mut named);
             }
         }
-        let agreed = named.iter().enumerate().all(|(at, one)| named[..at].iter().all(|it| self.agree(one, it)));
-        if agreed { Ok(self.merged(&named, &forms)) } else { Err(Ambiguous) }
+        if self.agree(&named) { Ok(self.merged(&named, &forms)) } else { Err(Ambiguous) }
     }
 
     /// Whether any event covers this path under any method. Where one does, the body of a form must be read, because
@@ -198,23 +197,17 @@ impl Matcher {
         named.push(all);
     }
 
-    /// Whether the same event decides by both lists, whatever the conditions on the way say. A list that names
+    /// Whether the same event decides by all lists, whatever the conditions on the way say. A list that names
     /// nothing contradicts nobody.
-    fn agree(&self, one: &[Hit], other: &[Hit]) -> bool {
-        let deciding = |hits: &[Hit]| {
+    fn agree(&self, named: &[Vec<Hit>]) -> bool {
+        let deciding = |hits: &Vec<Hit>| {
             let entries = hits.iter().filter_map(|it| self.entries.get(it.entry as usize));
             entries.filter(|it| !it.shadow).map(|it| (it.policy, it.certain)).collect::<Vec<_>>()
         };
-        let (one, other) = (deciding(one), deciding(other));
-        if one.is_empty() || other.is_empty() {
-            return true;
-        }
-        let mut pairs = one.iter().zip(&other);
-        let parting = pairs.find(|(one, other)| one.0 != other.0 || (one.1 && other.1));
-        match parting {
-            Some((one, other)) => one.0 == other.0,
-            None => one.len() == other.len(),
-        }
+        let mut lists: Vec<_> = named.iter().map(deciding).filter(|it| !it.is_empty()).collect();
+        lists.sort_unstable();
+        lists.dedup();
+        lists.iter().enumerate().all(|(at, one)| lists.iter().skip(at + 1).all(|other| decide_alike(one, other)))
     }
 
     /// One list of all that was named: patterns that write out the request's text first, then by rank.
@@ -253,6 +246,14 @@ impl Entry {
             Segment::Literal(_) | Segment::One | Segment::Rest => None,
         });
         found.collect()
+    }
+}
+
+/// Whether two lists of events, each with whether it is certain to decide, come to the same event.
+fn decide_alike(one: &[(u32, bool)], other: &[(u32, bool)]) -> bool {
+    match one.iter().zip(other).find(|(one, other)| one.0 != other.0 || (one.1 && other.1)) {
+        Some((one, other)) => one.0 == other.0,
+        None => one.len() == other.len(),
     }
 }
 

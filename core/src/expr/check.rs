@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::{
     diagnostic::{self, Severity},
     expr::{
-        Fault, Named, Names, SlotSet, emit,
-        print,
+        Fault, Named, Names, SlotSet, emit, print,
         syntax::{self, Ast, Call, Expr, Literal},
         tree::{Node, Op, Relation, Sign},
     },
@@ -122,7 +121,8 @@ impl Checker<'_> {
             if let Some(first) = values.first()
                 && !comparable(first.kind(), value.kind())
             {
-                let message = format!("a list holds values of one type, this is {} among {}", value.kind(), first.kind());
+                let message =
+                    format!("a list holds values of one type, this is {} among {}", value.kind(), first.kind());
                 return self.error("type.mismatch", at, message);
             }
             values.push(value.clone());
@@ -191,7 +191,8 @@ impl Checker<'_> {
             return Some(());
         }
         let message = format!("`{}` is never {text:?}; it is one of {}", met.name, met.one_of.join(", "));
-        let help = diagnostic::nearest(text, met.one_of.iter().map(|it| &**it)).map(|it| format!("did you mean {it:?}?"));
+        let help =
+            diagnostic::nearest(text, met.one_of.iter().map(|it| &**it)).map(|it| format!("did you mean {it:?}?"));
         let span = at.span.clone();
         let fault = Fault::error("comparison.impossible", span, message);
         self.fault(Fault { help, ..fault })
@@ -249,7 +250,9 @@ impl Checker<'_> {
         if !relation.is_equality() && matches!(left.kind, Type::Bool | Type::Ip) {
             return self.error("type.mismatch", of, format!("{} has no order; compare with `==` or `!=`", left.kind));
         }
-        for (node, other, at, relation) in [(&left, &right, right_at, relation), (&right, &left, left_at, relation.mirrored())] {
+        for (node, other, at, relation) in
+            [(&left, &right, right_at, relation), (&right, &left, left_at, relation.mirrored())]
+        {
             if let Some(value) = other.as_constant() {
                 if relation.is_equality() {
                     self.check_one_of(node, value, at)?;
@@ -264,9 +267,11 @@ impl Checker<'_> {
         let [left, right] = self.both(call)?;
         let kind = match (left.kind, sign, right.kind) {
             (Type::Int, _, Type::Int) => Type::Int,
-            (Type::Int | Type::Number, Sign::Plus | Sign::Minus | Sign::Times | Sign::Divide, Type::Int | Type::Number) => {
-                Type::Number
-            }
+            (
+                Type::Int | Type::Number,
+                Sign::Plus | Sign::Minus | Sign::Times | Sign::Divide,
+                Type::Int | Type::Number,
+            ) => Type::Number,
             (Type::Time, Sign::Minus, Type::Time) => Type::Duration,
             (Type::Time, Sign::Plus | Sign::Minus, Type::Duration) => Type::Time,
             (Type::Duration, Sign::Plus, Type::Time) => Type::Time,
@@ -313,7 +318,9 @@ fn adapt(node: &mut Node, to: Type) {
 
 fn advice(left: Type, right: Type) -> Option<String> {
     let text = match (left, right) {
-        (Type::Int | Type::Number, Type::Text) | (Type::Text, Type::Int | Type::Number) => "write the number without quotes",
+        (Type::Int | Type::Number, Type::Text) | (Type::Text, Type::Int | Type::Number) => {
+            "write the number without quotes"
+        }
         (Type::Duration, _) | (_, Type::Duration) => "write a length of time as `duration(\"5m\")`",
         (Type::Time, _) | (_, Type::Time) => "compare a time with `now - duration(\"5m\")`",
         (Type::Bool, Type::Text) | (Type::Text, Type::Bool) => "write `true` and `false` without quotes",

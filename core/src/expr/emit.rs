@@ -55,9 +55,11 @@ pub(crate) fn test(node: &Node) -> Test {
         Op::Choose(three) => {
             let [condition, first, second] = &**three;
             let (condition, first, second) = (test(condition), test(first), test(second));
-            Box::new(move |look, wanted| {
-                if condition(look, wanted)? { first(look, wanted) } else { second(look, wanted) }
-            })
+            Box::new(
+                move |look, wanted| {
+                    if condition(look, wanted)? { first(look, wanted) } else { second(look, wanted) }
+                },
+            )
         }
         Op::Compare(relation, two) => compare(*relation, two),
         Op::In(two) => element_of(two),
@@ -83,7 +85,14 @@ pub(crate) fn test(node: &Node) -> Test {
         }
         Op::Exists(two) => over_list(two, true),
         Op::Every(two) => over_list(two, false),
-        Op::Constant(_) | Op::Item | Op::Now | Op::Arithmetic(..) | Op::Negate(_) | Op::Lower(_) | Op::Size(_) | Op::Index(_) => {
+        Op::Constant(_)
+        | Op::Item
+        | Op::Now
+        | Op::Arithmetic(..)
+        | Op::Negate(_)
+        | Op::Lower(_)
+        | Op::Size(_)
+        | Op::Index(_) => {
             let value = read(node);
             Box::new(move |look, wanted| match &*value(look, wanted)? {
                 Value::Bool(holds) => Ok(*holds),
@@ -109,9 +118,11 @@ pub(crate) fn read(node: &Node) -> Read {
         Op::Choose(three) => {
             let [condition, first, second] = &**three;
             let (condition, first, second) = (test(condition), read(first), read(second));
-            Box::new(move |look, wanted| {
-                if condition(look, wanted)? { first(look, wanted) } else { second(look, wanted) }
-            })
+            Box::new(
+                move |look, wanted| {
+                    if condition(look, wanted)? { first(look, wanted) } else { second(look, wanted) }
+                },
+            )
         }
         Op::Default(two) => {
             let [value, instead] = &**two;
@@ -155,7 +166,9 @@ pub(crate) fn read(node: &Node) -> Read {
             (Value::List(list), Value::Int(at)) => list.get(usize::try_from(*at).ok()?).cloned(),
             _ => None,
         }),
-        Op::Has(_) | Op::Not(_) | Op::All(_) | Op::Any(_) | Op::Compare(..) | Op::In(_) | Op::InNetworks(..) => as_read(node),
+        Op::Has(_) | Op::Not(_) | Op::All(_) | Op::Any(_) | Op::Compare(..) | Op::In(_) | Op::InNetworks(..) => {
+            as_read(node)
+        }
         Op::Text(..) | Op::Matches(..) | Op::Exists(_) | Op::Every(_) => as_read(node),
     }
 }

@@ -24,8 +24,8 @@ pub(crate) enum Kind {
 
 /// Longest first, so that `<=` is not read as `<`.
 const SIGNS: [&str; 24] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "+", "-", "*", "/", "%", "?", ":", ".", ",", "(", ")", "[", "]", "{",
-    "}",
+    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "+", "-", "*", "/", "%", "?", ":", ".", ",", "(", ")", "[", "]",
+    "{", "}",
 ];
 
 /// The tokens of a text, `End` last.
@@ -122,11 +122,15 @@ fn number(rest: &str) -> Result<(Option<Kind>, usize), Mistake> {
         }
     }
     let written = rest.get(..end).unwrap_or("");
-    if rest.get(end..).is_some_and(|tail| tail.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_')) {
+    if rest
+        .get(end..)
+        .is_some_and(|tail| tail.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_'))
+    {
         let unit = rest.get(end..).and_then(|tail| tail.split(|letter: char| !letter.is_ascii_alphanumeric()).next());
         let whole_word = format!("{written}{}", unit.unwrap_or(""));
         let mistake = Mistake::new(whole_word.len(), format!("`{whole_word}` is no number"));
-        let help = crate::yaml::units::duration_ms(&whole_word).map(|_| format!("write a length of time as `duration(\"{whole_word}\")`"));
+        let help = crate::yaml::units::duration_ms(&whole_word)
+            .map(|_| format!("write a length of time as `duration(\"{whole_word}\")`"));
         return Err(Mistake { help, ..mistake });
     }
     let kind = if whole { written.parse().ok().map(Kind::Int) } else { written.parse().ok().map(Kind::Number) };
@@ -152,7 +156,9 @@ fn text_literal(rest: &str) -> Result<(Option<Kind>, usize), Mistake> {
                 return Err(Mistake::new(at, format!("a text without its closing {quote}")));
             }
             Some('\\') if !raw => {
-                let (letter, length) = escape(tail).ok_or_else(|| Mistake::new(at + 2, "an unknown escape in a text"))?;
+                let unknown = at + tail.chars().take(2).map(char::len_utf8).sum::<usize>();
+                let (letter, length) =
+                    escape(tail).ok_or_else(|| Mistake::new(unknown, "an unknown escape in a text"))?;
                 value.push(letter);
                 at += length;
             }

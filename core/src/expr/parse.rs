@@ -18,8 +18,23 @@ const DEPTH_MAX: u16 = 32;
 
 /// Words that CEL keeps for other languages.
 const RESERVED: [&str; 17] = [
-    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace",
-    "return", "var", "void", "while",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 /// Parses a condition.
@@ -114,7 +129,9 @@ impl Parser {
     fn binary(&mut self, least: u8) -> Result<Ast, Fault> {
         let mut left = self.unary()?;
         loop {
-            let Some((name, rank)) = infix(&self.peek().kind).filter(|(_, rank)| *rank >= least) else { return Ok(left) };
+            let Some((name, rank)) = infix(&self.peek().kind).filter(|(_, rank)| *rank >= least) else {
+                return Ok(left);
+            };
             self.next += 1;
             let right = self.binary(rank + 1)?;
             left = match (&mut left.expr, &name) {
@@ -395,7 +412,11 @@ mod tests {
         let text = r#"!(a.b[0] >= 1.5e3 || "x\n" in [c, 'd']) ? f(x, -1) : g.h("é") && r'\' != 0x1f // end"#;
         for (at, _) in text.char_indices() {
             if let Err(fault) = parse(&text[..at]) {
-                assert!(fault.span.end <= at && text.is_char_boundary(fault.span.start), "{fault:?} in {}", &text[..at]);
+                assert!(
+                    fault.span.end <= at && text.is_char_boundary(fault.span.start),
+                    "{fault:?} in {}",
+                    &text[..at]
+                );
             }
         }
     }

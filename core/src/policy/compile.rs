@@ -104,9 +104,12 @@ pub fn compile(sources: &[Source], catalogue: &Catalogue, options: &Options) -> 
         used_flows.extend(flows);
     }
     for (name, (source, flow)) in context.flows.iter().filter(|(name, _)| !used_flows.contains(**name)) {
-        found.push(Place::of(source, &flow.flow.span).warning("flow.unused", format!("no policy uses the flow `{name}`")));
+        found.push(
+            Place::of(source, &flow.flow.span).warning("flow.unused", format!("no policy uses the flow `{name}`")),
+        );
     }
     found.extend(across::check(&events));
+    found.extend(across::never_raised(sources, &policies));
     let broken = |policy: &Policy| found.iter().any(|it| it.severity == Severity::Error && it.file == policy.file);
     policies.retain(|policy| !broken(policy));
     (policies, in_order(found))
@@ -147,5 +150,32 @@ fn suggest<'a>(diagnostic: Diagnostic, written: &str, known: impl IntoIterator<I
     match diagnostic::nearest(written, known) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(options: &Options) -> Vec<String> {
+        let text = "event: e\ncovers: [POST /e]\nwhen_unsure: { challenge: [passkey, totp] }\notherwise: { reroute: restricted }\n";
+        let source = Source { file: "e.yaml".into(), text: text.into() };
+        let (_, found) = compile(&[source], &Catalogue::builtin(), options);
+        found.into_iter().map(|it| format!("{}: {} {}", it.code, it.message, it.help.unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn methods_that_this_gateway_cannot_run_do_not_load() {
+        let methods = [Method::Totp, Method::EmailCode].into();
+        let found = said(&Options { methods, ..Options::default() });
+        assert_eq!(found, ["method.not_built: this gateway cannot run `passkey` it can run totp, email_code"]);
+    }
+
+    #[test]
+    fn upstreams_are_checked_where_they_are_known() {
+        assert_eq!(said(&Options::default()), Vec::<String>::new());
+        let upstreams = Some(["bank-restricted".into(), "restrictd".into()].into());
+        let found = said(&Options { upstreams, ..Options::default() });
+        assert_eq!(found, ["upstream.unknown: there is no upstream `restricted` did you mean `restrictd`?"]);
     }
 }

@@ -19,7 +19,7 @@ pub const DEPTH_MAX: u8 = 64;
 pub const ITEMS_MAX: usize = 10_000;
 
 /// Most elements of a batch, each of which is decided.
-pub const BATCH_MAX: usize = 100;
+pub const BATCH_MAX: usize = 64;
 
 /// Reads a body. A list with elements is a batch; without any it has no fields.
 pub fn parse(bytes: &[u8]) -> Result<Body, Refusal> {
@@ -191,6 +191,6 @@ mod tests {
         let wide = |count| format!("{{\"a\":[{}0]}}", "0,".repeat(count));
         assert!(parse(wide(9_000).as_bytes()).is_ok());
         assert!(parse(wide(10_000).as_bytes()).is_err(), "more than {ITEMS_MAX} items");
-        assert!(parse(format!("[{}0]", "0,".repeat(100)).as_bytes()).is_err(), "more than {BATCH_MAX} elements");
+        assert!(parse(format!("[{}0]", "0,".repeat(64)).as_bytes()).is_err(), "more than {BATCH_MAX} elements");
     }
 }

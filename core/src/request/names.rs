@@ -35,6 +35,11 @@ const FORWARDING: [&str; 23] = [
     "client-ip",
 ];
 
+/// Whether a name has only letters, digits and `-`. CGI, WSGI and PHP turn everything else into the same `_` as `-`.
+pub fn is_plain(name: &str) -> bool {
+    name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
+}
+
 /// Whether a name is one of `Stepward-*`, which no request from outside may carry.
 pub fn is_reserved_header(name: &str) -> bool {
     begins(name, "stepward-") || (name.len() == 8 && begins(name, "stepward"))

@@ -29,7 +29,8 @@ pub fn parse<'a>(raw: &'a [u8], method: &str, absolute: bool, bounds: Bounds) ->
     if raw.len() > bounds.bytes_max {
         return Err("target is too long");
     }
-    if !raw.iter().all(|it| matches!(it, 0x21..=0x7e) && !matches!(it, b'"' | b'<' | b'>' | b'\\' | b'#')) {
+    let odd = |it: u8| !(0x21..=0x7e).contains(&it) | matches!(it, b'"' | b'<' | b'>' | b'\\' | b'#');
+    if raw.iter().fold(false, |found, it| found | odd(*it)) {
         return Err("target has a character that must be encoded");
     }
     let text = std::str::from_utf8(raw).map_err(|_| "target is not ASCII")?;

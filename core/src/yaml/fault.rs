@@ -24,7 +24,9 @@ pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnost
         return if help.is_empty() { fault } else { fault.help(help) };
     }
     match error {
-        Error::SerdeUnknownField { field, expected, .. } => unknown(fault("key.unknown", format!("unknown key `{field}`")), field, expected),
+        Error::SerdeUnknownField { field, expected, .. } => {
+            unknown(fault("key.unknown", format!("unknown key `{field}`")), field, expected)
+        }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             let message = format!("`{variant}` cannot stand here; it is one of {}", expected.join(", "));
             let near = diagnostic::nearest(variant, expected.iter().copied());
@@ -44,14 +46,19 @@ pub(super) fn diagnostic(file: &Arc<str>, text: &str, error: &Error) -> Diagnost
             fault("value.boolean", format!("`{found}` is neither `true` nor `false`"))
         }
         Error::Budget { .. } | Error::UnknownAnchor { .. } if written.starts_with('!') => bang(file, &value, written),
-        Error::Budget { .. } | Error::UnknownAnchor { .. } if text.get(line.clone()).is_some_and(|it| it.contains("&&")) => {
+        Error::Budget { .. } | Error::UnknownAnchor { .. }
+            if text.get(line.clone()).is_some_and(|it| it.contains("&&")) =>
+        {
             let message = "YAML reads `&` as its own sign here";
             fault("yaml.anchor", message.to_owned()).help("quote the condition: '…'")
         }
-        Error::Budget { breach, .. } => over_budget(fault("yaml.too_large", "the document is too large".into()), breach),
+        Error::Budget { breach, .. } => {
+            over_budget(fault("yaml.too_large", "the document is too large".into()), breach)
+        }
         Error::MergeKeyNotAllowed { .. } | Error::UnknownAnchor { .. } => anchors(fault("yaml.anchor", String::new())),
         Error::MultipleDocuments { .. } => fault("yaml.documents", "one file holds one document".into()),
-        Error::SerdeInvalidType { unexpected, expected, .. } | Error::SerdeInvalidValue { unexpected, expected, .. } => {
+        Error::SerdeInvalidType { unexpected, expected, .. }
+        | Error::SerdeInvalidValue { unexpected, expected, .. } => {
             fault("value.type", format!("{expected} is needed here, not {unexpected}"))
         }
         Error::InvalidScalar { ty, .. } => {

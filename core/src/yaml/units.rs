@@ -145,7 +145,9 @@ mod tests {
     #[test]
     fn lengths_of_time_need_a_unit() {
         let cases = [("80ms", Some(80)), ("5m", Some(300_000)), ("24h", Some(86_400_000)), ("7d", Some(604_800_000))];
-        for (text, expected) in cases.into_iter().chain([("1.5h", Some(5_400_000)), ("5", None), ("", None), ("m", None)]) {
+        for (text, expected) in
+            cases.into_iter().chain([("1.5h", Some(5_400_000)), ("5", None), ("", None), ("m", None)])
+        {
             assert_eq!(duration_ms(text), expected, "{text}");
         }
         for text in ["1.m", "5 weeks", "-5m", "99999999999999999999d", "4000d4", "1.0000001s", "4000000d"] {

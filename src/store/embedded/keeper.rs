@@ -98,3 +98,85 @@ fn sweep(shelves: &Shelves, piece: usize, before_ms: i64) {
     shelves.locks.sweep(journal, piece, before_ms);
     shelves.meters.sweep(piece, before_ms);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::{SLACK_MS, tick};
+    use crate::store::{
+        Begin, Counted, Drawer, Id, Kind, Meter, SessionRef, Shape, StateStore, Touch,
+        embedded::{Caps, Embedded, Shelves},
+    };
+
+    const NOW: i64 = 1_780_000_000_000;
+    const ME: Id = [1; 16];
+
+    /// As many ticks as it takes to look at every piece of every map.
+    fn a_full_turn(shelves: &Arc<Shelves>) {
+        let mut piece = 0;
+        (0..8).for_each(|_| tick(shelves, &mut piece));
+    }
+
+    #[tokio::test]
+    async fn what_expired_makes_room_in_memory_and_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let caps = Caps {
+            sessions_max: 1,
+            challenges_max: 1,
+            parked_bytes_max: 10,
+            claims_max: 1,
+            locks_max: 1,
+            counters_max: 1,
+            ..Caps::default()
+        };
+        let store = Embedded::open_capped(folder.path(), caps).unwrap();
+        let fill = async |store: &Embedded, id: u8, now_ms: i64| {
+            let (id, end) = ([id; 16], now_ms + 1_000);
+            store.establish(now_ms, None, SessionRef { home: id, id }, vec![], end).await?;
+            store.issue_challenge(id, id, 3, vec![], end).await?;
+            store.park(id, id, vec![0; 10], end).await?;
+            store.claim(now_ms, "jti", id, id, end).await?;
+            store.lock(Counted { kind: Kind::Ip, id }, end).await
+        };
+        fill(&store, 1, NOW).await.unwrap();
+        a_full_turn(&store.shelves);
+        assert!(fill(&store, 2, NOW).await.is_err(), "nothing has expired");
+        store.shelves.latest.saw(NOW + 1_001 + SLACK_MS);
+        a_full_turn(&store.shelves);
+        fill(&store, 2, NOW + SLACK_MS + 2_000).await.unwrap();
+        store.enrol(ME, Drawer::Traces, ME, vec![]).await.unwrap();
+        drop(store);
+        let store = Embedded::open_capped(folder.path(), caps).unwrap();
+        store.shelves.latest.saw(NOW + 2 * SLACK_MS + 9_000);
+        a_full_turn(&store.shelves);
+        fill(&store, 3, NOW + 2 * SLACK_MS + 9_000).await.unwrap();
+        assert_eq!(store.enrolments(ME, Drawer::Traces).await.unwrap().len(), 1, "enrolments do not expire");
+    }
+
+    #[tokio::test]
+    async fn counters_survive_being_rewritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let meter = Meter { name: 1, window: Duration::from_secs(600), shape: Shape::Exact { keep: 33 } };
+        let touch = async |store: &Embedded, name: u32, touch| {
+            let mut id = [7; 16];
+            id[..4].copy_from_slice(&name.to_le_bytes());
+            let meters = [(Counted { kind: Kind::Account, id }, meter, touch)];
+            store.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap().counts[0]
+        };
+        let store = Embedded::open(folder.path()).unwrap();
+        for round in 1..=4 {
+            for name in 0..30_000 {
+                assert_eq!(touch(&store, name, Touch::Hit).await, round);
+            }
+            store.shelves.meters.save(&store.shelves.journal);
+        }
+        drop(store);
+        let bytes = std::fs::metadata(folder.path().join("state.redb")).unwrap().len();
+        let store = Embedded::open(folder.path()).unwrap();
+        for name in [0, 1, 12_345, 29_999] {
+            assert_eq!(touch(&store, name, Touch::Look).await, 4, "name {name}");
+        }
+        assert!(bytes < 64 << 20, "{bytes} bytes on disk for 30,000 counters");
+    }
+}

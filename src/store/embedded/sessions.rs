@@ -85,7 +85,7 @@ impl Sessions {
         session: SessionRef,
         sealed: Vec<u8>,
         expires_ms: i64,
-    ) -> Stored<()> {
+    ) -> Stored<bool> {
         // Held over check and insertion, so that no revocation slips in between.
         let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
         let void_at = |of: &SessionRef| {
@@ -107,7 +107,7 @@ impl Sessions {
         if let Some(old) = replaces.filter(|old| *old != session) {
             self.remove(journal, &old);
         }
-        Ok(())
+        Ok(!void)
     }
 
     pub(super) fn amend(

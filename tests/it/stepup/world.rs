@@ -1,7 +1,7 @@
 //! A gateway's challenges with everything real around them (store on disk, keys, mail server), and browsers that keep
 //! cookies and send what browsers send.
 
-#![expect(clippy::unwrap_used, reason = "a world that cannot be set up fails the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a world that cannot be set up fails the test")]
 
 use std::{
     collections::BTreeMap,
@@ -69,12 +69,7 @@ impl World {
         let clock = Clock::Manual(now.clone());
         let keyring = Arc::new(keys.clone());
         let challenges = Challenges::new(&pages, Some(&mail), keyring, store.clone(), sessions.clone(), clock).unwrap();
-        let route = Route {
-            host: None,
-            path: "/".into(),
-            upstream: "bank".into(),
-            tenant: "default".into(),
-        };
+        let route = Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() };
         let route = Arc::new(route);
         World { challenges: Arc::new(challenges), store, keys, sessions, mailbox, now, folder, route }
     }
@@ -111,7 +106,8 @@ impl World {
 
     /// What an app with this secret shows now.
     pub(crate) fn code(&self, secret: &[u8]) -> String {
-        let totp = totp_rs::Builder::new().with_secret(secret.to_vec()).with_account_name("x").with_skew(0).build().unwrap();
+        let totp =
+            totp_rs::Builder::new().with_secret(secret.to_vec()).with_account_name("x").with_skew(0).build().unwrap();
         totp.generate(self.now_ms().unsigned_abs() / 1000).to_string()
     }
 

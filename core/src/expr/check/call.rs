@@ -84,7 +84,8 @@ impl Checker<'_> {
         let span = call.at.clone();
         let known = FUNCTIONS.contains(&name);
         let fault = if known {
-            Fault::error("function.arguments", span, format!("`{name}` does not take these arguments")).help(usage(name))
+            Fault::error("function.arguments", span, format!("`{name}` does not take these arguments"))
+                .help(usage(name))
         } else {
             Fault::error("function.unknown", span, format!("unknown function `{name}`"))
         };
@@ -147,7 +148,8 @@ impl Checker<'_> {
             let wanted = if element.kind == Type::Ip { cast_all(&values, Type::Ip) } else { Some(values.to_vec()) };
             let values = wanted.unwrap_or_else(|| values.to_vec());
             if let Some(other) = values.iter().find(|value| !comparable(value.kind(), element.kind)) {
-                let message = format!("`{}` is {}, the list holds {}", print::print(element_at), element.kind, other.kind());
+                let message =
+                    format!("`{}` is {}, the list holds {}", print::print(element_at), element.kind, other.kind());
                 return self.error("type.mismatch", of, message);
             }
             let places: Vec<&Ast> = match &list_at.expr {
@@ -224,7 +226,9 @@ impl Checker<'_> {
     fn size(&mut self, of: &Ast, value: &Ast) -> Option<Node> {
         let value = self.node(value)?;
         match value.kind {
-            Type::Text | Type::List => Some(Node { op: Op::Size(Box::new(value)), kind: Type::Int, text: Arc::default() }),
+            Type::Text | Type::List => {
+                Some(Node { op: Op::Size(Box::new(value)), kind: Type::Int, text: Arc::default() })
+            }
             kind @ (Type::Bool | Type::Int | Type::Number | Type::Time | Type::Duration | Type::Ip) => {
                 self.error("type.mismatch", of, format!("`size` takes text or a list, this is {kind}"))
             }
@@ -267,7 +271,11 @@ impl Checker<'_> {
             return self.error("type.mismatch", list_at, format!("a list is needed here, this is {}", list.kind));
         }
         let Expr::Ident(name) = &item.expr else {
-            return self.error("function.arguments", item, "the first argument names the element, as in `exists(it, it == \"x\")`");
+            return self.error(
+                "function.arguments",
+                item,
+                "the first argument names the element, as in `exists(it, it == \"x\")`",
+            );
         };
         if self.item.is_some() {
             return self.error("condition.nested", test, "`exists` and `all` cannot stand inside each other");

@@ -6,10 +6,11 @@ use std::{
 };
 
 use crate::{
+    attribute::counter::{Counted, Counter},
     diagnostic::Diagnostic,
     event::{self, Host, Segment},
     policy::{
-        Mode,
+        Mode, Policy, Step, StepKind,
         compile::{Place, Source, suggest},
         document::Event,
     },
@@ -48,6 +49,35 @@ fn duplicates(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
             Place::of(source, &event.event.span).error("event.duplicate", message)
         })
         .collect()
+}
+
+/// Counters that conditions read and no rule raises.
+pub(super) fn never_raised(sources: &[Source], policies: &[Policy]) -> Vec<Diagnostic> {
+    let raised: BTreeSet<&str> =
+        policies.iter().flat_map(|policy| &policy.steps).flat_map(counts).map(|it| &**it).collect();
+    let mut found = Vec::new();
+    for policy in policies {
+        for slot in &policy.slots {
+            let Some(Counter { counted: Counted::Named(name), .. }) = Counter::named(&slot.name) else { continue };
+            let source = sources.iter().find(|source| source.file == policy.file);
+            if let (false, Some(source)) = (raised.contains(&*name), source) {
+                let at = source.text.find(&*slot.name).unwrap_or(0);
+                let message = format!("`{}` is always 0: no rule says `count: {name}`", slot.name);
+                let warning = Place::of(source, &(at..at + slot.name.len())).warning("counter.never_raised", message);
+                found.push(suggest(warning, &name, raised.iter().copied()));
+            }
+        }
+    }
+    found
+}
+
+/// The counters that a step raises.
+fn counts(step: &Step) -> Vec<&Arc<str>> {
+    match &step.kind {
+        StepKind::Decide(rules) => rules.iter().flat_map(|rule| &rule.obligations.count).collect(),
+        StepKind::Finish(_, obligations) => obligations.count.iter().collect(),
+        StepKind::Require(_) | StepKind::Split(_) => Vec::new(),
+    }
 }
 
 /// One cover as it is matched.

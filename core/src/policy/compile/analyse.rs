@@ -8,7 +8,7 @@ use crate::{
     expr::SlotSet,
     facts::SlotId,
     policy::{
-        Gate, Policy, Step, StepKind, Then,
+        Gate, OnStateLoss, Policy, Rule, Step, StepKind, Then,
         compile::{
             Place, event,
             steps::{self, StepPlace},
@@ -28,6 +28,8 @@ pub(super) fn analyse(policy: &Policy, when_unsure: &Place, places: &[StepPlace]
         found.extend(adds_nothing(policy, places));
         found.extend(opened_by_unknown(policy, places));
         found.extend(weak_proofs(policy, when_unsure));
+        found.extend(when_unsure_adds_nothing(policy, when_unsure));
+        found.extend(opened_by_state_loss(policy, when_unsure));
     }
     found
 }
@@ -118,9 +120,12 @@ fn unreachable_rules(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
         let StepKind::Decide(rules) = &step.kind else { continue };
         for (at, (rule, place)) in rules.iter().zip(&place.rules).enumerate() {
             let before = rules.iter().take(at);
-            let cause = before.clone().find(|earlier| earlier.when.constant() == Some(true) || earlier.when.text == rule.when.text);
+            let cause = before
+                .clone()
+                .find(|earlier| earlier.when.constant() == Some(true) || earlier.when.text == rule.when.text);
             if let Some(cause) = cause {
-                let message = format!("the rule `{}` never fires: `{}` fires whenever it would", rule.label, cause.label);
+                let message =
+                    format!("the rule `{}` never fires: `{}` fires whenever it would", rule.label, cause.label);
                 found.push(place.name.error("rule.unreachable", message));
             }
         }
@@ -177,12 +182,51 @@ fn met_by(challenge: &Challenge, gate: &Gate) -> bool {
     gate.fresh_for_ms <= challenge.fresh_for_ms && gate.methods.iter().all(|method| challenge.methods.contains(method))
 }
 
+/// A `when_unsure` that whoever passed an earlier `require` has met: a signal that fails would then let them in.
+fn when_unsure_adds_nothing(policy: &Policy, place: &Place) -> Option<Diagnostic> {
+    let Outcome::Challenge(challenge) = &policy.when_unsure else { return None };
+    let asked_for = signals(policy);
+    let refuses = |rule: &&Rule| {
+        let stricter = ended_by(&rule.then).is_some_and(|outcome| outcome.verb() > Verb::Challenge);
+        stricter && rule.when.uses.iter().any(|slot| asked_for.contains(slot))
+    };
+    for (at, step) in policy.steps.iter().enumerate().filter(|(_, step)| steps::is_live(step)) {
+        let StepKind::Decide(rules) = &step.kind else { continue };
+        let rule = rules.iter().find(refuses);
+        let gate = passed_before(policy, at).into_iter().find(|(_, gate)| met_by(challenge, gate));
+        if let (Some(rule), Some((gate, _))) = (rule, gate) {
+            let message = format!(
+                "if the signals of `{}` fail, this adds nothing: `{gate}` required the same before",
+                rule.label
+            );
+            return Some(place.warning("when_unsure.adds_nothing", message).help("name a stronger method, or block"));
+        }
+    }
+    None
+}
+
+/// Proofs that nobody is asked for while the store is lost.
+fn opened_by_state_loss(policy: &Policy, place: &Place) -> Option<Diagnostic> {
+    let allows = matches!(policy.on_state_loss, Some(OnStateLoss::Allow));
+    let demands = policy.steps.iter().any(|step| !event::gates(step).is_empty());
+    (allows && demands).then(|| {
+        let message = "`on_state_loss: allow` lets everybody past the `require` steps while the store is lost";
+        place.warning("state_loss.opens", message).help("use `deny` or `step_up_local`")
+    })
+}
+
+/// The slots that a vendor or a look-up may fail to give.
+fn signals(policy: &Policy) -> SlotSet {
+    let mut asked_for = SlotSet::default();
+    let slots = policy.slots.iter().zip(0..).filter(|(slot, _)| slot.cost != Cost::Free);
+    slots.for_each(|(_, at)| asked_for.insert(SlotId(at)));
+    asked_for
+}
+
 /// Rules that let somebody in because a signal is missing: `default` and `!has` turn unknown into known.
 fn opened_by_unknown(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let mut asked_for = SlotSet::default();
-    let signals = policy.slots.iter().zip(0..).filter(|(slot, _)| slot.cost != Cost::Free);
-    signals.for_each(|(_, at)| asked_for.insert(SlotId(at)));
+    let asked_for = signals(policy);
     for (step, place) in policy.steps.iter().zip(places) {
         let StepKind::Decide(rules) = &step.kind else { continue };
         for (rule, place) in rules.iter().zip(&place.rules) {
@@ -201,7 +245,8 @@ fn opened_by_unknown(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
 
 /// An event that refuses some and lets others in for a code to a mailbox.
 fn weak_proofs(policy: &Policy, place: &Place) -> Option<Diagnostic> {
-    let mut methods: Vec<Method> = policy.steps.iter().flat_map(event::gates).flat_map(|gate| gate.methods.clone()).collect();
+    let mut methods: Vec<Method> =
+        policy.steps.iter().flat_map(event::gates).flat_map(|gate| gate.methods.clone()).collect();
     let mut refuses = false;
     let ends = policy.steps.iter().flat_map(outcomes).chain([&policy.when_unsure, &policy.otherwise]);
     for outcome in ends {

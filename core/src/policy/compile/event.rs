@@ -41,7 +41,7 @@ pub(super) fn compile<'a>(
     event: &'a Event,
     context: &'a Context<'a>,
 ) -> (Option<Policy>, Vec<Diagnostic>, Vec<&'a str>) {
-    let mut found = Vec::new();
+    let mut found: Vec<Diagnostic> = name_fault(source, &event.event).into_iter().collect();
     let facts = facts(source, event, context, &mut found);
     let placed = steps::place(source, event, context, &mut found);
     let settings = Settings::of(source, event, &placed.flows, &mut found);
@@ -85,14 +85,46 @@ pub(super) fn compile<'a>(
         reads_body: reads_body(&facts, &names),
         facts,
         slots: names.slots,
-        inspect_bytes_max: bounded(source, "inspect_max", event.inspect_max.as_ref().map(|it| (it.bytes, it)), INSPECT_BYTES, BODY_BYTES_MAX, &mut found),
-        park_bytes_max: bounded(source, "park_max", event.park_max.as_ref().map(|it| (it.bytes, it)), PARK_BYTES, BODY_BYTES_MAX, &mut found),
-        park_ms: bounded(source, "park_for", event.park_for.as_ref().map(|it| (it.ms, it)), PARK_MS, PARK_MS_MAX, &mut found) as u64,
+        inspect_bytes_max: bounded(
+            source,
+            "inspect_max",
+            event.inspect_max.as_ref().map(|it| (it.bytes, it)),
+            INSPECT_BYTES,
+            BODY_BYTES_MAX,
+            &mut found,
+        ),
+        park_bytes_max: bounded(
+            source,
+            "park_max",
+            event.park_max.as_ref().map(|it| (it.bytes, it)),
+            PARK_BYTES,
+            BODY_BYTES_MAX,
+            &mut found,
+        ),
+        park_ms: bounded(
+            source,
+            "park_for",
+            event.park_for.as_ref().map(|it| (it.ms, it)),
+            PARK_MS,
+            PARK_MS_MAX,
+            &mut found,
+        ) as u64,
         allowed_origins: event.allow_origins.iter().filter_map(|it| origin(source, it, &mut found)).collect(),
     };
     found.extend(analyse::analyse(&policy, &Place::of(source, &event.when_unsure.span), &places));
     let policy = (!super::has_errors(&found)).then_some(policy);
     (policy, found, used_flows)
+}
+
+/// Most bytes of an event's name: it travels in a header and in every record.
+const NAME_BYTES_MAX: usize = 100;
+
+fn name_fault(source: &Source, name: &Spanned<String>) -> Option<Diagnostic> {
+    let clean = !name.trim().is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
+    (!clean).then(|| {
+        let message = format!("an event's name has 1 to {NAME_BYTES_MAX} bytes on one line");
+        Place::of(source, &name.span).error("event.name", message)
+    })
 }
 
 /// The facts as declared; a name that would hide an attribute is refused.
@@ -105,7 +137,8 @@ fn facts(source: &Source, event: &Event, context: &Context<'_>, found: &mut Vec<
             found.push(place.error("fact.name", message).help("use letters, digits and `_`"));
         }
         if fact.remember.is_some() && !context.catalogue.members(name).is_empty() {
-            let message = format!("a remembered fact cannot be called `{0}`: `{0}.…` is a group of attributes", name.value);
+            let message =
+                format!("a remembered fact cannot be called `{0}`: `{0}.…` is a group of attributes", name.value);
             found.push(place.error("fact.name", message).help("give it another name"));
         }
         match names::source(&fact.from) {
@@ -138,12 +171,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn of(
-        source: &Source,
-        event: &Event,
-        flows: &[(&Source, &Flow)],
-        found: &mut Vec<Diagnostic>,
-    ) -> Self {
+    fn of(source: &Source, event: &Event, flows: &[(&Source, &Flow)], found: &mut Vec<Diagnostic>) -> Self {
         let mut settings = Settings { values: BTreeMap::new(), places: Vec::new() };
         for (source, flow) in flows {
             for (name, setting) in &flow.settings.0 {
@@ -217,7 +245,8 @@ impl Builder<'_> {
                 if let RequestSource::Path(name) = &fact.source
                     && !parameters(&path).any(|parameter| parameter == &**name)
                 {
-                    let message = format!("`{text}` has no parameter `{{{name}}}`, so `event.{}` is unknown there", fact.name);
+                    let message =
+                        format!("`{text}` has no parameter `{{{name}}}`, so `event.{}` is unknown there", fact.name);
                     self.found.push(Place::of(self.source, span).warning("fact.no_parameter", message));
                 }
             }
@@ -245,7 +274,8 @@ impl Builder<'_> {
         for (name, fact) in &event.facts.0 {
             // A claim alone is useful for counting; what is remembered or trusted is so only after success.
             if fact.remember.is_some() || fact.contact.is_some() {
-                let message = format!("the values of `{}` are kept once the event succeeded, which it never does", name.value);
+                let message =
+                    format!("the values of `{}` are kept once the event succeeded, which it never does", name.value);
                 let place = Place::of(self.source, &name.span);
                 self.found.push(place.error("succeeded.missing", message).help(help));
             }

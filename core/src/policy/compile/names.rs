@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    attribute::{Attribute, Catalogue, Cost},
+    attribute::{self, Attribute, Catalogue, Cost},
     diagnostic,
     expr::{Named, Names, SlotSet, Unresolved},
     facts::SlotId,
@@ -170,11 +170,16 @@ impl<'a> Vocabulary<'a> {
         let misplaced = match self.place {
             Place::Step => None,
             Place::OnlyIf => (attribute.cost != Cost::Free).then_some(("only_if.cost", "`only_if`")),
-            Place::Response => (attribute.cost != Cost::Free).then_some(("attribute.not_here", "`succeeded` and `failed`")),
+            Place::Response => {
+                (attribute.cost != Cost::Free).then_some(("attribute.not_here", "`succeeded` and `failed`"))
+            }
             Place::Where => (!name.starts_with("request.")).then_some(("attribute.not_here", "`where`")),
         };
         match misplaced {
-            None => self.hand_out(attribute, Origin::Catalogue, false),
+            None => {
+                let personal = attribute::is_personal(&name);
+                self.hand_out(attribute, Origin::Catalogue, personal)
+            }
             Some((code, place)) => Err(Unresolved {
                 code,
                 message: format!("`{name}` cannot be used in {place}"),

@@ -50,10 +50,9 @@ impl Builder<'_> {
         let place = Place::of(self.source, &written.span);
         Some(match &written.value {
             document::Outcome::Forward(forward) => Outcome::Forward(self.forward(forward)?),
-            document::Outcome::Throttle(throttle) => Outcome::Throttle(Throttle {
-                rate: rate(throttle.rate),
-                per: throttle.per.unwrap_or(Scope::Subject),
-            }),
+            document::Outcome::Throttle(throttle) => {
+                Outcome::Throttle(Throttle { rate: rate(throttle.rate), per: throttle.per.unwrap_or(Scope::Subject) })
+            }
             document::Outcome::Challenge(challenge) => Outcome::Challenge(self.challenge(challenge, &place)?),
             document::Outcome::Reroute(target) => Outcome::Reroute(self.reroute(target)?),
             document::Outcome::Block => Outcome::Block,
@@ -119,7 +118,8 @@ impl Builder<'_> {
             self.found.push(Place::of(self.source, &at.span).error("value.range", message));
         }
         if let Some(at) = demand.fresh_for.filter(|it| it.ms == 0) {
-            self.found.push(Place::of(self.source, &at.span).error("value.range", "a proof that may not age is never there"));
+            self.found
+                .push(Place::of(self.source, &at.span).error("value.range", "a proof that may not age is never there"));
         }
         let on_fail = match demand.on_fail {
             Some(written) => self.on_fail(written),
@@ -141,9 +141,14 @@ impl Builder<'_> {
         let outcome = self.outcome(written)?;
         match outcome {
             Outcome::Forward(_) | Outcome::Throttle(_) => {
-                let message = format!("`on_fail: {}` would let in whoever guesses wrong often enough", outcome.verb().name());
+                let message =
+                    format!("`on_fail: {}` would let in whoever guesses wrong often enough", outcome.verb().name());
                 let place = Place::of(self.source, &written.span);
-                self.found.push(place.error("on_fail.weak", message).help("use `block`, `lock_out`, `reroute` or a stronger challenge"));
+                self.found.push(
+                    place
+                        .error("on_fail.weak", message)
+                        .help("use `block`, `lock_out`, `reroute` or a stronger challenge"),
+                );
                 None
             }
             Outcome::Challenge(_) | Outcome::Reroute(_) | Outcome::Block | Outcome::LockOut(_) => Some(outcome),
@@ -200,7 +205,12 @@ impl Builder<'_> {
 /// What accompanies an outcome.
 pub(super) fn obligations(tell: Option<&String>, notify: &Words, tag: &Words, count: &Words) -> Obligations {
     let words = |words: &Words| words.0.iter().map(|word| Arc::from(word.as_str())).collect();
-    Obligations { tell: tell.map(|key| key.as_str().into()), notify: words(notify), tag: words(tag), count: words(count) }
+    Obligations {
+        tell: tell.map(|key| key.as_str().into()),
+        notify: words(notify),
+        tag: words(tag),
+        count: words(count),
+    }
 }
 
 fn rate(written: units::Rate) -> Rate {

@@ -55,7 +55,8 @@ pub(super) fn place<'a>(
             continue;
         };
         let Some((flow_source, flow)) = context.flows.get(name.value.as_str()) else {
-            let error = Place::of(source, &name.span).error("flow.unknown", format!("there is no flow `{}`", name.value));
+            let error =
+                Place::of(source, &name.span).error("flow.unknown", format!("there is no flow `{}`", name.value));
             found.push(suggest(error, name, context.flows.keys().copied()));
             continue;
         };
@@ -112,7 +113,8 @@ impl<'a> Builder<'a> {
                     if repeated {
                         let message = format!("two rules are called `{}`", rule.name.value);
                         let place = Place::of(source, &rule.name.span);
-                        self.found.push(place.error("label.duplicate", message).help("names tell rules apart in statistics"));
+                        self.found
+                            .push(place.error("label.duplicate", message).help("names tell rules apart in statistics"));
                     }
                 }
             }
@@ -168,7 +170,8 @@ impl<'a> Builder<'a> {
         let body = &rule.body;
         if body.when_is_empty() {
             let at = Place::of(self.source, &span_of(&body.when));
-            self.found.push(Place { span: place.name.span.clone(), ..at }.error("condition.empty", "an empty condition"));
+            self.found
+                .push(Place { span: place.name.span.clone(), ..at }.error("condition.empty", "an empty condition"));
         }
         let rule = Rule {
             id: body.id.as_deref().map_or_else(|| label.clone(), Arc::from),
@@ -194,7 +197,8 @@ impl<'a> Builder<'a> {
             Some(step) if *step > targets.from => Some(*step),
             Some(_) => {
                 let message = format!("`{}` is not a later step", label.value);
-                self.found.push(place.error("go_to.backward", message).help("a flow goes forward only, so that it ends"));
+                self.found
+                    .push(place.error("go_to.backward", message).help("a flow goes forward only, so that it ends"));
                 None
             }
             None => {
@@ -223,7 +227,9 @@ impl<'a> Builder<'a> {
         let place = Place::of(self.source, &name.span);
         let path: Vec<&str> = name.split('.').collect();
         match self.names.resolve(&path, None) {
-            Ok(Named::Slot { slot, .. }) if self.names.slot(slot).is_some_and(|slot| slot.cost == Cost::Free) => Some(slot),
+            Ok(Named::Slot { slot, .. }) if self.names.slot(slot).is_some_and(|slot| slot.cost == Cost::Free) => {
+                Some(slot)
+            }
             Ok(Named::Slot { .. }) => {
                 let message = format!("a proof cannot be bound to `{}`, which has to be asked for", name.value);
                 self.found.push(place.error("binding.cost", message));
@@ -235,7 +241,8 @@ impl<'a> Builder<'a> {
                 None
             }
             Err(unresolved) => {
-                self.found.push(Diagnostic { help: unresolved.help, ..place.error(unresolved.code, unresolved.message) });
+                self.found
+                    .push(Diagnostic { help: unresolved.help, ..place.error(unresolved.code, unresolved.message) });
                 None
             }
         }

@@ -40,7 +40,11 @@ first_key!(Document, "a policy that begins with `event: NAME` or a flow that beg
 first_key!(Step, "a step that begins with its kind, such as `decide: NAME`", |key, map| {
     if RESERVED.contains(&key.as_str()) {
         let message = format!("`{key}` is reserved for a later version");
-        return Err(first_key::refuse("step.reserved", message, format!("a step begins with one of {}", KINDS.join(", "))));
+        return Err(first_key::refuse(
+            "step.reserved",
+            message,
+            format!("a step begins with one of {}", KINDS.join(", ")),
+        ));
     }
     if !KINDS.contains(&key.as_str()) {
         return Err(first_key::unknown("a step", &key, &KINDS));

@@ -23,6 +23,8 @@ fn named<T: JsonSchema>(generator: &mut SchemaGenerator, kind: &str, about: &str
 }
 
 fn one(key: &str, of: &Schema, about: &str) -> Json {
+    let mut of = of.clone().to_value();
+    of["description"] = json!(about);
     json!({
         "type": "object",
         "title": key,

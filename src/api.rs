@@ -1,0 +1,219 @@
+//! What operators and back ends ask: the admin API and the health endpoints, on listeners of their own.
+//!
+//! Every call to the API carries a token with the scope it needs; unknown hosts and foreign origins are refused before
+//! anything is looked at. Nothing here changes how a request is decided, and its failure does not stop the proxy.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router, middleware,
+    routing::{MethodRouter, get, post},
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use utoipa::OpenApi;
+
+use crate::{
+    api::token::{Scope, Tokens},
+    journey::Journeys,
+    settings::Settings,
+};
+
+mod decisions;
+mod evaluate;
+mod guard;
+mod health;
+mod policies;
+mod problem;
+mod sessions;
+pub mod token;
+
+/// Largest body of a call, in bytes.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How long calls may finish when the process stops.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Why the admin or health address cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The token file cannot be used.
+    #[error("the admin token `{path}` cannot be used: {why}")]
+    Token {
+        /// Which.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// The API needs a folder for its token.
+    #[error("`admin` needs `state.path`, where its token is kept")]
+    NoFolder,
+}
+
+/// The two listeners.
+pub struct Running {
+    /// The admin address; port 0 has become a real one.
+    pub admin: Option<SocketAddr>,
+    /// The health address; port 0 has become a real one.
+    pub health: Option<SocketAddr>,
+    draining: Arc<AtomicBool>,
+    stopping: watch::Sender<bool>,
+    servers: JoinSet<()>,
+}
+
+/// What every call works with.
+#[derive(Clone)]
+struct Desk {
+    journeys: Journeys,
+    draining: Arc<AtomicBool>,
+}
+
+/// Begins to serve what the settings ask for.
+///
+/// # Errors
+/// An address is taken, or the token cannot be kept.
+pub async fn start(settings: &Settings, journeys: Journeys) -> Result<Running, ApiError> {
+    let draining = Arc::<AtomicBool>::default();
+    let desk = Desk { journeys, draining: draining.clone() };
+    let (stopping, stop) = watch::channel(false);
+    let mut running = Running { admin: None, health: None, draining, stopping, servers: JoinSet::new() };
+    if let Some(address) = settings.admin {
+        let folder = settings.state.path.as_deref().ok_or(ApiError::NoFolder)?;
+        let tokens = Tokens::open(&token::path(folder))
+            .map_err(|why| ApiError::Token { path: token::path(folder).display().to_string(), why: why.to_string() })?;
+        let listener = listen(address).await?;
+        running.admin = listener.local_addr().ok();
+        running.serve(listener, admin(desk.clone(), tokens), stop.clone());
+    }
+    if let Some(address) = settings.health {
+        let listener = listen(address).await?;
+        running.health = listener.local_addr().ok();
+        running.serve(listener, health::routes(desk), stop);
+    }
+    Ok(running)
+}
+
+impl Running {
+    /// From now on `/readyz` says that nothing new should be sent here.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Stops both listeners.
+    pub async fn stop(mut self) {
+        // Nobody listening any more is what is wanted.
+        let _ = self.stopping.send(true);
+        let finished = async { while self.servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, finished).await.is_err() {
+            self.servers.shutdown().await;
+        }
+    }
+
+    fn serve(&mut self, listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+        let stopped = async move {
+            // The sender lives as long as the process serves; its end is a stop too.
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        self.servers.spawn(async move {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "the admin or health listener ended");
+            }
+        });
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ApiError> {
+    TcpListener::bind(address).await.map_err(|source| ApiError::Listen { address, source })
+}
+
+/// Every route of the API: method, path, the scope it needs, and what serves it.
+fn routes() -> Vec<(&'static str, &'static str, Scope, MethodRouter<Desk>)> {
+    vec![
+        ("post", "/api/v1/evaluate", Scope::Evaluate, post(evaluate::evaluate)),
+        ("post", "/api/v1/explain", Scope::Evaluate, post(evaluate::explain)),
+        ("get", "/api/v1/decisions", Scope::Read, get(decisions::list)),
+        ("get", "/api/v1/decisions/{id}", Scope::Read, get(decisions::one)),
+        ("get", "/api/v1/policies", Scope::Read, get(policies::list)),
+        ("get", "/api/v1/policies/{event}", Scope::Read, get(policies::one)),
+        ("post", "/api/v1/reload", Scope::Operate, post(policies::reload)),
+        ("get", "/api/v1/sessions", Scope::Read, get(sessions::show)),
+        ("post", "/api/v1/sessions/revoke", Scope::Operate, post(sessions::revoke)),
+        ("post", "/api/v1/sessions/unlock", Scope::Operate, post(sessions::unlock)),
+        ("get", "/api/v1/openapi.json", Scope::Read, get(openapi)),
+    ]
+}
+
+fn admin(desk: Desk, tokens: Tokens) -> Router {
+    let tokens = Arc::new(tokens);
+    let mut router = Router::new();
+    for (_, path, scope, served) in routes() {
+        let gate = guard::Gate { tokens: tokens.clone(), scope };
+        router = router.route(path, served.layer(middleware::from_fn_with_state(gate, guard::needs_scope)));
+    }
+    router
+        .fallback(problem::not_found)
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(guard::own_hosts_only))
+        .with_state(desk)
+}
+
+/// The description of the API, from which clients are made.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Stepward admin API", description = "Every call carries `Authorization: Bearer <token>`."),
+    paths(
+        evaluate::evaluate,
+        evaluate::explain,
+        decisions::list,
+        decisions::one,
+        policies::list,
+        policies::one,
+        policies::reload,
+        sessions::show,
+        sessions::revoke,
+        sessions::unlock,
+        openapi,
+    )
+)]
+struct Description;
+
+/// This description.
+#[utoipa::path(get, path = "/api/v1/openapi.json", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+async fn openapi() -> Json<serde_json::Value> {
+    Json(serde_json::to_value(Description::openapi()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let document = serde_json::to_value(Description::openapi()).unwrap();
+        let described: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |it| (it.clone(), path.clone())))
+            .collect();
+        let served: BTreeSet<_> =
+            routes().iter().map(|(method, path, ..)| ((*method).into(), (*path).into())).collect();
+        assert_eq!(described, served);
+    }
+}
