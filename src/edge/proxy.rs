@@ -25,8 +25,8 @@ use stepward_core::{
 };
 
 use crate::{
-    bodies,
     arrival::{Arrival, Client},
+    bodies,
     edge::{
         access_log, arrive,
         body::{self, Read},

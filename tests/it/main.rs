@@ -1,13 +1,11 @@
 //! One integration-test binary: it links once.
 
+mod cli;
+mod demo;
 mod edge;
 mod layering;
 mod mailbox;
 mod origin;
-mod cli;
-mod demo;
-mod layering;
-mod mailbox;
 mod schema;
 mod settings;
 mod signals;
@@ -16,4 +14,5 @@ mod store_contract;
 mod store_crash;
 mod subject;
 mod supply;
+mod vendors;
 mod visitor;

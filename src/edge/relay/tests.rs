@@ -58,7 +58,8 @@ fn resumed() -> (RequestHeader, Bytes) {
 
 #[tokio::test]
 async fn a_parked_request_is_sent_as_it_came_with_the_live_credentials() {
-    let (upstream, seen) = app(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nStepward-Require: passkey\r\nX-Own: 1\r\n\r\nok").await;
+    let (upstream, seen) =
+        app(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nStepward-Require: passkey\r\nX-Own: 1\r\n\r\nok").await;
     let (request, body) = resumed();
     let mut answer = Relay::default().send(&upstream, request, body).await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "ok");

@@ -41,6 +41,9 @@ when_unsure: block
 otherwise: forward
 ";
 
+/// A payment that goes through.
+const SMALL: &str = "{\"amount\":1}";
+
 fn post(path: &str, media_type: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: a.test\r\nStepward-Subject: mallory\r\nContent-Type: {media_type}\r\n\
@@ -165,16 +168,16 @@ async fn expect_is_answered_here_and_never_forwarded() {
         let mut tcp = TcpStream::connect(edge.addresses[0]).await.unwrap();
         let head = format!(
             "{method} / HTTP/1.1\r\nHost: a.test\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n\
-             Content-Length: 2\r\n\r\n"
+             Content-Length: 12\r\n\r\n"
         );
         tcp.write_all(head.as_bytes()).await.unwrap();
         assert!(answer(&mut tcp).await.starts_with("HTTP/1.1 100 "), "{method}");
-        tcp.write_all(b"{}").await.unwrap();
+        tcp.write_all(SMALL.as_bytes()).await.unwrap();
         assert!(answer(&mut tcp).await.starts_with("HTTP/1.1 200 "), "{method}");
     }
     for seen in app.seen() {
         let seen = String::from_utf8(seen).unwrap();
-        assert!(!seen.to_lowercase().contains("expect") && seen.ends_with("\r\n\r\n{}"), "{seen}");
+        assert!(!seen.to_lowercase().contains("expect") && seen.ends_with(SMALL), "{seen}");
     }
 }
 
@@ -182,7 +185,10 @@ async fn expect_is_answered_here_and_never_forwarded() {
 async fn an_answer_that_was_held_and_let_go_is_the_apps_own() {
     for (app, status) in [
         (&b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nSet-Cookie: sid=1\r\nX-Own: 1\r\n\r\nfailed"[..], 200),
-        (&b"HTTP/1.1 303 See Other\r\nContent-Length: 2\r\nLocation: /\r\nSet-Cookie: sid=1\r\nX-Own: 1\r\n\r\nin"[..], 303),
+        (
+            &b"HTTP/1.1 303 See Other\r\nContent-Length: 2\r\nLocation: /\r\nSet-Cookie: sid=1\r\nX-Own: 1\r\n\r\nin"[..],
+            303,
+        ),
     ] {
         let app = Recorder::answering(app).await;
         let edge = world::judged(&world::settings(app.address), LOGIN).await;
@@ -201,7 +207,7 @@ async fn an_answer_too_large_to_hold_is_not_let_through() {
     let app = format!("HTTP/1.1 303 See Other\r\nContent-Length: 2000\r\nSet-Cookie: sid=1\r\n\r\n{body}").leak();
     let app = Recorder::answering(app.as_bytes()).await;
     let edge = world::judged(&world::settings(app.address), LOGIN).await;
-    let answer = exchange(edge.addresses[0], post("/login", "application/json", "{}").as_bytes()).await;
+    let answer = exchange(edge.addresses[0], post("/login", "application/json", SMALL).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("outcome.unknown"), "{answer}");
     assert!(!answer.contains("sid=1") && !answer.contains("ssss"), "{answer}");
 }
@@ -211,7 +217,7 @@ async fn an_event_whose_app_is_dead_is_told_so_and_was_never_sent() {
     let settings = world::settings(world::dead_address().await);
     for policy in [PAY, LOGIN] {
         let edge = world::judged(&settings, policy).await;
-        let answer = exchange(edge.addresses[0], post("/login", "application/json", "{}").as_bytes()).await;
+        let answer = exchange(edge.addresses[0], post("/login", "application/json", SMALL).as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains("app.unreachable"), "{answer}");
     }
 }
@@ -223,7 +229,7 @@ async fn an_event_can_go_to_another_upstream() {
     settings.upstreams.insert("restricted".into(), world::upstream("restricted", &[restricted.address]));
     let policy = PAY.replace("otherwise: forward", "otherwise: { reroute: restricted }");
     let edge = world::judged(&settings, &policy).await;
-    exchange(edge.addresses[0], post("/", "application/json", "{}").as_bytes()).await;
+    exchange(edge.addresses[0], post("/", "application/json", SMALL).as_bytes()).await;
     assert_eq!((app.seen().len(), restricted.seen().len()), (0, 1));
 }
 

@@ -1,6 +1,6 @@
 //! TLS on both sides: names, HTTP/2, certificates that change, apps that must prove who they are.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Version};
@@ -14,7 +14,6 @@ use rustls::{
 };
 use stepward::{
     edge::Edge,
-    registry::Origin,
     settings::{Certificate, Listen, UpstreamTls},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -185,7 +184,7 @@ async fn certificates_are_reloaded_while_connections_stay_open_and_a_bad_file_ch
 #[tokio::test]
 async fn k1_an_edge_whose_files_are_missing_does_not_start() {
     let app = Recorder::start().await;
-    let behind = world::gateway(&world::settings(app.address), Origin::Texts(BTreeMap::new())).await;
+    let behind = world::behind(&world::settings(app.address)).await;
     let journeys = behind.journeys.clone();
     let missing = Certificate { certificate: "/nonexistent/a.pem".into(), key: "/nonexistent/a.key".into() };
     let mut settings = world::settings(app.address);

@@ -77,9 +77,12 @@ impl std::ops::Deref for Started {
     }
 }
 
+/// A policy that no request of these tests meets: there has to be one.
+const ELSEWHERE: &str = "event: elsewhere\ncovers: [GET elsewhere.test/only]\nwhen_unsure: block\notherwise: block\n";
+
 /// No request is an event.
 pub(crate) async fn start(settings: &Settings) -> Started {
-    start_with(settings, Origin::Texts(BTreeMap::new())).await
+    judged(settings, ELSEWHERE).await
 }
 
 /// These policies.
@@ -91,11 +94,19 @@ pub(crate) async fn start_with(settings: &Settings, policies: Origin) -> Started
 
 /// This one policy.
 pub(crate) async fn judged(settings: &Settings, policy: &str) -> Started {
-    start_with(settings, Origin::Texts(BTreeMap::from([("test.yaml".into(), policy.into())]))).await
+    start_with(settings, texts(policy)).await
 }
 
-/// Everything but the edge.
-pub(crate) async fn gateway(settings: &Settings, policies: Origin) -> Running {
+fn texts(policy: &str) -> Origin {
+    Origin::Texts(BTreeMap::from([("test.yaml".into(), policy.into())]))
+}
+
+/// Everything but the edge, where no request is an event.
+pub(crate) async fn behind(settings: &Settings) -> Running {
+    gateway(settings, texts(ELSEWHERE)).await
+}
+
+async fn gateway(settings: &Settings, policies: Origin) -> Running {
     let behind = Settings { listen: Vec::new(), ..settings.clone() };
     match gateway::start(behind, Some(policies), Clock::System).await {
         Ok(running) => running,
