@@ -16,8 +16,10 @@ for tool in wrk nginx curl taskset; do
   command -v "$tool" >/dev/null || { echo "benches/e2e.sh needs $tool" >&2; exit 2; }
 done
 
-cargo build --release --bin stepward --example bare >&2
-TARGET=${CARGO_TARGET_DIR:-target}/release
+# PROFILE=dev tries the script out; its figures mean nothing.
+PROFILE=${PROFILE:-release}
+cargo build --profile "$PROFILE" --bin stepward --example bare >&2
+TARGET=${CARGO_TARGET_DIR:-target}/${PROFILE/dev/debug}
 WORK=$(mktemp -d)
 PIDS=()
 trap 'kill "${PIDS[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$WORK"' EXIT
@@ -33,7 +35,7 @@ await() { # port, path
     curl -so /dev/null "http://127.0.0.1:$1$2" && return
     sleep 0.05
   done
-  echo "nothing answers on port $1" >&2; tail -5 "$WORK"/*.log >&2; exit 1
+  echo "nothing answers on port $1" >&2; tail -n 5 "$WORK"/*.log >&2; exit 1
 }
 
 cat >"$WORK/nginx.conf" <<NGINX
