@@ -70,8 +70,8 @@ otherwise: forward
 steps:
   - decide: where it comes from
     rules:
-      - rule: odd hour
-        when: time.hour > 24
+      - rule: very many accounts
+        when: ip.subjects_1h > 1000000
         then: block
 POLICY
   awk -v n="$2" -v folder="$1" 'BEGIN {
