@@ -132,9 +132,10 @@ impl Journeys {
                 Sighting::Nothing(self.0.settings.unmatched)
             }
             Ok(candidates) => {
-                let policies = candidates.iter().filter_map(|it| release.policies.get(it.policy));
-                let reads_body = policies.filter(|it| it.reads_body).map(|it| it.inspect_bytes_max).max();
-                Sighting::Event(Seen { release, reads_body, candidates })
+                let policies = || candidates.iter().filter_map(|it| release.policies.get(it.policy));
+                let reads_body = policies().filter(|it| it.reads_body).map(|it| it.inspect_bytes_max).max();
+                let keeps_body = policies().map(|it| it.park_bytes_max).max().unwrap_or_default();
+                Sighting::Event(Seen { release, reads_body, keeps_body, candidates })
             }
         }
     }

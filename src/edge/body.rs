@@ -38,6 +38,11 @@ pub(crate) async fn read(session: &mut Session, bytes_max: usize, deadline: Dura
     }
 }
 
+/// Whether a body is known to be no larger than this before any of it is read.
+pub(crate) fn fits(session: &mut Session, bytes_max: usize) -> bool {
+    session.is_body_empty() || announced(session).is_some_and(|length| length <= bytes_max)
+}
+
 /// Asks a client that waits for `100 Continue` to go on. `Expect` never reaches the app.
 pub(crate) async fn invite(session: &mut Session) -> pingora::Result<()> {
     match session.req_header().headers.contains_key(header::EXPECT) {

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use ipnet::IpNet;
 use pingora::{
     Error, ErrorSource, ErrorType, Result,
@@ -19,14 +19,14 @@ use pingora::{
 use stepward_core::{
     decision::Reason,
     request::{
-        Body,
+        Body, fields,
         head::{self, Head},
     },
 };
 
 use crate::{
-    bodies,
     arrival::{Arrival, Client},
+    bodies,
     edge::{
         access_log, arrive,
         body::{self, Read},
@@ -49,6 +49,11 @@ use crate::{
 
 /// Bodies of requests for our own pages are read up to this.
 const OWN_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Methods that a form may ask for in its field `_method`.
+const DISGUISES: [&str; 3] = ["DELETE", "PATCH", "PUT"];
+/// Such a form is read up to this where the event itself reads no body.
+const DISGUISE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Everything requests share.
 pub(crate) struct Proxy {
@@ -76,6 +81,8 @@ enum Errand {
     Resume(String),
     /// Perhaps an event.
     Event(Seen),
+    /// A form that may ask to be an event; its body is read up to so many bytes.
+    Form(usize),
     /// Nothing of ours.
     Pass,
 }
@@ -102,6 +109,7 @@ impl ProxyHttp for Proxy {
         match errand {
             Errand::Pass => self.pass(session).await,
             Errand::Event(seen) => self.judge(session, passage, way, seen).await,
+            Errand::Form(bytes_max) => self.form(session, passage, way, bytes_max).await,
             Errand::Own => self.own(session, passage, way).await,
             Errand::Resume(id) => self.resume(session, passage, way, &id).await,
         }
@@ -247,11 +255,42 @@ impl Proxy {
             }
         };
         match sighting {
+            Sighting::Nothing(Unmatched::Forward) if disguisable(request) => self.disguised(head),
             Sighting::Nothing(Unmatched::Forward) => Ok(Errand::Pass),
             Sighting::Nothing(Unmatched::Block) => Err(Refusal::unmatched()),
             Sighting::Ambiguous => Err(Refusal::ambiguous()),
             Sighting::Event(seen) => Ok(Errand::Event(seen)),
         }
+    }
+
+    /// A form may name another method in its field `_method`: where that method would be an event, its body is read.
+    fn disguised(&self, head: &Head<'_>) -> Result<Errand, Refusal> {
+        match self.journeys.recognise(&DISGUISES, &head.host, head.path) {
+            Sighting::Nothing(_) => Ok(Errand::Pass),
+            Sighting::Ambiguous => Err(Refusal::ambiguous()),
+            Sighting::Event(seen) => Ok(Errand::Form(seen.reads_body.unwrap_or(DISGUISE_BYTES_MAX))),
+        }
+    }
+
+    /// A form that is no event under its own method: judged as the event it asks to be, if it asks for one.
+    async fn form(&self, session: &mut Session, passage: &mut Passage, way: Way, bytes_max: usize) -> Result<bool> {
+        let body = match self.read(session, bytes_max).await? {
+            Ok(body) => body,
+            Err(refusal) => return self.refuse(session, refusal).await,
+        };
+        let fields = match bodies::parse(&session.req_header().headers, &body).await {
+            Ok(fields) => fields,
+            Err(reason) => return self.refuse_body(session, passage, way, reason).await,
+        };
+        let arrival = Arc::new(self.arrival(session, passage, way, Some((body.clone(), fields)))?);
+        let request = &arrival.request;
+        let method = fields::method_override(request).unwrap_or_else(|| request.method.to_string());
+        let ruling = match self.journeys.recognise(&[&method], &request.host, &request.path) {
+            Sighting::Nothing(_) => Ruling::Forward(Box::default()),
+            Sighting::Ambiguous => return self.refuse(session, Refusal::ambiguous()).await,
+            Sighting::Event(seen) => self.journeys.judge(&arrival, seen).await,
+        };
+        self.carry_out(session, passage, ruling, Some(body)).await
     }
 
     /// No event: streamed both ways by Pingora.
@@ -261,16 +300,20 @@ impl Proxy {
     }
 
     async fn judge(&self, session: &mut Session, passage: &mut Passage, way: Way, seen: Seen) -> Result<bool> {
-        let read = match seen.reads_body {
+        let wanted = match seen.reads_body {
+            Some(bytes_max) => Some(bytes_max),
+            None => body::fits(session, seen.keeps_body).then_some(seen.keeps_body),
+        };
+        let read = match wanted {
             None => None,
             Some(bytes_max) => match self.read(session, bytes_max).await? {
                 Ok(bytes) => Some(bytes),
                 Err(refusal) => return self.refuse(session, refusal).await,
             },
         };
-        let fields = match &read {
-            None => Ok(Body::Unread),
-            Some(bytes) => bodies::parse(&session.req_header().headers, bytes).await,
+        let fields = match (&read, seen.reads_body) {
+            (Some(bytes), Some(_)) => bodies::parse(&session.req_header().headers, bytes).await,
+            (_, None) | (None, _) => Ok(Body::Unread),
         };
         let fields = match fields {
             Ok(fields) => fields,
@@ -429,6 +472,16 @@ impl Proxy {
     async fn answer(&self, session: &mut Session, reply: Reply) -> Result<bool> {
         respond::write(session, reply).await.map(|()| true)
     }
+}
+
+/// Whether a request could be a form whose `_method` an app obeys.
+fn disguisable(request: &RequestHeader) -> bool {
+    let media_type = request.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    let form = |text: &[u8]| {
+        let begins = |name: &str| text.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()));
+        begins("application/x-www-form-urlencoded") || begins("multipart/form-data")
+    };
+    request.method == Method::POST && media_type.is_some_and(form)
 }
 
 /// The id of a parked request, by header or added to the query.

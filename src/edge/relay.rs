@@ -191,3 +191,6 @@ fn finish(mut sent: RequestHeader, request: &RequestHeader, body: &Bytes) -> Res
     }
     Ok(sent)
 }
+
+#[cfg(test)]
+mod tests;

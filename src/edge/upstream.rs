@@ -215,19 +215,24 @@ fn read_authorities(bundle: &Path) -> io::Result<Arc<CaType>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    async fn upstream(addresses: &[&str]) -> Upstream {
+    /// An upstream at these addresses.
+    pub(crate) async fn at(addresses: &[&str]) -> Upstream {
         let addresses = addresses.iter().map(|it| it.rsplit_once(':').unwrap());
-        let settings = settings::Upstream {
+        of(settings::Upstream {
             name: "app".into(),
             addresses: addresses.map(|(host, port)| (host.into(), port.parse().unwrap())).collect(),
             tls: None,
             http2: false,
             connect: Duration::from_secs(1),
             read: Duration::from_secs(1),
-        };
+        })
+        .await
+    }
+
+    pub(crate) async fn of(settings: settings::Upstream) -> Upstream {
         let upstream = Upstream::new(settings, 0).unwrap();
         upstream.resolve().await;
         upstream
@@ -235,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn addresses_take_turns_and_a_dead_one_is_skipped() {
-        let upstream = upstream(&["127.0.0.1:1", "127.0.0.1:2"]).await;
+        let upstream = at(&["127.0.0.1:1", "127.0.0.1:2"]).await;
         let ports = |upstream: &Upstream| {
             let mut ports: Vec<u16> = (0..4).map(|_| upstream.pick().unwrap().address.port()).collect();
             ports.sort();
@@ -252,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_under_another_ca_or_protocol_are_never_shared() {
-        let one = upstream(&["127.0.0.1:1"]).await;
+        let one = at(&["127.0.0.1:1"]).await;
         let place = one.pick().unwrap();
         assert_ne!(one.peer(&place, Wants::Answer).group_key, one.peer(&place, Wants::Tunnel).group_key);
         let other = Upstream::new(one.settings.clone(), 1).unwrap();

@@ -29,7 +29,7 @@ pub async fn serve(parts: &Parts, arrival: &Arc<Arrival>) -> Ruling {
     if &*arrival.request.path == KEY_SET {
         return Ruling::Answer(Reply::new(StatusCode::OK, "application/json", parts.keys.jwks().to_string()));
     }
-    let seen = Seen { release: parts.registry.current(), reads_body: None, candidates: Vec::new() };
+    let seen = Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() };
     let mut visit = Visit::begin(parts, arrival, seen).await;
     Ruling::Answer(match answer(parts, &mut visit).await {
         Ok(reply) => reply,

@@ -38,7 +38,7 @@ pub async fn resume(journeys: &Journeys, arrival: &Arc<Arrival>, id: &str) -> Ru
 
 async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Result<Ruling, Loss> {
     let parts = &*journeys.0;
-    let nothing = Seen { release: parts.registry.current(), reads_body: None, candidates: Vec::new() };
+    let nothing = Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() };
     let mut visit = Visit::begin(parts, live, nothing).await;
     stand::read_session(parts, &mut visit).await?;
     let Some(session) = &visit.session else { return Ok(Ruling::Answer(journeys.gone(live))) };
@@ -55,7 +55,7 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     let seen = match sighting {
         Sighting::Event(seen) => seen,
         // A release that no longer knows the event lets the request go its way, as it would let any such request.
-        Sighting::Nothing(_) => Seen { release: parts.registry.current(), reads_body: None, candidates: Vec::new() },
+        Sighting::Nothing(_) => Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() },
         Sighting::Ambiguous => {
             return Ok(Ruling::Answer(parts.actions.refuse(live, Reason::PathAmbiguous, StatusCode::BAD_REQUEST)));
         }
@@ -107,7 +107,8 @@ async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
     };
     let fields = match body.is_empty() {
         true => Body::Empty,
-        false => bodies::parse(&headers, &body).await?,
+        // Kept by an event that does not read bodies: its fields are unknown, as they were when it came.
+        false => bodies::parse(&headers, &body).await.unwrap_or(Body::Unread),
     };
     let told = headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.to_str().ok()?.into())));
     let request = Request {

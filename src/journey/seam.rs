@@ -29,6 +29,8 @@ pub struct Seen {
     pub release: Arc<Release>,
     /// Largest body to read, in bytes, where one of the events reads it.
     pub reads_body: Option<usize>,
+    /// Largest body to keep for resuming, in bytes, where none of the events reads it.
+    pub keeps_body: usize,
     /// Events that cover it, most specific first.
     pub candidates: Vec<Candidate>,
 }

@@ -1,6 +1,11 @@
 //! The edge over real sockets.
 
-#![expect(clippy::unwrap_used, reason = "a test whose world cannot be set up should stop")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test whose world cannot be set up should stop"
+)]
 
 mod event;
 mod guard;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod edge;
 mod layering;
 mod mailbox;
 mod origin;

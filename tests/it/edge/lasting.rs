@@ -1,22 +1,9 @@
 //! What stays open or goes wrong: WebSockets, event streams, draining, dead apps.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use stepward::{
-    arrival::Arrival,
-    edge::Edge,
-    journey::{
-        Journeys, Script, Soon,
-        seam::{Forwarding, Recheck, Ruling, Seen, Sighting},
-    },
-};
+use stepward::registry::Origin;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -66,39 +53,32 @@ async fn a_websocket_passes_messages_both_ways_also_to_an_http2_app() {
     }
 }
 
-/// Every request is an event that may go on as long as `allowed`.
-struct Watched(Arc<AtomicBool>);
-
-impl Script for Watched {
-    fn recognise(&self, _methods: &[&str], _host: &str, _path: &str) -> Sighting {
-        Sighting::Event(Seen { reads_body: None })
-    }
-    fn judge(&self, _arrival: &Arc<Arrival>) -> Soon<Ruling> {
-        let allowed = self.0.clone();
-        let recheck = Recheck::scripted(Duration::from_millis(50), move || allowed.load(Ordering::SeqCst));
-        Box::pin(async { Ruling::Forward(Box::new(Forwarding { recheck: Some(recheck), ..Forwarding::default() })) })
-    }
+/// Every GET is an event that is decided again so often.
+fn watched(otherwise: &str) -> String {
+    format!("event: stream\ncovers: [GET /**]\nrecheck: 1s\nwhen_unsure: block\notherwise: {otherwise}\n")
 }
 
 #[tokio::test]
 async fn an_open_websocket_is_closed_when_it_is_no_longer_allowed_though_nothing_flows() {
-    let allowed = Arc::new(AtomicBool::new(true));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stream.yaml");
+    std::fs::write(&file, watched("forward")).unwrap();
     let settings = world::settings(websocket_app().await);
-    let edge = Edge::start(&settings, Journeys::scripted(Watched(allowed.clone()))).await.unwrap();
+    let edge = world::start_with(&settings, Origin::Folder(folder.path().into())).await;
     let mut socket = open_websocket(edge.addresses[0]).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     socket.send(Message::text("still here")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("still here"));
-    allowed.store(false, Ordering::SeqCst);
-    let next = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.expect("closed by the edge");
+    std::fs::write(&file, watched("block")).unwrap();
+    edge.gateway.reload();
+    let next = tokio::time::timeout(Duration::from_secs(20), socket.next()).await.expect("closed by the edge");
     assert!(!matches!(next, Some(Ok(Message::Text(_)))), "{next:?}");
 }
 
 #[tokio::test]
 async fn a_watched_answer_that_ends_leaves_its_connection_open() {
     let app = App::start().await;
-    let allowed = Arc::new(AtomicBool::new(true));
-    let edge = Edge::start(&world::settings(app.address), Journeys::scripted(Watched(allowed))).await.unwrap();
+    let edge = world::judged(&world::settings(app.address), &watched("forward")).await;
     let mut tcp = TcpStream::connect(edge.addresses[0]).await.unwrap();
     for _ in 0..2 {
         tcp.write_all(b"GET /events HTTP/1.1\r\nHost: a.test\r\n\r\n").await.unwrap();
@@ -132,7 +112,7 @@ async fn draining_closes_idle_connections_at_once_and_lets_open_requests_finish(
     let open = tokio::spawn(async move { exchange(address, b"GET /slow HTTP/1.1\r\nHost: a.test\r\n\r\n").await });
     tokio::time::sleep(Duration::from_millis(200)).await;
     let began = Instant::now();
-    let stopping = tokio::spawn(edge.stop(Duration::from_secs(20)));
+    let stopping = tokio::spawn(edge.edge.stop(Duration::from_secs(20)));
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).await.ok();
     let idle_open = began.elapsed();
@@ -151,7 +131,7 @@ async fn stopping_without_grace_ends_open_requests() {
     let open = tokio::spawn(async move { exchange(address, b"GET /slow HTTP/1.1\r\nHost: a.test\r\n\r\n").await });
     tokio::time::sleep(Duration::from_millis(200)).await;
     let began = Instant::now();
-    edge.stop(Duration::ZERO).await;
+    edge.edge.stop(Duration::ZERO).await;
     assert!(began.elapsed() < Duration::from_millis(700), "took {:?}", began.elapsed());
     assert_eq!(open.await.unwrap(), "");
 }

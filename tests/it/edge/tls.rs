@@ -12,7 +12,10 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
-use stepward::settings::{Certificate, Listen, UpstreamTls};
+use stepward::{
+    edge::Edge,
+    settings::{Certificate, Listen, UpstreamTls},
+};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -181,14 +184,16 @@ async fn certificates_are_reloaded_while_connections_stay_open_and_a_bad_file_ch
 #[tokio::test]
 async fn k1_an_edge_whose_files_are_missing_does_not_start() {
     let app = Recorder::start().await;
+    let behind = world::behind(&world::settings(app.address)).await;
+    let journeys = behind.journeys.clone();
     let missing = Certificate { certificate: "/nonexistent/a.pem".into(), key: "/nonexistent/a.key".into() };
     let mut settings = world::settings(app.address);
     settings.listen = vec![over_tls(vec![missing])];
-    assert!(stepward::edge::Edge::start(&settings, Default::default()).await.is_err());
+    assert!(Edge::start(&settings, journeys.clone()).await.is_err());
     let mut settings = world::settings(app.address);
     let upstream = settings.upstreams.get_mut("app").unwrap();
     upstream.tls = Some(UpstreamTls { name: "app.test".into(), ca: Some("/nonexistent/ca.pem".into()) });
-    assert!(stepward::edge::Edge::start(&settings, Default::default()).await.is_err());
+    assert!(Edge::start(&settings, journeys.clone()).await.is_err());
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use stepward::{
+    clock::Clock,
     edge::{Edge, RunningEdge},
-    journey::Journeys,
+    gateway::{self, Running},
+    registry::Origin,
     settings::{Geo, Limits, Listen, LogTarget, Pages, Route, SessionLimits, Settings, State, Unmatched, Upstream},
 };
 
@@ -36,7 +38,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
             connections_per_ip_max: 0,
             drain: Duration::from_secs(10),
         },
-        decision_log: LogTarget::Stdout,
+        decision_log: LogTarget::File("/dev/null".into()),
         access_log: None,
         pages: Pages { service_name: "Test".into(), language: "en".into(), locales: None },
     }
@@ -61,8 +63,55 @@ pub(crate) fn route(host: Option<&str>, path: &str, upstream: &str) -> Route {
     Route { host: host.map(Arc::from), path: path.into(), upstream: upstream.into(), tenant: "default".into() }
 }
 
-pub(crate) async fn start(settings: &Settings) -> RunningEdge {
-    Edge::start(settings, Journeys::default()).await.unwrap()
+/// An edge with everything real behind it.
+pub(crate) struct Started {
+    pub(crate) edge: RunningEdge,
+    pub(crate) gateway: Running,
+}
+
+impl std::ops::Deref for Started {
+    type Target = RunningEdge;
+
+    fn deref(&self) -> &RunningEdge {
+        &self.edge
+    }
+}
+
+/// A policy that no request of these tests meets: there has to be one.
+const ELSEWHERE: &str = "event: elsewhere\ncovers: [GET elsewhere.test/only]\nwhen_unsure: block\notherwise: block\n";
+
+/// No request is an event.
+pub(crate) async fn start(settings: &Settings) -> Started {
+    judged(settings, ELSEWHERE).await
+}
+
+/// These policies.
+pub(crate) async fn start_with(settings: &Settings, policies: Origin) -> Started {
+    let gateway = gateway(settings, policies).await;
+    let edge = Edge::start(settings, gateway.journeys.clone()).await.unwrap();
+    Started { edge, gateway }
+}
+
+/// This one policy.
+pub(crate) async fn judged(settings: &Settings, policy: &str) -> Started {
+    start_with(settings, texts(policy)).await
+}
+
+fn texts(policy: &str) -> Origin {
+    Origin::Texts(BTreeMap::from([("test.yaml".into(), policy.into())]))
+}
+
+/// Everything but the edge, where no request is an event.
+pub(crate) async fn behind(settings: &Settings) -> Running {
+    gateway(settings, texts(ELSEWHERE)).await
+}
+
+async fn gateway(settings: &Settings, policies: Origin) -> Running {
+    let behind = Settings { listen: Vec::new(), ..settings.clone() };
+    match gateway::start(behind, Some(policies), Clock::System).await {
+        Ok(running) => running,
+        Err(error) => panic!("{error}: {error:?}"),
+    }
 }
 
 /// An address where nobody listens.

@@ -1,0 +1,154 @@
+#!/usr/bin/env bash
+# Ratios Stepward / bare Pingora over loopback. Prints a table, and with --check fails where a bar is missed.
+#
+# Every proxy runs on core 0, the app (nginx) and the load (wrk) on core 1; rounds are interleaved and medians are
+# taken, because absolute figures of a shared machine mean nothing. Needs wrk, nginx and curl from Debian.
+#
+#   benches/e2e.sh [--check] [rounds] [seconds a round]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CHECK=0
+if [ "${1:-}" = --check ]; then CHECK=1; shift; fi
+ROUNDS=${1:-5} SECONDS_EACH=${2:-4} CONNECTIONS=${CONNECTIONS:-64}
+PROXY_CORE=${PROXY_CORE:-0} LOAD_CORE=${LOAD_CORE:-1}
+for tool in wrk nginx curl taskset; do
+  command -v "$tool" >/dev/null || { echo "benches/e2e.sh needs $tool" >&2; exit 2; }
+done
+
+# PROFILE=dev tries the script out; its figures mean nothing.
+PROFILE=${PROFILE:-release}
+cargo build --profile "$PROFILE" --bin stepward --example bare >&2
+TARGET=${CARGO_TARGET_DIR:-target}/${PROFILE/dev/debug}
+WORK=$(mktemp -d)
+PIDS=()
+trap 'kill "${PIDS[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$WORK"' EXIT
+
+start() { # core, log, command...
+  local core=$1 log=$2; shift 2
+  taskset -c "$core" "$@" >"$WORK/$log.log" 2>&1 &
+  PIDS+=($!); LAST=$!
+}
+
+await() { # port, path
+  for _ in $(seq 200); do
+    curl -so /dev/null "http://127.0.0.1:$1$2" && return
+    sleep 0.05
+  done
+  echo "nothing answers on port $1" >&2; tail -n 5 "$WORK"/*.log >&2; exit 1
+}
+
+cat >"$WORK/nginx.conf" <<NGINX
+worker_processes 1;
+daemon off;
+error_log $WORK/nginx.err warn;
+pid $WORK/nginx.pid;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  keepalive_requests 100000000;
+  keepalive_timeout 300s;
+  client_body_temp_path $WORK; proxy_temp_path $WORK; fastcgi_temp_path $WORK; uwsgi_temp_path $WORK; scgi_temp_path $WORK;
+  server {
+    listen 127.0.0.1:18080 backlog=4096;
+    location / { default_type text/plain; return 200 "hello, this is the app behind, answering one request\n"; }
+  }
+}
+NGINX
+start "$LOAD_CORE" nginx nginx -c "$WORK/nginx.conf" -p "$WORK"
+await 18080 /
+
+# One policy for the requests that are an event, and so many others beside it.
+policies() { # folder, how many events
+  mkdir -p "$1"
+  cat >"$1/event.yaml" <<'POLICY'
+event: measured
+covers: [GET /event]
+only_if: subject.kind != "agent"
+when_unsure: block
+otherwise: forward
+steps:
+  - decide: where it comes from
+    rules:
+      - rule: very many accounts
+        when: ip.subjects_1h > 1000000
+        then: block
+POLICY
+  awk -v n="$2" -v folder="$1" 'BEGIN {
+    for (i = 1; i < n; i++) {
+      file = folder "/e" i ".yaml"
+      printf "event: e%d\ncovers: [POST /area%d/item%d/{id}]\nwhen_unsure: block\notherwise: block\n", i, i % 977, i > file
+      close(file)
+    }
+  }'
+}
+
+stepward() { # name, port, how many events
+  policies "$WORK/$1" "$3"
+  cat >"$WORK/$1.yaml" <<SETTINGS
+listen: [{ address: 127.0.0.1:$2 }]
+upstreams: { app: { url: http://127.0.0.1:18080 } }
+routes: [{ host: "127.0.0.1", upstream: app }]
+state: { store: embedded, path: $WORK/$1-state }
+policies: $WORK/$1
+decision_log: { file: /dev/null }
+SETTINGS
+  start "$PROXY_CORE" "$1" "$TARGET/stepward" run -c "$WORK/$1.yaml"
+  await "$2" /
+}
+
+start "$PROXY_CORE" bare "$TARGET/examples/bare" 127.0.0.1:18100 127.0.0.1:18080; BARE=$LAST
+await 18100 /
+stepward few 18101 10; FEW=$LAST
+stepward some 18102 1000; SOME=$LAST
+CONTENDERS="bare:18100:/:$BARE none-of-10:18101:/:$FEW none-of-1000:18102:/:$SOME event-of-10:18101:/event:$FEW event-of-1000:18102:/event:$SOME"
+if [ "${MANY:-1}" = 1 ]; then
+  stepward many 18103 100000; MANY_PID=$LAST
+  CONTENDERS="$CONTENDERS none-of-100000:18103:/:$MANY_PID event-of-100000:18103:/event:$MANY_PID"
+fi
+rss() { awk '/VmRSS/ {printf "%.1f", $2 / 1024}' "/proc/$1/status"; }
+IDLE="idle MiB: bare $(rss "$BARE"), stepward $(rss "$FEW")"
+
+wrk_on() { taskset -c "$LOAD_CORE" wrk -t1 -c"$CONNECTIONS" -d"$2"s --latency "$1"; }
+cpu() { awk '{print $14 + $15}' "/proc/$1/stat"; }
+for contender in $CONTENDERS; do
+  IFS=: read -r _ port path _ <<<"$contender"
+  wrk_on "http://127.0.0.1:$port$path" 1 >/dev/null
+done
+for _ in $(seq "$ROUNDS"); do
+  for contender in $CONTENDERS; do
+    IFS=: read -r name port path pid <<<"$contender"
+    before=$(cpu "$pid")
+    wrk_on "http://127.0.0.1:$port$path" "$SECONDS_EACH" >"$WORK/wrk.out"
+    after=$(cpu "$pid")
+    awk -v name="$name" -v ticks=$((after - before)) '
+      function us(text) { return text ~ /us$/ ? text + 0 : text ~ /ms$/ ? text * 1e3 : text * 1e6 }
+      / 50%/ { p50 = us($2) } / 99%/ { p99 = us($2) } /requests in/ { count = $1 } /Requests\/sec/ { rate = $2 }
+      /Non-2xx/ { bad = $NF } /Socket errors/ { bad += $4 + $6 + $8 + $10 }
+      END { printf "%s %s %s %s %.2f %d\n", name, rate, p50, p99, ticks * 10000 / count, bad }
+    ' "$WORK/wrk.out" >>"$WORK/rounds"
+  done
+done
+
+awk -v check="$CHECK" '
+  function median(list, n,   i, j, swap) {
+    for (i = 2; i <= n; i++) for (j = i; j > 1 && list[j] < list[j - 1]; j--) { swap = list[j]; list[j] = list[j - 1]; list[j - 1] = swap }
+    return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
+  }
+  { if (!($1 in seen)) { order[++names] = $1 } seen[$1]++; for (k = 2; k <= 5; k++) value[$1, k, seen[$1]] = $k; bad += $6 }
+  function of(name, k,   i, list) { for (i = 1; i <= seen[name]; i++) list[i] = value[name, k, i]; return median(list, seen[name]) }
+  END {
+    printf "%-16s %9s %7s %8s %8s %7s %8s %7s\n", "", "req/s", "ratio", "p50 us", "p99 us", "ratio", "cpu us", "ratio"
+    for (i = 1; i <= names; i++) {
+      name = order[i]
+      rate = of(name, 2); p99 = of(name, 4); cpu = of(name, 5)
+      printf "%-16s %9.0f %7.3f %8.0f %8.0f %7.3f %8.1f %7.3f\n", name, rate, rate / of("bare", 2), of(name, 3), p99, p99 / of("bare", 4), cpu, cpu / of("bare", 5)
+      bar = name ~ /^none/ ? 0.97 : name ~ /^event/ ? 0.85 : 0
+      if (check && rate / of("bare", 2) < bar) { printf "  below the bar of %.2f\n", bar; failed = 1 }
+    }
+    if (bad) { print bad " answers were not 2xx, or broke off"; failed = check }
+    exit failed
+  }
+' "$WORK/rounds" && STATUS=0 || STATUS=$?
+echo "$IDLE"
+exit "$STATUS"
