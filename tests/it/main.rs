@@ -1,6 +1,8 @@
 //! One integration-test binary: it links once.
 
 mod demo;
+mod deploy;
+mod docs;
 mod layering;
 mod mailbox;
 mod schema;
