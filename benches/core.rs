@@ -2,7 +2,7 @@
 //!
 //! Everything is known beforehand, so what is measured is the engine and nothing it waits for.
 
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark that cannot be set up should stop")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a benchmark that cannot be set up should stop")]
 
 use std::{fmt::Write, hint::black_box};
 

@@ -197,7 +197,6 @@ async fn openapi() -> Json<serde_json::Value> {
     Json(serde_json::to_value(Description::openapi()).unwrap_or_default())
 }
 
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -213,7 +212,8 @@ mod tests {
             .iter()
             .flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |it| (it.clone(), path.clone())))
             .collect();
-        let served: BTreeSet<_> = routes().iter().map(|(method, path, ..)| ((*method).into(), (*path).into())).collect();
+        let served: BTreeSet<_> =
+            routes().iter().map(|(method, path, ..)| ((*method).into(), (*path).into())).collect();
         assert_eq!(described, served);
     }
 }

@@ -7,12 +7,20 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod check;
-mod proxy;
-mod run;
-mod serve;
+mod client;
+mod demo;
+mod doctor;
+mod explain;
 mod init;
+mod keys;
+mod proxy;
+mod reload;
+mod run;
 mod say;
 mod schema;
+mod serve;
+mod session;
+mod test;
 mod version;
 
 /// Journey-time orchestration gateway: decides on every sensitive step, not only at login.
@@ -29,12 +37,28 @@ enum Command {
     Run(run::Run),
     /// Serve without any file: put Stepward before an app and protect some of its requests
     Proxy(proxy::Proxy),
+    /// See it work: a bank, Stepward in front of it, a mailbox and two vendors
+    Demo(demo::Demo),
     /// Write commented files to start from
     Init(init::Init),
     /// Tell everything that is wrong with settings, policies and tests
     Check(check::Check),
+    /// Run the tests of policies
+    Test(test::Test),
+    /// Tell why a request is decided as it is
+    Explain(Box<explain::Explain>),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Schema),
+    /// Sessions and lock-outs of a running Stepward
+    #[command(subcommand)]
+    Session(session::Session),
+    /// Make a running Stepward read its policies again
+    Reload(reload::Reload),
+    /// The key ring
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Look for what keeps Stepward from working here
+    Doctor(doctor::Doctor),
     /// Print the version
     Version(version::Version),
 }
@@ -44,9 +68,16 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let came = match arguments.command {
         Command::Run(command) => command.run(),
         Command::Proxy(command) => command.run(),
+        Command::Demo(command) => command.run(),
         Command::Init(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Test(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Schema(command) => command.run(),
+        Command::Session(command) => command.run(),
+        Command::Reload(command) => command.run(),
+        Command::Keys(command) => command.run(),
+        Command::Doctor(command) => command.run(),
         Command::Version(command) => command.run(),
     };
     match came {

@@ -29,7 +29,10 @@ use crate::{
     keys::Keys,
     registry::Release,
     settings::Route,
-    signals::{self, Who, free::{self, Free}},
+    signals::{
+        self, Who,
+        free::{self, Free},
+    },
     subject::Identified,
 };
 
@@ -160,7 +163,9 @@ pub fn answer(release: &Release, question: &Question, now_ms: i64) -> Result<Con
     for element in elements(&heard.arrival.request) {
         for candidate in &candidates {
             let Some(policy) = release.policies.get(candidate.policy) else { continue };
-            if policy.reads_body && let Some(reason) = heard.body_refused {
+            if policy.reads_body
+                && let Some(reason) = heard.body_refused
+            {
                 return Ok(Conclusion::Refused(reason));
             }
             let arrival = Arrival { request: element.clone(), ..heard.arrival.clone() };

@@ -405,10 +405,10 @@ mod tests {
         for part in [
             "stepward.yaml:1:12: unknown key `adress`; did you mean `address`? [key.unknown]",
             "`address` is missing here [key.missing]",
-            "stepward.yaml:2:27: `url` takes text, not a number; put it in quotes [value.type]",
+            "stepward.yaml:2:27: `url` takes text, not a number; write scheme, host and port and no path, such as `http://127.0.0.1:8081` [value.type]",
             "`http2` takes `true` or `false`, not text [value.type]",
             "stepward.yaml:4:12: `forwrad` is not one of `forward`, `block`; did you mean `forward`? [value.not_one_of]",
-            "stepward.yaml:5:18: `drain` takes text, not a number; put it in quotes [value.type]",
+            "stepward.yaml:5:18: `drain` takes text, not a number; write a length of time such as `80ms`, `5s`, `30m`, `12h` or `7d` [value.type]",
         ] {
             assert!(found.iter().any(|line| line.contains(part)), "{part} is missing from {found:#?}");
         }

@@ -84,7 +84,10 @@ impl Vendors {
 
     /// Loads a folder of connectors and routes. `own` are the addresses on which this process listens.
     pub fn open(
-        folder: &File, secrets: &BTreeMap<Arc<str>, Secret>, own: &Arc<[SocketAddr]>, clock: &Clock,
+        folder: &File,
+        secrets: &BTreeMap<Arc<str>, Secret>,
+        own: &Arc<[SocketAddr]>,
+        clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
         let builtin = Catalogue::builtin();
         let (connectors, routes) = read(folder, &builtin)?;
@@ -141,7 +144,8 @@ impl Vendors {
 /// An attribute that any of its connectors is paid for is paid; the others are cheap.
 fn price(connector: &Connector, costs: &mut BTreeMap<Arc<str>, Attribute>) {
     for attribute in &connector.provides {
-        let known = costs.entry(attribute.name.clone()).or_insert_with(|| Attribute { cost: Cost::Cheap, ..attribute.clone() });
+        let known =
+            costs.entry(attribute.name.clone()).or_insert_with(|| Attribute { cost: Cost::Cheap, ..attribute.clone() });
         if connector.is_paid {
             known.cost = Cost::Paid;
         }
@@ -216,7 +220,10 @@ type Flight = Shared<BoxFuture<'static, Arc<Interpreted>>>;
 
 impl Runner {
     fn new(
-        connector: Connector, limit_ms: Option<u64>, secrets: &BTreeMap<Arc<str>, Secret>, own: &Arc<[SocketAddr]>,
+        connector: Connector,
+        limit_ms: Option<u64>,
+        secrets: &BTreeMap<Arc<str>, Secret>,
+        own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Diagnostic> {
         let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
@@ -290,26 +297,24 @@ impl Runner {
         let nothing = |class| Interpreted { class, values: Vec::new() };
         let Ok(_slot) = self.slots.try_acquire() else { return nothing(Class::Unavailable) };
         let Some(prepared) = self.connector.prepare(inputs, &self.secrets) else { return nothing(Class::InvalidInput) };
-        match self.client.call(prepared, self.limit).await {
-            Ok(answer) => self.connector.interpret(answer.status, &answer.body, inputs),
-            Err(why) => {
-                tracing::debug!(connector = %self.connector.id, why, "a connector did not answer");
-                nothing(Class::Unavailable)
-            }
+        let (answer, why) = match self.client.call(prepared, self.limit).await {
+            Ok(answer) => (self.connector.interpret(answer.status, &answer.body, inputs), "by its answer"),
+            Err(why) => (nothing(Class::Unavailable), why),
+        };
+        // Only calls that were made say something about the vendor.
+        if answer.class.falls_over() {
+            held(&self.breaker).failed(self.clock.now_ms());
+            tracing::warn!(connector = %self.connector.id, class = answer.class.name(), why, "a connector failed");
+        } else {
+            held(&self.breaker).succeeded();
         }
+        answer
     }
 
     /// What a call leaves behind.
     fn land(&self, key: cache::Key, answer: &Arc<Interpreted>) {
         let now_ms = self.clock.now_ms();
-        let class = answer.class;
-        if class.falls_over() {
-            held(&self.breaker).failed(now_ms);
-            tracing::warn!(connector = %self.connector.id, class = class.name(), "a connector failed");
-        } else {
-            held(&self.breaker).succeeded();
-        }
-        let ttl_ms = match class {
+        let ttl_ms = match answer.class {
             Class::Success => self.connector.ttl_ms,
             Class::NotFound => self.connector.negative_ttl_ms,
             Class::Pending | Class::InvalidInput => 0,

@@ -186,7 +186,8 @@ impl Connector {
         let scope = Scope::new(0, &Json::Null, &mine);
         let missing = self.inputs.iter().any(|needed| needed.required && value(&needed.name).is_none());
         // An expression that cannot be told keeps the data in the house.
-        let skipped = self.inputs.iter().filter_map(|needed| needed.skip_when.as_ref()).any(|skip| !skip.denies(&scope));
+        let skipped =
+            self.inputs.iter().filter_map(|needed| needed.skip_when.as_ref()).any(|skip| !skip.denies(&scope));
         (!missing && !skipped).then_some(mine)
     }
 

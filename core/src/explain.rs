@@ -14,10 +14,12 @@ use crate::{
     decision::{Came, Decision, Trace},
     expr::{Truth, explain::Explained},
     facts::{Facts, Provenance, Reading, SlotId, Why},
-    policy::{Gate, Mode, Policy, Rule, Step, StepKind, Then},
+    policy::{Gate, Mode, Origin, Policy, Rule, Step, StepKind, Then},
     session::Method,
 };
 
+#[cfg(test)]
+mod tests;
 mod text;
 
 /// Everything about one decision, for people and for the API.
@@ -27,7 +29,7 @@ pub struct Explanation {
     pub event: Arc<str>,
     /// The flow, top to bottom, also where it was not reached.
     pub steps: Vec<StepExplained>,
-    /// Every attribute that the policy can read.
+    /// Every attribute that the policy's steps can read.
     pub attributes: Vec<AttributeExplained>,
     /// What has to be asked before there is a decision; empty once there is one.
     pub needs: Vec<Arc<str>>,
@@ -124,7 +126,7 @@ pub fn explain(policy: &Policy, facts: &Facts) -> Explanation {
     Explanation {
         event: policy.event.clone(),
         steps: policy.steps.iter().map(|it| step(policy, facts, it, trace)).collect(),
-        attributes: (0u16..).map(SlotId).take(policy.slots.len()).map(|it| attribute(policy, facts, it)).collect(),
+        attributes: readable(policy).map(|it| attribute(policy, facts, it)).collect(),
         needs,
         decision: decision.as_ref().map(|it| concluded(policy, it)),
     }
@@ -135,6 +137,12 @@ impl Explanation {
     pub fn text(&self) -> String {
         text::text(self)
     }
+}
+
+/// Every slot but those of the response, which comes after the decision.
+fn readable(policy: &Policy) -> impl Iterator<Item = SlotId> {
+    let slots = (0u16..).map(SlotId).zip(&policy.slots);
+    slots.filter(|(_, slot)| !matches!(slot.origin, Origin::Response(_))).map(|(at, _)| at)
 }
 
 fn step(policy: &Policy, facts: &Facts, step: &Step, trace: &[Trace]) -> StepExplained {

@@ -45,13 +45,15 @@ pub(super) async fn evaluate(State(desk): State<Desk>, Json(question): Json<Ques
 pub(super) async fn explain(State(desk): State<Desk>, Json(question): Json<Question>) -> Result<Json<Value>, Problem> {
     let conclusion = answer(&desk, &question)?;
     let told = serde_json::to_value(conclusion.told());
-    told.map(Json).map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the explanation cannot be told"))
+    told.map(Json)
+        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the explanation cannot be told"))
 }
 
 fn answer(desk: &Desk, question: &Question) -> Result<Conclusion, Problem> {
     let parts = desk.journeys.parts();
-    inquiry::answer(&parts.registry.current(), question, parts.clock.now_ms())
-        .map_err(|senseless| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "question.senseless", senseless.to_string()))
+    inquiry::answer(&parts.registry.current(), question, parts.clock.now_ms()).map_err(|senseless| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "question.senseless", senseless.to_string())
+    })
 }
 
 fn methods(outcome: &stepward_core::decision::Outcome) -> Value {

@@ -27,7 +27,8 @@ pub(super) async fn own_hosts_only(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let host = request.uri().authority().map(|it| it.as_str()).or_else(|| only(headers, header::HOST.as_str()));
     let Some(host) = host.filter(|host| is_own(host)) else {
-        return Problem::new(StatusCode::MISDIRECTED_REQUEST, "host.unknown", "call the admin address itself").into_response();
+        return Problem::new(StatusCode::MISDIRECTED_REQUEST, "host.unknown", "call the admin address itself")
+            .into_response();
     };
     let foreign_origin = headers.get(header::ORIGIN).is_some_and(|origin| *origin != format!("http://{host}"));
     let foreign_site = match headers.get("sec-fetch-site").map(|it| it.as_bytes()) {
@@ -35,7 +36,9 @@ pub(super) async fn own_hosts_only(request: Request, next: Next) -> Response {
         Some(_) => true,
     };
     match foreign_origin || foreign_site {
-        true => Problem::new(StatusCode::FORBIDDEN, "request.cross_site", "another site may not call this").into_response(),
+        true => {
+            Problem::new(StatusCode::FORBIDDEN, "request.cross_site", "another site may not call this").into_response()
+        }
         false => next.run(request).await,
     }
 }
@@ -50,7 +53,8 @@ pub(super) async fn needs_scope(State(gate): State<Gate>, request: Request, next
             Problem::new(StatusCode::FORBIDDEN, "token.scope", detail).into_response()
         }
         Some(None) | None => {
-            let problem = Problem::new(StatusCode::UNAUTHORIZED, "token.missing", "send `Authorization: Bearer <token>`");
+            let problem =
+                Problem::new(StatusCode::UNAUTHORIZED, "token.missing", "send `Authorization: Bearer <token>`");
             ([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response()
         }
     }

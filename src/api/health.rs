@@ -46,7 +46,8 @@ async fn readyz(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response
     }
     text.push_str(word);
     text.push('\n');
-    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], text).into_response()
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], text)
+        .into_response()
 }
 
 /// A bad set of policies and a log that loses lines are told and do not stop traffic: the last good set is at work,
@@ -62,7 +63,11 @@ async fn look(desk: &Desk) -> Vec<Finding> {
     parts.metrics.state_store(store.is_none());
     let refused = parts.registry.refused().map(|refusal| {
         let lines: Vec<_> = refusal.lines().collect();
-        format!("release {} keeps running, for the newest set is bad: {}", parts.registry.current().number, lines.join(" | "))
+        format!(
+            "release {} keeps running, for the newest set is bad: {}",
+            parts.registry.current().number,
+            lines.join(" | ")
+        )
     });
     let draining = desk.draining.load(Ordering::Acquire).then(|| "the process is stopping".to_string());
     vec![

@@ -28,7 +28,8 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = json!({ "type": "about:blank", "status": self.status.as_u16(), "code": self.code, "detail": self.detail });
+        let mut body =
+            json!({ "type": "about:blank", "status": self.status.as_u16(), "code": self.code, "detail": self.detail });
         if let (Some(body), false) = (body.as_object_mut(), self.more.is_null()) {
             body.insert("findings".into(), self.more);
         }

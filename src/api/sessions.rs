@@ -42,9 +42,7 @@ impl About {
     fn counted(&self, desk: &Desk) -> Result<Counted, Problem> {
         let parts = desk.journeys.parts();
         match (&self.subject, self.ip) {
-            (Some(subject), None) => {
-                Ok(Counted { kind: Kind::Account, id: parts.keys.account(&self.tenant, subject) })
-            }
+            (Some(subject), None) => Ok(Counted { kind: Kind::Account, id: parts.keys.account(&self.tenant, subject) }),
             (None, Some(ip)) => {
                 let who = Who::at(&self.tenant, ip, parts.clock.now_ms(), &parts.keys);
                 Ok(Counted { kind: Kind::Ip, id: who.ip })

@@ -149,7 +149,12 @@ fn known(line: &str) -> Result<Known, String> {
     }
     let words = words.split(',').map(str::trim).filter(|word| !word.is_empty());
     let scopes = words
-        .map(|word| Scope::ALL.into_iter().find(|scope| scope.name() == word).ok_or_else(|| format!("there is no scope `{word}`")))
+        .map(|word| {
+            Scope::ALL
+                .into_iter()
+                .find(|scope| scope.name() == word)
+                .ok_or_else(|| format!("there is no scope `{word}`"))
+        })
         .collect::<Result<_, _>>()?;
     Ok(Known { hash: hash(token), scopes })
 }

@@ -125,14 +125,8 @@ fn is_safe(arrival: &Arrival) -> bool {
 /// What happens once it is met, with the request parked where that is needed.
 async fn afterwards(challenges: &Challenges, demand: &Demand<'_>, half: &ParkHalf) -> Stored<Afterwards> {
     let arrival = demand.arrival;
-    let target = match demand.resuming {
-        // The live request's query carries the resume id; the parked one's target is what counts.
-        Some(id) => match parking::peek(challenges, arrival, demand.session, demand.subject, id).await? {
-            Some(parked) => parked.target.to_string(),
-            None => return Ok(Afterwards::Again),
-        },
-        None => parking::target(arrival),
-    };
+    // A resumed request stands here as it was parked: its own method, target and body.
+    let target = parking::target(arrival);
     let is_page = arrival.client == Client::Page;
     if is_safe(arrival) && demand.withheld.is_none() && demand.resuming.is_none() {
         return Ok(if is_page { Afterwards::Fetch { target } } else { Afterwards::Repeat { parked: None } });

@@ -87,7 +87,7 @@ pub fn half(arrival: &Arrival, scope: Scope) -> (ParkHalf, Option<String>) {
     }
 }
 
-/// Looks without taking.
+/// Looks without taking; for the live request, as the browser sent it.
 pub async fn peek(
     challenges: &Challenges,
     arrival: &Arrival,
@@ -95,12 +95,12 @@ pub async fn peek(
     subject: Option<&Subject>,
     word: &str,
 ) -> Stored<Option<Parked>> {
-    let (Some(id), true) = (issued::id_of(word), origin::is_own(arrival)) else { return Ok(None) };
-    let sealed = challenges.store.peek_parked(challenges.clock.now_ms(), id, id).await?;
-    Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
+    let parked = find(challenges, arrival, session, subject, word).await?;
+    Ok(parked.filter(|_| origin::is_own(arrival)))
 }
 
-/// Takes it: for exactly one caller. Who may not have it is told before anything is taken.
+/// Takes it: for exactly one caller. The request may be the live one, or the parked one in its place, which carries the
+/// origin that it was parked with.
 pub async fn take(
     challenges: &Challenges,
     arrival: &Arrival,
@@ -108,12 +108,27 @@ pub async fn take(
     subject: Option<&Subject>,
     word: &str,
 ) -> Stored<Option<Parked>> {
-    if peek(challenges, arrival, session, subject, word).await?.is_none() {
-        return Ok(None);
-    }
-    let Some(id) = issued::id_of(word) else { return Ok(None) };
+    // Who may not have it must not use up the one time.
+    let may = |parked: &Parked| {
+        let origin = parked.headers.iter().find(|(name, _)| name == "origin").map(|(_, value)| value.as_str());
+        origin::is_own(arrival) || (origin.is_some() && origin == arrival.request.header("origin"))
+    };
+    let found = find(challenges, arrival, session, subject, word).await?;
+    let (Some(id), Some(_)) = (issued::id_of(word), found.filter(may)) else { return Ok(None) };
     let nonce = clock::random_id();
     let sealed = challenges.store.take_parked(challenges.clock.now_ms(), id, id, nonce).await?;
+    Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
+}
+
+async fn find(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    subject: Option<&Subject>,
+    word: &str,
+) -> Stored<Option<Parked>> {
+    let Some(id) = issued::id_of(word) else { return Ok(None) };
+    let sealed = challenges.store.peek_parked(challenges.clock.now_ms(), id, id).await?;
     Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
 }
 

@@ -64,7 +64,10 @@ impl Proxy {
             covers.entry(&it.event).or_default().push(&it.covers);
         }
         if covers.is_empty() {
-            return Err(Failed::because(Exit::Usage, "name what to protect, such as `--protect \"login=POST /login\"`"));
+            return Err(Failed::because(
+                Exit::Usage,
+                "name what to protect, such as `--protect \"login=POST /login\"`",
+            ));
         }
         let policy = |(event, covers): (&str, Vec<&str>)| -> (Arc<str>, Arc<str>) {
             let covers: String = covers.iter().map(|it| format!("  - \"{it}\"\n")).collect();

@@ -1,5 +1,7 @@
 //! `stepward schema`
 
+use stepward_core::trial;
+
 use crate::{
     cli::{Came, Exit, say},
     settings,
@@ -14,6 +16,12 @@ pub(super) struct Schema {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Kind {
+    /// A policy
+    Event,
+    /// A flow of steps that policies use
+    Flow,
+    /// Tests of a policy
+    Test,
     /// stepward.yaml
     Config,
 }
@@ -22,6 +30,9 @@ impl Schema {
     pub(super) fn run(self) -> Came {
         let schema = match self.kind {
             Kind::Config => settings::schema(),
+            Kind::Event => stepward_core::schema::event(),
+            Kind::Flow => stepward_core::schema::flow(),
+            Kind::Test => trial::schema().to_value(),
         };
         say::data(&format!("{schema:#}\n"));
         Ok(Exit::Ok)

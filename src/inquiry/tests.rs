@@ -55,7 +55,8 @@ fn what_nobody_gives_is_unknown_and_never_lets_in() {
 
 #[test]
 fn a_request_that_is_no_event_is_said_to_be_none() {
-    let question = Question { url: "https://bank.example/static/logo.svg".into(), method: "GET".into(), ..transfer("1") };
+    let question =
+        Question { url: "https://bank.example/static/logo.svg".into(), method: "GET".into(), ..transfer("1") };
     assert!(matches!(answer(&shipped(), &question, NOW_MS).unwrap(), Conclusion::NoEvent));
 }
 

@@ -49,7 +49,7 @@ impl<'a> Checker<'a> {
             (Some("string"), Shape::Text(text)) => self.format(name, schema, text, &node.span),
             (Some("integer"), Shape::Int(number)) => self.range(name, schema, *number, &node.span),
             (Some("boolean"), Shape::Bool(_)) | (None, _) => {}
-            (Some(wanted), shape) => self.mistyped(name, wanted, shape, &node.span),
+            (Some(_), shape) => self.mistyped(name, schema, shape, &node.span),
         }
     }
 
@@ -143,7 +143,9 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn mistyped(&mut self, name: &str, wanted: &str, found: &Shape, span: &Range<usize>) {
+    fn mistyped(&mut self, name: &str, schema: &Value, found: &Shape, span: &Range<usize>) {
+        let wanted = kind(schema).unwrap_or_default();
+        let form = schema.get("format").and_then(Value::as_str).and_then(|form| format::check(form, "").err());
         let wanted_noun = match wanted {
             "object" => "a mapping",
             "array" => "a list",
@@ -153,7 +155,9 @@ impl<'a> Checker<'a> {
             other => other,
         };
         let help = match (wanted, found) {
-            ("string", Shape::Int(_) | Shape::Number(_) | Shape::Bool(_)) => Some("put it in quotes".to_string()),
+            ("string", Shape::Int(_) | Shape::Number(_) | Shape::Bool(_)) => {
+                form.or_else(|| Some("put it in quotes".to_string()))
+            }
             ("array", _) => Some("write `[…]`, or begin each item with `- `".to_string()),
             _ => None,
         };

@@ -37,11 +37,8 @@ impl<T> Watched<T> {
     /// Reads the file for the first time.
     pub fn open(what: String, path: &Path, parse: fn(&Path) -> Result<T, String>) -> Result<Self, FileError> {
         let stamp = stamp(path);
-        let contents = parse(path).map_err(|why| FileError {
-            what: what.clone(),
-            path: path.display().to_string(),
-            why,
-        })?;
+        let contents =
+            parse(path).map_err(|why| FileError { what: what.clone(), path: path.display().to_string(), why })?;
         Ok(Watched {
             path: path.to_path_buf(),
             what,

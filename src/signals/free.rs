@@ -16,8 +16,8 @@ use stepward_core::{
 use crate::{
     arrival::Arrival,
     keys::Keys,
-    signals::{Who, learn},
     sessions::record::{Record, SubjectKind},
+    signals::{Who, learn},
     subject::Identified,
 };
 
@@ -115,7 +115,9 @@ impl Free<'_> {
         let token = self.identified.token.as_ref();
         Some(match name {
             "scopes" => token.map(|it| Value::List(it.scopes.iter().take(256).cloned().map(Value::Text).collect())),
-            "age_days" => token.and_then(|it| it.issued_ms).map(|at| Value::Number(self.since(at) as f64 / DAY_MS as f64)),
+            "age_days" => {
+                token.and_then(|it| it.issued_ms).map(|at| Value::Number(self.since(at) as f64 / DAY_MS as f64))
+            }
             "issued_at" => token.and_then(|it| it.issued_ms).map(Value::Time),
             "expires_at" => token.map(|it| Value::Time(it.expires_ms)),
             "acr" => token.and_then(|it| it.acr.clone()).map(Value::Text),
@@ -194,12 +196,9 @@ mod tests {
 
     #[test]
     fn days_of_the_week_agree_with_the_calendar() {
-        for (now_ms, expected) in [
-            (0, "thursday"),
-            (-1, "wednesday"),
-            (1_700_000_000_000, "tuesday"),
-            (1_795_305_600_000, "sunday"),
-        ] {
+        for (now_ms, expected) in
+            [(0, "thursday"), (-1, "wednesday"), (1_700_000_000_000, "tuesday"), (1_795_305_600_000, "sunday")]
+        {
             assert_eq!(weekday(now_ms), expected, "{now_ms}");
         }
     }

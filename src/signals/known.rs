@@ -36,6 +36,9 @@ pub struct Question {
     answers: Answers,
 }
 
+/// An entry that was read, and its ciphertext if it is there.
+pub type Found<'a> = ((Id, Drawer, Id), Option<&'a [u8]>);
+
 #[derive(Clone, Debug)]
 enum Answers {
     /// Whether the entry is there; without one to read, this.
@@ -93,9 +96,7 @@ impl Wanted {
 
 impl Question {
     /// Takes in the answer: the entry that was read, and its ciphertext if it is there.
-    pub fn learn(
-        &self, found: Option<((Id, Drawer, Id), Option<&[u8]>)>, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys,
-    ) {
+    pub fn learn(&self, found: Option<Found<'_>>, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys) {
         match &self.answers {
             Answers::Presence(slot, otherwise) => {
                 let reading = match found {
@@ -132,7 +133,11 @@ fn travelled(who: &Who<'_>, before: Option<Visit>) -> Option<Journey> {
 
 /// What a successful event leaves behind: the values of facts with `remember: subject`, and the place.
 pub fn remember(
-    who: &Who<'_>, facts: &Facts, policy: &Policy, keeps_place: bool, keys: &Keys,
+    who: &Who<'_>,
+    facts: &Facts,
+    policy: &Policy,
+    keeps_place: bool,
+    keys: &Keys,
 ) -> Vec<(Id, Drawer, Id, Vec<u8>)> {
     let Some(account) = who.account else { return Vec::new() };
     let seal = |purpose, plain: &[u8]| keys.seal(purpose, who.tenant, &account, plain);

@@ -34,7 +34,9 @@ impl Lists {
             let what = format!("list {name}");
             match list.kind {
                 ListKind::Ip => opened.ips.push((name.clone(), Watched::open(what, &list.file, Networks::read)?)),
-                ListKind::Email => opened.emails.push((name.clone(), Watched::open(what, &list.file, Addresses::read)?)),
+                ListKind::Email => {
+                    opened.emails.push((name.clone(), Watched::open(what, &list.file, Addresses::read)?))
+                }
             }
         }
         Ok(opened)
@@ -126,7 +128,5 @@ fn text(path: &Path) -> Result<String, String> {
 /// Entries with their line numbers; `#` begins a comment.
 fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
-    lines
-        .map(|(at, line)| (at + 1, line.split('#').next().unwrap_or("").trim()))
-        .filter(|(_, line)| !line.is_empty())
+    lines.map(|(at, line)| (at + 1, line.split('#').next().unwrap_or("").trim())).filter(|(_, line)| !line.is_empty())
 }

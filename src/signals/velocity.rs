@@ -209,6 +209,10 @@ mod tests {
         }
         assert_eq!(names.len(), 14, "tries_5m and tries_300s are one; the others are two each but the distinct one");
         let counted = Counter::named("ip.counted.odd_1h").unwrap();
-        assert_eq!(meters(&counted, "login", None), meters(&counted, "transfer", None), "`count` is heard at every event");
+        assert_eq!(
+            meters(&counted, "login", None),
+            meters(&counted, "transfer", None),
+            "`count` is heard at every event"
+        );
     }
 }

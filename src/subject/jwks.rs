@@ -136,9 +136,10 @@ impl KeySet {
             return Ok(None);
         }
         let set = self.keys.load();
-        let mut fitting = set.keys.iter().filter(|key| {
-            key.algorithms.contains(&algorithm) && id.is_none_or(|id| key.id.as_deref() == Some(id))
-        });
+        let mut fitting = set
+            .keys
+            .iter()
+            .filter(|key| key.algorithms.contains(&algorithm) && id.is_none_or(|id| key.id.as_deref() == Some(id)));
         match (fitting.next(), fitting.next()) {
             (Some(only), None) => Ok(Some(only.key.clone())),
             (None, _) => Ok(None),

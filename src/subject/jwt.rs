@@ -95,11 +95,7 @@ impl Verifier {
         if seconds(claims, "nbf")?.is_some_and(|not_before| not_before > now + LEEWAY_SECONDS) {
             return Err("token.not_yet_valid");
         }
-        Ok(Verified {
-            subject: self.subject(claims)?,
-            token: self.token(claims, expires)?,
-            email: self.email(claims),
-        })
+        Ok(Verified { subject: self.subject(claims)?, token: self.token(claims, expires)?, email: self.email(claims) })
     }
 
     fn subject(&self, claims: &Map<String, Json>) -> Result<Claimed, &'static str> {

@@ -83,8 +83,14 @@ mod tests {
         for tenant in ["t", "ta"] {
             for connector in ["b", "ab"] {
                 for inputs in [
-                    &[][..], &[("ip", "1")], &[("ip", "12")], &[("ip1", "")], &[("i", "p1")], &[("ip", "1"), ("x", "")],
-                    &[("ip", "1\u{0}x")], &[("email", "1")],
+                    &[][..],
+                    &[("ip", "1")],
+                    &[("ip", "12")],
+                    &[("ip1", "")],
+                    &[("i", "p1")],
+                    &[("ip", "1"), ("x", "")],
+                    &[("ip", "1\u{0}x")],
+                    &[("email", "1")],
                 ] {
                     questions.push((tenant, connector, named(inputs)));
                 }
@@ -93,7 +99,8 @@ mod tests {
         for last in ["x", "y"] {
             questions.push(("t", "b", named(&[("user_id", &format!("{long}{last}"))])));
         }
-        let keys: HashSet<Key> = questions.iter().map(|(tenant, connector, inputs)| key(tenant, connector, inputs)).collect();
+        let keys: HashSet<Key> =
+            questions.iter().map(|(tenant, connector, inputs)| key(tenant, connector, inputs)).collect();
         assert_eq!(keys.len(), questions.len(), "F18: also where only the last of 4,096 bytes differs");
     }
 

@@ -86,7 +86,9 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
     }
     match &fixture.response {
         None => problems.push("a call is made, but no `response` is recorded".to_owned()),
-        Some(recorded) => answered(connector, fixture, &connector.interpret(recorded.status, &body(recorded), &inputs), &mut problems),
+        Some(recorded) => {
+            answered(connector, fixture, &connector.interpret(recorded.status, &body(recorded), &inputs), &mut problems)
+        }
     }
     problems
 }

@@ -53,10 +53,8 @@ impl Guard {
 
 /// Addresses that are nobody's service even inside: link-local ones (cloud metadata among them) and groups.
 fn is_never(ip: IpAddr) -> bool {
-    const METADATA: [IpAddr; 2] = [
-        IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-        IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    ];
+    const METADATA: [IpAddr; 2] =
+        [IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)), IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200))];
     let of_kind = match ip {
         IpAddr::V4(four) => four.is_link_local() || four.is_broadcast() || four.octets().first() == Some(&0),
         IpAddr::V6(six) => six.is_unicast_link_local(),
@@ -95,9 +93,28 @@ mod tests {
     fn i1_addresses_inside_are_not_the_internet() {
         let internet = guard(Network::Internet, &[]);
         for ip in [
-            "127.0.0.1", "::1", "::ffff:127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "0.0.0.0",
-            "100.64.0.1", "198.18.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.0.8", "::", "fe80::1", "fd00::1",
-            "ff02::1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "::7f00:1", "fd00:ec2::254",
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "240.0.0.1",
+            "192.0.0.8",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "64:ff9b::a9fe:a9fe",
+            "2002:7f00:1::",
+            "::7f00:1",
+            "fd00:ec2::254",
         ] {
             assert!(!internet.allows(ip.parse().unwrap()), "{ip}");
         }
@@ -110,8 +127,15 @@ mod tests {
     fn inside_metadata_and_our_own_listeners_stay_out_of_reach() {
         let internal = guard(Network::Internal, &["127.0.0.1:443", "10.0.0.1:80"]);
         for (ip, allowed) in [
-            ("10.0.0.1", true), ("192.168.1.1", true), ("127.0.0.2", true), ("fd00::1", true),
-            ("127.0.0.1", false), ("::ffff:127.0.0.1", false), ("169.254.169.254", false), ("fe80::1", false), ("0.0.0.0", false),
+            ("10.0.0.1", true),
+            ("192.168.1.1", true),
+            ("127.0.0.2", true),
+            ("fd00::1", true),
+            ("127.0.0.1", false),
+            ("::ffff:127.0.0.1", false),
+            ("169.254.169.254", false),
+            ("fe80::1", false),
+            ("0.0.0.0", false),
             ("fd00:ec2::254", false),
         ] {
             assert_eq!(internal.allows(ip.parse().unwrap()), allowed, "{ip}");

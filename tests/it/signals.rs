@@ -6,10 +6,18 @@ use std::{collections::BTreeMap, net::IpAddr, path::Path, sync::Arc, time::Durat
 
 use serde_json::json;
 use stepward::{
+    arrival::{Arrival, Client},
     keys::Keys,
-    settings::{Geo, List, ListKind},
-    signals::{self, Ask, Plan, Signals, Who, geo::Databases, lists::Lists},
+    sessions::record::SubjectKind,
+    settings::{Geo, List, ListKind, Route},
+    signals::{
+        self, Ask, Plan, Signals, Who,
+        free::{self, Free},
+        geo::Databases,
+        lists::Lists,
+    },
     store::{Begin, Drawer, Id, StateStore, embedded::Embedded},
+    subject::{Actor, Identified, Token},
     vendors::Vendors,
 };
 use stepward_core::{
@@ -17,6 +25,8 @@ use stepward_core::{
     decision::{Forward, Outcome},
     facts::{Facts, Reading, SlotId, Why},
     policy::{Apply, Budget, FactSource, Mode, Origin, Policy, Slot, Source},
+    request::{Body, Request},
+    session::{Method, Proof},
     value::{Type, Value},
 };
 
@@ -193,7 +203,8 @@ async fn a_count_far_above_what_the_exact_counter_keeps_is_still_told() {
 #[tokio::test]
 async fn f19_spellings_of_one_subject_share_one_counter() {
     let (world, login) = (World::new(), policy("login", &["subject.tries_5m"]));
-    let spellings = ["ada@example.com", "ADA@example.com", " ada@example.com ", "ada@exam\u{200b}ple.com", "ａda@example.com"];
+    let spellings =
+        ["ada@example.com", "ADA@example.com", " ada@example.com ", "ada@exam\u{200b}ple.com", "ａda@example.com"];
     for (at, spelling) in spellings.iter().enumerate() {
         let facts = world.tries(&login, Someone { claimed: Some(spelling), ..NOBODY }, None).await;
         assert_eq!(read(&login, &facts, "subject.tries_5m"), known(at as i64 + 1), "{spelling:?}");
@@ -216,7 +227,14 @@ async fn f18_long_subjects_that_differ_in_the_last_byte_are_different() {
 
 #[tokio::test]
 async fn addresses_of_one_ipv6_customer_are_one_and_different_ones_are_counted() {
-    let names = ["ip.tries_5m", "ip.subjects_1h", "subject.ips_1h", "subject.devices_1h", "device.subjects_1h", "pair.tries_5m"];
+    let names = [
+        "ip.tries_5m",
+        "ip.subjects_1h",
+        "subject.ips_1h",
+        "subject.devices_1h",
+        "device.subjects_1h",
+        "pair.tries_5m",
+    ];
     let (world, login) = (World::new(), policy("login", &names));
     let at = |ip| Someone { claimed: Some(ADA), device: Some([7; 16]), ip, ..NOBODY };
     world.tries(&login, at("2001:db8:1:2::1"), None).await;
@@ -225,7 +243,8 @@ async fn addresses_of_one_ipv6_customer_are_one_and_different_ones_are_counted()
         assert_eq!(read(&login, &facts, name), known(expected), "{name}");
     }
     let facts = world.tries(&login, at("2001:db8:1:3::1"), None).await;
-    for (name, expected) in [("ip.tries_5m", 1), ("subject.ips_1h", 2), ("pair.tries_5m", 1), ("subject.devices_1h", 1)] {
+    for (name, expected) in [("ip.tries_5m", 1), ("subject.ips_1h", 2), ("pair.tries_5m", 1), ("subject.devices_1h", 1)]
+    {
         assert_eq!(read(&login, &facts, name), known(expected), "{name}");
     }
     let mapped = world.tries(&login, at("::ffff:203.0.113.9"), None).await;
@@ -288,7 +307,8 @@ async fn a_value_is_remembered_for_the_verified_account_after_success_only() {
 
 #[tokio::test]
 async fn travel_is_judged_from_the_last_accepted_place_and_unknown_without_one() {
-    let (mut world, login) = (World::new(), policy("login", &["session.impossible_travel", "session.travel_speed_kmh"]));
+    let (mut world, login) =
+        (World::new(), policy("login", &["session.impossible_travel", "session.travel_speed_kmh"]));
     let place = |latitude, longitude| signals::travel::Place::new(latitude, longitude, 10.0);
     let in_london = Someone { account: Some(ADA), place: place(51.5, -0.13), ..NOBODY };
     let in_new_york = Someone { account: Some(ADA), place: place(40.7, -74.0), ..NOBODY };
@@ -301,7 +321,9 @@ async fn travel_is_judged_from_the_last_accepted_place_and_unknown_without_one()
     world.now_ms += 60 * MINUTE_MS;
     let facts = world.tries(&login, in_new_york, None).await;
     assert_eq!(read(&login, &facts, "session.impossible_travel"), is(true));
-    let Reading::Known(Value::Number(speed)) = read(&login, &facts, "session.travel_speed_kmh") else { panic!("no speed") };
+    let Reading::Known(Value::Number(speed)) = read(&login, &facts, "session.travel_speed_kmh") else {
+        panic!("no speed")
+    };
     assert!((5500.0..5600.0).contains(&speed), "{speed}");
     let facts = world.tries(&login, Someone { place: None, ..in_new_york }, None).await;
     assert_eq!(read(&login, &facts, "session.impossible_travel"), ABSENT, "no database, no judgement");
@@ -326,7 +348,8 @@ fn lists_of_tens_of_thousands_are_looked_up_in_no_time_and_reloaded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bad.txt");
     let mut text = String::from("\u{feff}# operators' list\n\n198.51.100.0/24 # a network\n2001:db8::/32\n");
-    (0..50_000u32).for_each(|at| text += &format!("{}\n", IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + at * 7))));
+    (0..50_000u32)
+        .for_each(|at| text += &format!("{}\n", IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + at * 7))));
     std::fs::write(&path, text).unwrap();
     let lists = Lists::open(&BTreeMap::from([("bad".into(), list(ListKind::Ip, &path))])).unwrap();
     let holds = |ip: &str| lists.of_ip(ip.parse().unwrap()).unwrap() == ["bad".into()];
@@ -334,7 +357,11 @@ fn lists_of_tens_of_thousands_are_looked_up_in_no_time_and_reloaded() {
     for _ in 0..1000 {
         assert!(holds("10.0.0.7") && !holds("10.0.0.8"));
     }
-    assert!(before.elapsed() < Duration::from_millis(200), "{:?} for 2,000 look-ups in a debug build", before.elapsed());
+    assert!(
+        before.elapsed() < Duration::from_millis(200),
+        "{:?} for 2,000 look-ups in a debug build",
+        before.elapsed()
+    );
     assert!(holds("198.51.100.200") && holds("::ffff:198.51.100.1") && holds("2001:db8:9::1") && !holds("2001:db9::1"));
 
     rewrite(&path, "192.0.2.1\n", 10);
@@ -374,7 +401,9 @@ fn k1_a_missing_or_unreadable_file_stops_the_start() {
     let missing = folder.path().join("missing");
     let bad = folder.path().join("bad");
     std::fs::write(&bad, "first line is fine@example.com\n").unwrap();
-    for (kind, file) in [(ListKind::Ip, &missing), (ListKind::Email, &missing), (ListKind::Ip, &bad), (ListKind::Email, &bad)] {
+    for (kind, file) in
+        [(ListKind::Ip, &missing), (ListKind::Email, &missing), (ListKind::Ip, &bad), (ListKind::Email, &bad)]
+    {
         let error = Lists::open(&BTreeMap::from([("vip".into(), list(kind, file))])).err().unwrap().to_string();
         assert!(error.starts_with("list vip"), "{error}");
     }
@@ -391,7 +420,10 @@ fn city() -> Vec<u8> {
         "city": { "names": { "en": "London" } },
         "location": { "latitude": 51.5, "longitude": -0.13, "accuracy_radius": 20, "time_zone": "Europe/London" }
     });
-    mmdb::write("Test-City", &[("203.0.113.0/24", london), ("2001:db8::/32", json!({ "country": { "iso_code": "FR" } }))])
+    mmdb::write(
+        "Test-City",
+        &[("203.0.113.0/24", london), ("2001:db8::/32", json!({ "country": { "iso_code": "FR" } }))],
+    )
 }
 
 #[tokio::test]
@@ -433,8 +465,16 @@ async fn places_and_owners_come_from_the_operators_databases_and_change_with_the
 
     rewrite(&city_path, &city()[..200], 10);
     signals.refresh();
-    assert_eq!(collect(&signals, "203.0.113.7", "ip.country").await, text("GB"), "a database that is cut off is not taken");
-    rewrite(&city_path, mmdb::write("Test-City", &[("203.0.113.0/24", json!({ "country": { "iso_code": "IE" } }))]), 20);
+    assert_eq!(
+        collect(&signals, "203.0.113.7", "ip.country").await,
+        text("GB"),
+        "a database that is cut off is not taken"
+    );
+    rewrite(
+        &city_path,
+        mmdb::write("Test-City", &[("203.0.113.0/24", json!({ "country": { "iso_code": "IE" } }))]),
+        20,
+    );
     signals.refresh();
     assert_eq!(collect(&signals, "203.0.113.7", "ip.country").await, text("IE"));
 }
@@ -454,4 +494,120 @@ async fn collect(signals: &Signals, ip: &str, name: &str) -> Reading {
     let mut answers = signals.collect(&ask, &[(SlotId(2), &policy.slots[2])], deadline, &mut 0).await;
     assert_eq!(answers.len(), 1, "every wanted slot gets an answer");
     answers.remove(0).1
+}
+
+#[test]
+fn free_attributes_speak_of_verified_subjects_only_and_never_leave_anything_pending() {
+    let world = World::new();
+    let names = [
+        "subject.kind",
+        "subject.is_known",
+        "subject.id",
+        "actor.kind",
+        "token.scopes",
+        "token.has_actor",
+        "token.age_days",
+        "session.is_new",
+        "session.age",
+        "session.assurance",
+        "session.proof_age",
+        "proof.passkey.age",
+        "proof.totp.age",
+        "journey.out_of_order",
+        "time.hour",
+        "time.weekday",
+        "request.client",
+        "request.content_type",
+        "request.ip",
+        "subject.age_days",
+    ];
+    let mut transfer = policy("transfer", &names);
+    transfer.after = vec!["login".into()];
+    let arrival = arrival();
+    let token = Token {
+        issuer: "https://idp.example.com".into(),
+        scopes: vec!["pay".into()],
+        issued_ms: Some(world.now_ms - 12 * 60 * MINUTE_MS),
+        actor: Some(Actor { name: "robot".into(), kind: Some(SubjectKind::Agent) }),
+        ..Token::default()
+    };
+    let identified = Identified { token: Some(token), ..Identified::default() };
+    let proof = |method, minutes| Proof {
+        method,
+        at_ms: world.now_ms - minutes * MINUTE_MS,
+        event: "x".into(),
+        bound_to: None,
+    };
+    let proofs = [proof(Method::Passkey, 9), proof(Method::Passkey, 2), proof(Method::EmailCode, 1)];
+    let learnt = |who: &Who<'_>, identified: &Identified, proofs: &[Proof]| {
+        let mut facts = Facts::unasked(world.now_ms, transfer.slots.len());
+        let kind = Some(SubjectKind::Human);
+        let free = Free { arrival: &arrival, who, identified, kind, session: None, proofs, keys: &world.keys };
+        free::learn_all(&mut facts, &transfer, &free);
+        facts
+    };
+    let text = |text: &str| Reading::Known(Value::text(text));
+    let minutes = |minutes: i64| Reading::Known(Value::Duration(minutes * MINUTE_MS));
+    let facts = learnt(&world.who(Someone { account: Some(ADA), ..NOBODY }), &identified, &proofs);
+    for (name, expected) in [
+        ("subject.kind", text("human")),
+        ("subject.is_known", is(true)),
+        ("actor.kind", text("agent")),
+        ("token.scopes", Reading::Known(Value::List([Value::text("pay")].into()))),
+        ("token.has_actor", is(true)),
+        ("token.age_days", Reading::Known(Value::Number(0.5))),
+        ("session.is_new", is(true)),
+        ("session.age", ABSENT),
+        ("session.assurance", known(2)),
+        ("session.proof_age", minutes(1)),
+        ("proof.passkey.age", minutes(2)),
+        ("proof.totp.age", ABSENT),
+        ("journey.out_of_order", is(true)),
+        ("time.hour", known(22)),
+        ("time.weekday", text("tuesday")),
+        ("request.client", text("page")),
+        ("request.content_type", text("application/json")),
+        ("request.ip", Reading::Known(Value::Ip("203.0.113.7".parse().unwrap()))),
+        ("subject.age_days", Reading::Unknown(Why::NotProvided)),
+    ] {
+        assert_eq!(read(&transfer, &facts, name), expected, "{name}");
+    }
+
+    let claimed = learnt(&world.who(Someone { claimed: Some(ADA), ..NOBODY }), &Identified::default(), &[]);
+    for (name, expected) in [
+        ("subject.kind", ABSENT),
+        ("subject.is_known", is(false)),
+        ("subject.id", ABSENT),
+        ("actor.kind", ABSENT),
+        ("token.scopes", ABSENT),
+        ("token.has_actor", ABSENT),
+        ("session.assurance", known(0)),
+        ("session.proof_age", ABSENT),
+    ] {
+        assert_eq!(read(&transfer, &claimed, name), expected, "{name} of somebody who only claims to be Ada");
+    }
+    let pending = names.iter().filter(|name| read(&transfer, &claimed, name) == Reading::Pending).count();
+    assert_eq!(pending, 0, "no decision waits for what is free");
+}
+
+fn arrival() -> Arrival {
+    Arrival {
+        id: "test".into(),
+        route: Arc::new(Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() }),
+        request: Request {
+            method: "POST".into(),
+            host: "bank.example.com".into(),
+            path: "/transfer".into(),
+            query: None,
+            headers: vec![("content-type".into(), "Application/JSON; charset=utf-8".into())],
+            cookies: Vec::new(),
+            client_ip: "203.0.113.7".parse().unwrap(),
+            secure: true,
+            body: Body::Unread,
+        },
+        headers: http::HeaderMap::new(),
+        body: None,
+        trusted_peer: false,
+        client: Client::Page,
+    }
 }

@@ -2,6 +2,7 @@
 //! `security.md` where they pin one.
 
 mod answers;
+mod browser;
 mod enrolment;
 mod parking;
 pub(crate) mod world;

@@ -109,7 +109,8 @@ impl World {
     fn with_file() -> (World, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
-        let all = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA].map(|it| jwk(&key(it), it, &format!("{it:?}")));
+        let all =
+            [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA].map(|it| jwk(&key(it), it, &format!("{it:?}")));
         std::fs::write(&path, json!({ "keys": all }).to_string()).unwrap();
         (World::new(path.to_str().unwrap(), |_| ()), folder)
     }
@@ -183,7 +184,10 @@ async fn each_allowed_algorithm_verifies_and_its_claims_are_told() {
         assert_eq!((&*subject.name, subject.kind, subject.verified_by), ("ada", SubjectKind::Agent, VerifiedBy::Jwt));
         let token = found.token.unwrap();
         assert_eq!(token.scopes, ["pay".into(), "read".into()]);
-        assert_eq!((token.issued_ms, token.auth_time_ms), (Some((NOW_SECONDS - 10) * 1000), Some((NOW_SECONDS - 20) * 1000)));
+        assert_eq!(
+            (token.issued_ms, token.auth_time_ms),
+            (Some((NOW_SECONDS - 10) * 1000), Some((NOW_SECONDS - 20) * 1000))
+        );
         assert_eq!((token.acr.as_deref(), token.client.as_deref()), (Some("phr"), Some("app")));
         let actor = token.actor.unwrap();
         assert_eq!((&*actor.name, actor.kind), ("robot", Some(SubjectKind::Service)));
@@ -207,7 +211,11 @@ async fn h1_no_algorithm_confusion_none_or_own_key_names_a_subject() {
     assert_eq!(world.trouble(&long).await, "token.algorithm", "not on the list");
 
     let crossed = sign(Algorithm::ES256, "RS256", &claims());
-    assert_eq!(world.trouble(&crossed).await, "token.key_unknown", "a key of one type never serves another's algorithm");
+    assert_eq!(
+        world.trouble(&crossed).await,
+        "token.key_unknown",
+        "a key of one type never serves another's algorithm"
+    );
 
     let own = EncodingKey::from_rsa_pem(OTHER_RSA).unwrap();
     let mut header = Header { kid: Some("RS256".into()), ..Header::new(Algorithm::RS256) };
@@ -346,10 +354,17 @@ async fn concurrent_first_requests_share_one_fetch() {
 
 #[test]
 fn h4_key_sets_come_from_safe_places_only_and_a_missing_file_stops_the_start() {
-    for place in ["http://idp.example.com/jwks", "ftp://idp.example.com/jwks", "http://127.0.0.1.evil.example/", "gopher://127.0.0.1/"] {
+    for place in [
+        "http://idp.example.com/jwks",
+        "ftp://idp.example.com/jwks",
+        "http://127.0.0.1.evil.example/",
+        "gopher://127.0.0.1/",
+    ] {
         assert!(open(place).unwrap_err().contains("keys come over https"), "{place}");
     }
-    for place in ["https://idp.example.com/jwks", "http://127.0.0.1:1/jwks", "http://[::1]:1/jwks", "http://localhost:1/"] {
+    for place in
+        ["https://idp.example.com/jwks", "http://127.0.0.1:1/jwks", "http://[::1]:1/jwks", "http://localhost:1/"]
+    {
         assert!(open(place).is_ok(), "{place}");
     }
     assert!(open("/nowhere/keys.json").unwrap_err().contains("cannot be read"));
@@ -374,12 +389,9 @@ fn open(jwks: &str) -> Result<(), String> {
 #[tokio::test]
 async fn an_address_that_the_issuer_has_not_verified_is_not_taken() {
     let (world, _folder) = World::with_file();
-    for (verified, expected) in [
-        (json!(true), Some("ada@example.com")),
-        (json!(false), None),
-        (json!("false"), None),
-        (json!("true"), None),
-    ] {
+    for (verified, expected) in
+        [(json!(true), Some("ada@example.com")), (json!(false), None), (json!("false"), None), (json!("true"), None)]
+    {
         let mut claims = claims();
         claims["email"] = "ada@example.com".into();
         claims["email_verified"] = verified.clone();
@@ -397,7 +409,8 @@ async fn an_address_that_the_issuer_has_not_verified_is_not_taken() {
 async fn a_token_is_found_in_a_header_or_cookie_and_a_repeated_one_is_not_believed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
-    std::fs::write(&path, json!({ "keys": [jwk(&key(Algorithm::ES256), Algorithm::ES256, "one")] }).to_string()).unwrap();
+    std::fs::write(&path, json!({ "keys": [jwk(&key(Algorithm::ES256), Algorithm::ES256, "one")] }).to_string())
+        .unwrap();
     let token = sign(Algorithm::ES256, "one", &claims());
     let world = |from: TokenPlace| World::new(path.to_str().unwrap(), |source| source.from = from);
 

@@ -231,7 +231,10 @@ async fn an_answer_says_where_it_came_from_and_how_old_it_is() {
     assert_eq!(known(&world.score().await), (82.0, "a", Path::Cache, 1234));
     assert_eq!(vendor.asked(), 1);
     let asked = vendor.asked.lock().unwrap().remove(0).to_lowercase();
-    assert!(asked.starts_with("get /check/8.8.8.8 http/1.1\r\n") && asked.contains("\r\nx-key: s3cret-of-the-vendor\r\n"), "{asked}");
+    assert!(
+        asked.starts_with("get /check/8.8.8.8 http/1.1\r\n") && asked.contains("\r\nx-key: s3cret-of-the-vendor\r\n"),
+        "{asked}"
+    );
     world.clock.fetch_add(3_600_000, Ordering::SeqCst);
     world.score().await;
     assert_eq!(vendor.asked(), 1, "asked again after an hour");
@@ -256,7 +259,10 @@ fn faults() -> Vec<(&'static str, Does)> {
         ("says too much", says(json(&format!("{{\"score\": 1, \"x\": \"{}\"}}", "a".repeat(70_000))))),
         ("is of another type", says(json(r#"{"score": {"value": 1}}"#))),
         ("says NaN", says(json(r#"{"score": "NaN"}"#))),
-        ("is nested without end", says(json(&format!("{{\"score\": 1, \"x\": {}{}}}", "[".repeat(100), "]".repeat(100))))),
+        (
+            "is nested without end",
+            says(json(&format!("{{\"score\": 1, \"x\": {}{}}}", "[".repeat(100), "]".repeat(100)))),
+        ),
         ("is compressed", says(http("200 OK", "content-encoding: gzip\r\n", r#"{"score": 1}"#))),
         ("is no UTF-8", says(json("{\"score\": 1, \"country\": \"\u{80}\"}").replace('\u{80}', "\\ud800"))),
         ("sends us elsewhere", says(http("302 Found", "location: http://127.0.0.1:1/\r\n", ""))),
@@ -454,7 +460,8 @@ fn a_fixture_that_does_not_hold_says_what_is_different() {
     let folder = tempfile::tempdir().unwrap();
     let shipped = File::new(env!("CARGO_MANIFEST_DIR")).join("connectors/abuseipdb/connector.yaml");
     let text = std::fs::read_to_string(shipped).unwrap();
-    let changed = text.replace("ip.risk_score: 82,", "ip.risk_score: 83,").replace("maxAgeInDays=90", "maxAgeInDays=91");
+    let changed =
+        text.replace("ip.risk_score: 82,", "ip.risk_score: 83,").replace("maxAgeInDays=90", "maxAgeInDays=91");
     write(folder.path(), "abuseipdb/connector.yaml", &changed);
     let report = fixtures::run(folder.path()).unwrap();
     let problems = &report.connectors[0].cases[0].problems;

@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 use crate::{
     attribute::{Attribute, Catalogue},
     connector::{
-        Class, Connector, Filled, INPUTS, Needed, Origin, Payload, is_private,
+        Class, Connector, Filled, INPUTS, Needed, Origin, Payload,
         document::{self, AuthKind, AuthPlace, Document, Network, RouteDocument},
+        is_private,
         mapping::Expression,
         template::{Fault, Part, Template},
     },
@@ -67,7 +68,12 @@ pub fn route(file: &Arc<str>, text: &str, connectors: &[(Arc<str>, Arc<str>)]) -
         }
     }
     if document.connectors.is_empty() {
-        found.push(Diagnostic::error("route.empty", file, document.capability.span.clone(), "a route needs a connector"));
+        found.push(Diagnostic::error(
+            "route.empty",
+            file,
+            document.capability.span.clone(),
+            "a route needs a connector",
+        ));
     }
     if found.is_empty() { Ok(Route { capability: document.capability.value.into(), members }) } else { Err(found) }
 }
@@ -163,10 +169,12 @@ impl Compiler<'_> {
     /// A template whose inputs are declared and sent, and whose secrets are declared.
     fn template(&mut self, text: &str, span: &Range<usize>, document: &Document) -> Option<Template> {
         let config = self.config;
-        let setting = |name: &str| config.get(name).map(|setting| match &setting.default {
-            Json::String(text) => text.clone(),
-            other => other.to_string(),
-        });
+        let setting = |name: &str| {
+            config.get(name).map(|setting| match &setting.default {
+                Json::String(text) => text.clone(),
+                other => other.to_string(),
+            })
+        };
         let template = match Template::parse(text, &setting) {
             Ok(template) => template,
             Err(fault) => {
@@ -195,7 +203,9 @@ impl Compiler<'_> {
     }
 
     fn templates(
-        &mut self, texts: &IndexMap<String, Spanned<String>>, document: &Document,
+        &mut self,
+        texts: &IndexMap<String, Spanned<String>>,
+        document: &Document,
     ) -> Vec<(Arc<str>, Template)> {
         let mut templates = Vec::new();
         for (name, text) in texts {
@@ -207,7 +217,8 @@ impl Compiler<'_> {
     }
 
     fn header_names(&mut self, headers: &IndexMap<String, Spanned<String>>) {
-        const OURS: [&str; 6] = ["host", "content-length", "transfer-encoding", "connection", "accept-encoding", "cookie"];
+        const OURS: [&str; 6] =
+            ["host", "content-length", "transfer-encoding", "connection", "accept-encoding", "cookie"];
         for (name, value) in headers {
             let token = !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
             if !token || OURS.contains(&name.to_ascii_lowercase().as_str()) {
@@ -256,7 +267,10 @@ impl Compiler<'_> {
     }
 
     fn auth(
-        &mut self, document: &Document, query: &mut Vec<(Arc<str>, Template)>, headers: &mut Vec<(Arc<str>, Template)>,
+        &mut self,
+        document: &Document,
+        query: &mut Vec<(Arc<str>, Template)>,
+        headers: &mut Vec<(Arc<str>, Template)>,
     ) -> Option<(Template, Template)> {
         let Spanned { value: auth, span } = document.auth.as_ref()?;
         let missing = |compiler: &mut Self, what: &str| {
@@ -312,7 +326,8 @@ impl Compiler<'_> {
                 Filled::List(items.iter().map(|item| self.filled(item, span, document)).collect::<Option<_>>()?)
             }
             Json::Object(fields) => {
-                let fields = fields.iter().map(|(name, value)| Some((name.clone(), self.filled(value, span, document)?)));
+                let fields =
+                    fields.iter().map(|(name, value)| Some((name.clone(), self.filled(value, span, document)?)));
                 Filled::Fields(fields.collect::<Option<_>>()?)
             }
         })
@@ -393,7 +408,13 @@ fn authority_of(authority: &str, secure: bool) -> Option<Origin> {
         },
     };
     let port = match port? {
-        "" => if secure { 443 } else { 80 },
+        "" => {
+            if secure {
+                443
+            } else {
+                80
+            }
+        }
         port => port.parse().ok().filter(|port| *port != 0)?,
     };
     let host = host.to_ascii_lowercase();
@@ -460,7 +481,10 @@ operations:
         assert_eq!(connector.inputs(&given), None, "a private address stays in the house");
         let inputs = connector.inputs(&named(&[("ip", "8.8.8.8"), ("user_id", "ada")])).unwrap();
         let sent = connector.prepare(&inputs, &named(&[("key", "s3cret")])).unwrap();
-        assert_eq!(sent.url, "https://api.acme.example/v1/check/8.8.8.8?fixed=1", "a missing input leaves its parameter out");
+        assert_eq!(
+            sent.url, "https://api.acme.example/v1/check/8.8.8.8?fixed=1",
+            "a missing input leaves its parameter out"
+        );
         assert_eq!(sent.headers, [("X-Key".into(), "s3cret".to_owned())]);
         let inputs = connector.inputs(&named(&[("ip", "8.8.8.8"), ("email", "a&b=c@example.com")])).unwrap();
         let sent = connector.prepare(&inputs, &named(&[("key", "k")])).unwrap();
@@ -508,7 +532,11 @@ operations:
         ] {
             assert_eq!(values(body), [Some(Value::Number(50.0)), None, None, None, None], "{body}");
         }
-        assert_eq!(values(r#"{"score": 999}"#).first().unwrap(), &Some(Value::Number(100.0)), "scores are cut off at 100");
+        assert_eq!(
+            values(r#"{"score": 999}"#).first().unwrap(),
+            &Some(Value::Number(100.0)),
+            "scores are cut off at 100"
+        );
     }
 
     #[test]
@@ -588,7 +616,8 @@ operations:
 
     #[test]
     fn routes_name_connectors_of_their_capability() {
-        let known: Vec<(Arc<str>, Arc<str>)> = vec![("acme".into(), "ip_reputation".into()), ("mail".into(), "email_risk".into())];
+        let known: Vec<(Arc<str>, Arc<str>)> =
+            vec![("acme".into(), "ip_reputation".into()), ("mail".into(), "email_risk".into())];
         let good = "capability: ip_reputation\nconnectors:\n  - { connector: acme, timeout: 200ms }\non_unavailable: unknown\n";
         let made = route(&"r.yaml".into(), good, &known).unwrap();
         assert_eq!(made.members, [("acme".into(), Some(200))]);

@@ -80,7 +80,10 @@ impl Template {
 
     /// Fills it in; `None` where a value is missing or cannot stand in this place.
     pub fn fill<'a>(
-        &self, input: &dyn Fn(&str) -> Option<&'a str>, secret: &dyn Fn(&str) -> Option<&'a str>, place: Place,
+        &self,
+        input: &dyn Fn(&str) -> Option<&'a str>,
+        secret: &dyn Fn(&str) -> Option<&'a str>,
+        place: Place,
     ) -> Option<String> {
         let mut filled = String::new();
         for part in &self.parts {

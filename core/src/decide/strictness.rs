@@ -56,7 +56,12 @@ fn leave(step: &Step, at: usize, reached: &mut [bool], strictest: &mut Verb) {
             reach(reached, next, strictest);
         }
         (Mode::Enforce, StepKind::Split(split)) => {
-            for arm in split.arms.iter().filter(|arm| arm.share > 0) {
+            let mut arms = split.arms.iter().filter(|arm| arm.share > 0).peekable();
+            if arms.peek().is_none() {
+                // Nobody can be assigned, so the walk carries on.
+                reach(reached, next, strictest);
+            }
+            for arm in arms {
                 if arm.gate.is_some() {
                     *strictest = Verb::Challenge.max(*strictest);
                 }

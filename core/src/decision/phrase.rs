@@ -73,7 +73,9 @@ pub(crate) struct Span(pub(crate) u64);
 impl Display for Span {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
-        match units.into_iter().find(|(unit, ms)| self.0 >= *ms && self.0.is_multiple_of(*ms) && !(*unit == "d" && self.0 == *ms))
+        match units
+            .into_iter()
+            .find(|(unit, ms)| self.0 >= *ms && self.0.is_multiple_of(*ms) && !(*unit == "d" && self.0 == *ms))
         {
             Some((unit, ms)) => write!(f, "{}{unit}", self.0 / ms),
             None => write!(f, "{}ms", self.0),

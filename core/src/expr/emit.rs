@@ -257,6 +257,8 @@ fn compare(relation: Relation, two: &[Node; 2]) -> Test {
     match (&two[0].op, &two[1].op) {
         (Op::Slot(slot), Op::Constant(constant)) => compare_slot(relation, *slot, constant.clone()),
         (Op::Constant(constant), Op::Slot(slot)) => compare_slot(relation.mirrored(), *slot, constant.clone()),
+        (_, Op::Constant(constant)) => compare_any(relation, read(&two[0]), constant.clone()),
+        (Op::Constant(constant), _) => compare_any(relation.mirrored(), read(&two[1]), constant.clone()),
         _ => {
             let (left, right) = (read(&two[0]), read(&two[1]));
             Box::new(move |look, wanted| {
@@ -275,6 +277,14 @@ fn compare_slot(relation: Relation, slot: SlotId, constant: Value) -> Test {
     })
 }
 
+/// Anything else compared with a constant, which is not copied either.
+fn compare_any(relation: Relation, value: Read, constant: Value) -> Test {
+    Box::new(move |look, wanted| {
+        let value = value(look, wanted)?;
+        order(&value, &constant).map(|order| relation.holds(order)).ok_or(Gap::Unknown)
+    })
+}
+
 /// The order of two values of one kind; a whole number and a fraction compare as numbers.
 #[inline]
 pub(crate) fn order(left: &Value, right: &Value) -> Option<Ordering> {
@@ -283,7 +293,7 @@ pub(crate) fn order(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
         (Value::Int(left), Value::Number(right)) => (*left as f64).partial_cmp(right),
         (Value::Number(left), Value::Int(right)) => left.partial_cmp(&(*right as f64)),
-        (Value::Text(left), Value::Text(right)) => Some(left.as_bytes().cmp(right.as_bytes())),
+        (Value::Text(left), Value::Text(right)) => Some(left.cmp(right)),
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
         (Value::Time(left), Value::Time(right)) => Some(left.cmp(right)),
         (Value::Duration(left), Value::Duration(right)) => Some(left.cmp(right)),
@@ -335,6 +345,14 @@ fn element_of(two: &[Node; 2]) -> Test {
         return Box::new(move |look, wanted| {
             let element = element(look, wanted)?;
             Ok(list.iter().any(|it| order(&element, it).is_some_and(Ordering::is_eq)))
+        });
+    }
+    if let Op::Constant(element) = &two[0].op {
+        let (element, list) = (element.clone(), read(&two[1]));
+        return Box::new(move |look, wanted| {
+            let list = list(look, wanted)?;
+            let Value::List(list) = &*list else { return Err(Gap::Unknown) };
+            Ok(list.iter().take(LIST_MAX).any(|it| order(&element, it).is_some_and(Ordering::is_eq)))
         });
     }
     let (element, list) = (read(&two[0]), read(&two[1]));

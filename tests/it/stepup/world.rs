@@ -45,6 +45,7 @@ pub(crate) struct World {
     pub(crate) sessions: Sessions,
     pub(crate) mailbox: Mailbox,
     pub(crate) now: Arc<AtomicI64>,
+    clock: Clock,
     pub(crate) folder: tempfile::TempDir,
     route: Arc<Route>,
 }
@@ -53,12 +54,18 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::ephemeral();
-        World::over(folder, keys, Mailbox::open().await, START_MS)
+        World::over(folder, keys, Mailbox::open().await, Some(START_MS))
     }
 
-    fn over(folder: tempfile::TempDir, keys: Keys, mailbox: Mailbox, now_ms: i64) -> Self {
+    /// A world whose time is the machine's.
+    pub(crate) async fn by_the_clock() -> Self {
+        World::over(tempfile::tempdir().unwrap(), Keys::ephemeral(), Mailbox::open().await, None)
+    }
+
+    fn over(folder: tempfile::TempDir, keys: Keys, mailbox: Mailbox, now_ms: Option<i64>) -> Self {
         let store = Arc::new(AnyStore::Embedded(Embedded::open(folder.path()).unwrap()));
-        let now = Arc::new(AtomicI64::new(now_ms));
+        let now = Arc::new(AtomicI64::new(now_ms.unwrap_or_default()));
+        let clock = if now_ms.is_some() { Clock::Manual(now.clone()) } else { Clock::System };
         let sessions = Sessions::new(keys.clone(), DEFAULT_LIMITS);
         let mail = Mail {
             smtp: format!("smtp://{}", mailbox.address).into(),
@@ -66,12 +73,11 @@ impl World {
             from: "Tiny Bank <no-reply@bank.example>".into(),
         };
         let pages = Pages { service_name: "Tiny Bank".into(), language: "en".into(), locales: None };
-        let clock = Clock::Manual(now.clone());
         let keyring = Arc::new(keys.clone());
-        let challenges = Challenges::new(&pages, Some(&mail), keyring, store.clone(), sessions.clone(), clock).unwrap();
+        let challenges = Challenges::new(&pages, Some(&mail), keyring, store.clone(), sessions.clone(), clock.clone()).unwrap();
         let route = Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() };
         let route = Arc::new(route);
-        World { challenges: Arc::new(challenges), store, keys, sessions, mailbox, now, folder, route }
+        World { challenges: Arc::new(challenges), store, keys, sessions, mailbox, now, clock, folder, route }
     }
 
     /// The same state in a new process.
@@ -79,7 +85,7 @@ impl World {
         let World { challenges, store, keys, mailbox, now, folder, .. } = self;
         drop(challenges);
         drop(Arc::into_inner(store).unwrap());
-        World::over(folder, keys, mailbox, now.load(Ordering::Relaxed))
+        World::over(folder, keys, mailbox, Some(now.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn wait(&self, ms: i64) {
@@ -87,7 +93,11 @@ impl World {
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
-        self.now.load(Ordering::Relaxed)
+        self.clock.now_ms()
+    }
+
+    pub(crate) fn route(&self) -> Arc<Route> {
+        self.route.clone()
     }
 
     pub(crate) fn account(&self, name: &str) -> Id {

@@ -4,7 +4,7 @@ use crate::{
     decide::{self, tests::build::*},
     decision::{Came, Decision, Forward, Outcome, Rate, Reason, Verb},
     facts::Units,
-    policy::{Arm, Mode, StepKind, Then},
+    policy::{Arm, Mode, Then},
     session::Method,
 };
 
@@ -265,8 +265,18 @@ fn a_policy_without_steps_or_slots_still_answers() {
 }
 
 #[test]
-fn a_split_without_arms_is_passed_over() {
-    let policy = policy(vec![split("empty", []), finish("end", forward())]);
-    assert!(matches!(policy.steps[0].kind, StepKind::Split(_)));
-    assert_eq!(said(&policy, &facts(&[])), "forward (finish: end)");
+fn a_split_without_arms_is_passed_over_and_hides_nothing_behind_it() {
+    let behind = |split| {
+        policy(vec![
+            rules("first", [rule("u", is(TOR), Then::GoTo(2))]),
+            finish("pay", forward()),
+            split,
+            finish("end", Outcome::Block),
+        ])
+    };
+    for empty in [split("empty", []), split("empty", [arm("nobody", 0, &[Method::Totp])])] {
+        let policy = behind(empty);
+        assert_eq!(said(&policy, &facts(&[(TOR, true)])), "block (finish: end)");
+        assert_eq!(said(&policy, &without(facts(&[]), &[TOR])), "challenge id_document (when_unsure: u)");
+    }
 }

@@ -244,8 +244,12 @@ proptest! {
     ) {
         let policy = plan.policy(Mode::Shadow);
         let mut facts = knowing(facts(&[]), &world);
-        for known in (0..BOOLEANS).map(SlotId).filter(|it| matches!(facts.reading(*it), Reading::Unknown(_))).collect::<Vec<_>>() {
-            facts.learn(known, Reading::Known(Value::Bool(true)), None);
+        // With one value missing; what else is missing at the same time is another property's matter.
+        facts.learn(SlotId(AMOUNT), Reading::Known(Value::Number(250.0)), None);
+        for known in (0..BOOLEANS).chain([LISTED]).map(SlotId) {
+            if let Reading::Unknown(_) = facts.reading(known) {
+                facts.learn(known, Reading::Known(Value::Bool(true)), None);
+            }
         }
         let mut with = |reading| {
             facts.learn(SlotId(slot), reading, None);

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     diagnostic::Diagnostic,
     event::{self, Cover, Segment},
+    expr::Names as _,
     facts::SlotId,
     policy::{
         Apply, Budget, FactSource, Gate, Origin, Policy, Source as RequestSource, Step, StepKind,
@@ -55,6 +56,7 @@ pub(super) fn compile<'a>(
     let otherwise = builder.outcome(&event.otherwise);
     let (steps, places) = builder.steps(&placed);
     builder.learning(event);
+    builder.keep_facts(&facts);
     let Builder { names, mut found, .. } = builder;
     settings.report_unused(&names.settings_used, &mut found);
     let used_flows = placed.flows.iter().map(|(_, flow)| flow.flow.value.as_str()).collect();
@@ -222,6 +224,15 @@ fn value(setting: &Setting) -> Option<Value> {
 
 impl Builder<'_> {
     /// The patterns, with their predicates.
+    /// Every fact has a slot, also one that no condition reads: the subject is told by it, its values are remembered,
+    /// and a record without it could not be replayed.
+    fn keep_facts(&mut self, facts: &[FactSource]) {
+        for fact in facts {
+            // Running out of slots was reported where a condition did; one more fact says nothing new.
+            let _ = self.names.resolve(&["event", &fact.name], None);
+        }
+    }
+
     fn covers(&mut self, event: &Event, facts: &[FactSource]) -> Vec<Cover> {
         let mut covers: Vec<Cover> = Vec::with_capacity(event.covers.len());
         if event.covers.is_empty() {
