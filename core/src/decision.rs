@@ -162,7 +162,7 @@ pub struct LockOut {
 }
 
 /// Why: a closed list, so that every refusal can be searched for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum Reason {
     /// A rule fired.
     #[serde(rename = "rule")]

@@ -3,6 +3,8 @@
 mod cli;
 mod demo;
 mod edge;
+mod deploy;
+mod docs;
 mod layering;
 mod mailbox;
 mod origin;
