@@ -1,4 +1,4 @@
-//! `/api/v1/sessions`: what is kept about an account, ending its sessions, and ending a lock-out.
+//! `/api/v1/sessions`: what is kept about an account, ending its sessions or a lock-out, and inviting its owner.
 //!
 //! The store knows pseudonyms only; a subject's name, an address or a device is turned into one here and goes nowhere.
 
@@ -116,6 +116,24 @@ pub(super) async fn unlock(State(desk): State<Desk>, Json(about): Json<About>) -
     desk.journeys.parts().store.unlock(counted).await.map_err(lost)?;
     tracing::info!(pseudonym = data_encoding::HEXLOWER.encode(&counted.id), "lock-out ended by an operator");
     Ok(Json(json!({ "unlocked": true })))
+}
+
+/// An invitation for an account: a path below which its owner, once signed in, may set up a first method, once, within
+/// three days. Hand it over in a way that reaches nobody else.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/invite",
+    request_body = About,
+    responses((status = 200, description = "The path", body = Object))
+)]
+pub(super) async fn invite(State(desk): State<Desk>, Json(about): Json<About>) -> Result<Json<Value>, Problem> {
+    let target = about.counted(&desk)?;
+    if target.kind != Kind::Account {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "about.missing", "name a `subject`"));
+    }
+    let path = desk.journeys.parts().challenges.invite(&about.tenant, target.id);
+    tracing::info!(account = data_encoding::HEXLOWER.encode(&target.id), "invited by an operator");
+    Ok(Json(json!({ "path": path })))
 }
 
 fn lost(error: StateError) -> Problem {

@@ -8,7 +8,7 @@ use stepward_core::decision::{LockOut, Outcome, Reason, Verb};
 use crate::{
     actions::{self, within},
     arrival::Arrival,
-    challenges::{Refused, Served},
+    challenges::{Refused, Served, begin},
     journey::{
         Parts,
         seam::{Ruling, Seen},
@@ -17,12 +17,15 @@ use crate::{
     },
     reply::Reply,
     signals::Who,
-    store::StateStore,
+    sessions::cookies::{self, Scope},
+    store::{Drawer, Id, StateStore},
     telemetry::ChallengeResult,
 };
 
 /// Where apps may read the keys that assertions are signed with.
 const KEY_SET: &str = "/.stepward/jwks.json";
+/// The least strength of a proof that makes a device known.
+const STRONG: u8 = 2;
 
 /// Answers a request for one of our own pages.
 pub async fn serve(parts: &Parts, arrival: &Arc<Arrival>) -> Ruling {
@@ -48,9 +51,11 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
     let served = parts.challenges.serve(&arrival, session, subject.as_ref()).await.map_err(Loss)?;
     Ok(match served {
         Served::Answer(reply) => reply,
-        Served::Passed { method, reply, .. } => {
+        Served::Passed { method, account, reply, .. } => {
             parts.metrics.challenge(method, ChallengeResult::Passed);
-            reply
+            let account = account.filter(|_| method.strength() >= STRONG);
+            let cookie = know_device(parts, visit, account).await?;
+            begin::with_cookies(reply, cookie.into_iter().collect())
         }
         Served::Failed { method, reply, .. } => {
             parts.metrics.challenge(method, ChallengeResult::Failed);
@@ -61,6 +66,26 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
             spent(parts, visit, &on_fail, &decision_id).await?
         }
     })
+}
+
+/// From now on the device is known for an account that gave a strong proof on it; a browser without a device cookie is
+/// given one. An e-mail code or a computation makes no device known (DESIGN §9).
+async fn know_device(parts: &Parts, visit: &Visit, account: Option<Id>) -> Result<Option<String>, Loss> {
+    let request = &visit.arrival.request;
+    let (Some(account), Some(scope)) = (account, Scope::of(request)) else { return Ok(None) };
+    let (now_ms, tenant, host) = (visit.now_ms, &*visit.arrival.route.tenant, &*request.host);
+    let (id, cookie) = match visit.device {
+        Some(device) if device.renew => {
+            (device.id, Some(cookies::renew_device(&parts.keys, now_ms, tenant, host, scope, &device.id)))
+        }
+        Some(device) => (device.id, None),
+        None => {
+            let (id, cookie) = cookies::make_device(&parts.keys, now_ms, tenant, host, scope);
+            (id, Some(cookie))
+        }
+    };
+    within(parts.store.enrol(account, Drawer::Devices, id, Vec::new())).await.map_err(Loss)?;
+    Ok(cookie)
 }
 
 /// The last wrong answer was given: what the policy says happens now. Whatever it says, nobody is let through.

@@ -5,6 +5,7 @@ mod demo;
 mod edge;
 mod deploy;
 mod docs;
+mod invitation;
 mod layering;
 mod mailbox;
 mod origin;
