@@ -16,8 +16,8 @@ use crate::{
         visit::Visit,
     },
     reply::Reply,
-    signals::Who,
     sessions::cookies::{self, Scope},
+    signals::Who,
     store::{Drawer, Id, StateStore},
     telemetry::ChallengeResult,
 };
@@ -95,11 +95,9 @@ async fn spent(parts: &Parts, visit: &Visit, on_fail: &Outcome, decision_id: &st
             lock_out(parts, visit, lock).await?;
             (Verb::LockOut, Some(lock.for_ms.div_ceil(1000)))
         }
-        Outcome::Forward(_)
-        | Outcome::Throttle(_)
-        | Outcome::Challenge(_)
-        | Outcome::Reroute(_)
-        | Outcome::Block => (Verb::Block, None),
+        Outcome::Forward(_) | Outcome::Throttle(_) | Outcome::Challenge(_) | Outcome::Reroute(_) | Outcome::Block => {
+            (Verb::Block, None)
+        }
     };
     let refused = Refused {
         status: StatusCode::FORBIDDEN,

@@ -100,5 +100,10 @@ async fn an_invitation_is_for_one_person_and_good_once() {
     set_up(&mut ada, &invitation).await;
     let mut thief = signed_in(&demo, "ada@example.com", "ada").await;
     let again = thief.post(&format!("/.stepward/methods/totp{suffix}"), &[]).await;
-    assert!(again.location().starts_with("/.stepward/c/"), "what is set up is asked for: {} {}", again.status, again.text);
+    assert!(
+        again.location().starts_with("/.stepward/c/"),
+        "what is set up is asked for: {} {}",
+        again.status,
+        again.text
+    );
 }
