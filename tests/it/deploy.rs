@@ -218,7 +218,8 @@ fn the_unit_runs_what_the_binary_takes_and_systemd_reads_it() {
     takes(&start);
     assert_eq!(Path::new("/var/lib").join(value("StateDirectory")), Path::new(STATE));
     assert_eq!(Path::new("/etc").join(value("ConfigurationDirectory")), Path::new(SETTINGS).parent().unwrap());
-    assert_eq!(value("Type"), "notify-reload", "the process tells systemd of starts and reloads");
+    assert_eq!(value("Type"), "notify", "the process tells systemd of starts and reloads");
+    assert!(value("ExecReload").ends_with("kill -HUP $MAINPID"), "SIGHUP reloads");
 
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         eprintln!("systemd-analyze is not here; only the text was checked");

@@ -31,6 +31,11 @@ const FROM_GEO: [&str; 9] = [
     "ip.as_org",
 ];
 
+/// In the vocabulary, and answered by nobody yet: always unknown.
+const NOT_BUILT: [&str; 6] = [
+    "device.age_days", "device.is_listed", "device.lists", "subject.age_days", "subject.is_listed", "subject.lists",
+];
+
 #[test]
 fn the_reference_is_what_the_code_says() {
     let mut stale = Vec::new();
@@ -65,7 +70,7 @@ fn attributes() -> String {
         Names that conditions can use, besides `event.<fact>`, `<fact>.is_known` of a fact with `remember`, and \
         `settings.<name>`. An attribute without a value is *unknown*, never false and never 0.\n\n\
         * **from**: `gateway` is there in every installation; `geo` with a database under `geo`; `vendor` only with a \
-        connector that gives it, and unknown without one.\n\
+        connector that gives it, and unknown without one; `not built` is always unknown in this version.\n\
         * **cost**: `free` is known with the request, `cheap` is looked up or asked without a price, `paid` counts \
         against `budget.paid_calls`. A connector with a price makes what it gives `paid`.\n\
         * Attributes marked † hold personal data: records keep a pseudonym, or the network of an address.\n\n\
@@ -106,6 +111,7 @@ fn from(it: &Attribute) -> &'static str {
     match proof {
         Some(method) if METHODS_BUILT.contains(&method) => "gateway",
         Some(_) => "not built",
+        None if NOT_BUILT.contains(&&*it.name) => "not built",
         None if Catalogue::is_own(&it.name) => "gateway",
         None if FROM_GEO.contains(&&*it.name) => "geo, vendor",
         None => "vendor",
@@ -174,7 +180,8 @@ fn help(command: &clap::Command, path: &str, page: &mut String) {
             help(sub, &path, page);
             continue;
         }
-        let help = sub.clone().term_width(100).render_help().to_string();
+        let mut plain = sub.clone().mut_args(|it| it.hide_env_values(true)).term_width(100);
+        let help = plain.render_help().to_string();
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
         write!(page, "\n## {path}\n\n```text\n{}\n```\n", help.join("\n").trim_end()).unwrap();
     }

@@ -3,6 +3,11 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use serde_json::Value as Json;
+use stepward::registry::METHODS_BUILT;
+use stepward_core::session::Method;
+
+/// A choice of so many words has a place of its own, where each is explained.
+const WORDS_IN_A_CELL_MAX: usize = 6;
 
 /// Which mappings were told on this page; of two with one name the first stands for both.
 #[derive(Default)]
@@ -19,7 +24,10 @@ impl Told {
             let name = waiting.remove(0);
             let inner = &schema["$defs"][&name];
             if is_section(inner) && self.0.insert(name.clone()) {
-                write!(page, "\n### {name}\n\n{}\n", description(inner)).unwrap();
+                write!(page, "\n### {name}\n").unwrap();
+                if !description(inner).is_empty() {
+                    write!(page, "\n{}\n", description(inner)).unwrap();
+                }
                 section(&mut page, schema, inner);
                 waiting.extend(referred(inner));
             }
@@ -33,7 +41,7 @@ fn section(page: &mut String, root: &Json, schema: &Json) {
     writeln!(page, "\nOne of:\n").unwrap();
     for choice in choices {
         match (choice.get("const"), choice["properties"].as_object()) {
-            (Some(word), _) => writeln!(page, "* `{}`: {}", plain(word), description(choice)).unwrap(),
+            (Some(word), _) => writeln!(page, "* `{}`: {}{}", plain(word), description(choice), unbuilt(word)).unwrap(),
             (None, Some(keys)) if keys.len() == 1 => {
                 let (key, inner) = keys.iter().next().unwrap();
                 writeln!(page, "* `{key}:` {}: {}", takes(root, inner), description(choice)).unwrap();
@@ -46,6 +54,14 @@ fn section(page: &mut String, root: &Json, schema: &Json) {
             }
             (None, None) => writeln!(page, "* {}{}", takes(root, choice), after_colon(choice)).unwrap(),
         }
+    }
+}
+
+/// What is in the language, and cannot be run yet.
+fn unbuilt(word: &Json) -> &'static str {
+    match word.as_str().and_then(Method::named) {
+        Some(method) if !METHODS_BUILT.contains(&method) => " *Not built yet: a policy that names it does not load.*",
+        Some(_) | None => "",
     }
 }
 
@@ -129,7 +145,8 @@ fn choices(schema: &Json) -> Option<&Vec<Json>> {
 /// Worth a place of its own: a mapping, or a choice that holds one.
 fn is_section(schema: &Json) -> bool {
     let holds_mapping = |it: &Json| it["properties"].is_object() || name(it).is_some();
-    schema["properties"].is_object() || choices(schema).is_some_and(|it| it.iter().any(holds_mapping))
+    let stands_alone = |it: &Vec<Json>| it.len() > WORDS_IN_A_CELL_MAX || it.iter().any(holds_mapping);
+    schema["properties"].is_object() || choices(schema).is_some_and(stands_alone)
 }
 
 fn name(schema: &Json) -> Option<&str> {
