@@ -2,9 +2,9 @@
 
 mod cli;
 mod demo;
-mod edge;
 mod deploy;
 mod docs;
+mod edge;
 mod layering;
 mod mailbox;
 mod origin;
