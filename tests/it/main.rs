@@ -2,10 +2,10 @@
 
 mod cli;
 mod demo;
-mod edge;
 mod deploy;
 mod docs;
 mod invitation;
+mod edge;
 mod layering;
 mod mailbox;
 mod origin;
