@@ -1,4 +1,4 @@
-//! `/api/v1/sessions`: what is kept about an account, ending its sessions or a lock-out, and inviting its owner.
+//! `/api/v1/sessions`: what is kept about an account, ending its sessions, and ending a lock-out.
 //!
 //! The store knows pseudonyms only; a subject's name, an address or a device is turned into one here and goes nowhere.
 
@@ -118,8 +118,8 @@ pub(super) async fn unlock(State(desk): State<Desk>, Json(about): Json<About>) -
     Ok(Json(json!({ "unlocked": true })))
 }
 
-/// An invitation for an account: a path below which its owner, once signed in, may set up a first method, once, within
-/// three days. Hand it over in a way that reaches nobody else.
+/// An invitation: whoever signs in as this subject may set up a first authenticator with it, once, within three days.
+/// The answer holds a path under the app's own address; send it to the person by a way you trust.
 #[utoipa::path(
     post,
     path = "/api/v1/sessions/invite",
@@ -132,7 +132,7 @@ pub(super) async fn invite(State(desk): State<Desk>, Json(about): Json<About>) -
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "about.missing", "name a `subject`"));
     }
     let path = desk.journeys.parts().challenges.invite(&about.tenant, target.id);
-    tracing::info!(account = data_encoding::HEXLOWER.encode(&target.id), "invited by an operator");
+    tracing::info!(account = data_encoding::HEXLOWER.encode(&target.id), "an authenticator was invited by an operator");
     Ok(Json(json!({ "path": path })))
 }
 

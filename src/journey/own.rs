@@ -8,7 +8,7 @@ use stepward_core::decision::{LockOut, Outcome, Reason, Verb};
 use crate::{
     actions::{self, within},
     arrival::Arrival,
-    challenges::{Refused, Served, begin},
+    challenges::{Refused, Served},
     journey::{
         Parts,
         seam::{Ruling, Seen},
@@ -16,16 +16,18 @@ use crate::{
         visit::Visit,
     },
     reply::Reply,
+    keys::Purpose,
     sessions::cookies::{self, Scope},
     signals::Who,
-    store::{Drawer, Id, StateStore},
+    store::{Drawer, Id, StateStore, Stored},
     telemetry::ChallengeResult,
 };
 
 /// Where apps may read the keys that assertions are signed with.
 const KEY_SET: &str = "/.stepward/jwks.json";
-/// The least strength of a proof that makes a device known.
-const STRONG: u8 = 2;
+
+/// A proof at least this strong makes its device known: not a mailbox, not a computation (DESIGN §9).
+const STRENGTH_OF_A_KNOWN_DEVICE: u8 = 2;
 
 /// Answers a request for one of our own pages.
 pub async fn serve(parts: &Parts, arrival: &Arc<Arrival>) -> Ruling {
@@ -51,11 +53,12 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
     let served = parts.challenges.serve(&arrival, session, subject.as_ref()).await.map_err(Loss)?;
     Ok(match served {
         Served::Answer(reply) => reply,
-        Served::Passed { method, account, reply, .. } => {
+        Served::Passed { method, account, mut reply, .. } => {
             parts.metrics.challenge(method, ChallengeResult::Passed);
-            let account = account.filter(|_| method.strength() >= STRONG);
-            let cookie = know_device(parts, visit, account).await?;
-            begin::with_cookies(reply, cookie.into_iter().collect())
+            if let Some(account) = account.filter(|_| method.strength() >= STRENGTH_OF_A_KNOWN_DEVICE) {
+                reply.headers.extend(know_device(parts, visit, account).await.map_err(Loss)?);
+            }
+            reply
         }
         Served::Failed { method, reply, .. } => {
             parts.metrics.challenge(method, ChallengeResult::Failed);
@@ -68,24 +71,22 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
     })
 }
 
-/// From now on the device is known for an account that gave a strong proof on it; a browser without a device cookie is
-/// given one. An e-mail code or a computation makes no device known (DESIGN §9).
-async fn know_device(parts: &Parts, visit: &Visit, account: Option<Id>) -> Result<Option<String>, Loss> {
-    let request = &visit.arrival.request;
-    let (Some(account), Some(scope)) = (account, Scope::of(request)) else { return Ok(None) };
-    let (now_ms, tenant, host) = (visit.now_ms, &*visit.arrival.route.tenant, &*request.host);
-    let (id, cookie) = match visit.device {
-        Some(device) if device.renew => {
-            (device.id, Some(cookies::renew_device(&parts.keys, now_ms, tenant, host, scope, &device.id)))
-        }
-        Some(device) => (device.id, None),
-        None => {
-            let (id, cookie) = cookies::make_device(&parts.keys, now_ms, tenant, host, scope);
-            (id, Some(cookie))
-        }
+/// The device is known for this account from now on, and its browser keeps a cookie that says which it is.
+async fn know_device(
+    parts: &Parts,
+    visit: &Visit,
+    account: Id,
+) -> Stored<Option<(http::HeaderName, http::HeaderValue)>> {
+    let Some(scope) = Scope::of(&visit.arrival.request) else { return Ok(None) };
+    let (tenant, host, now_ms) = (visit.tenant(), &visit.arrival.request.host, visit.now_ms);
+    let (device, cookie) = match visit.device {
+        Some(device) => (device.id, cookies::renew_device(&parts.keys, now_ms, &tenant, host, scope, &device.id)),
+        None => cookies::make_device(&parts.keys, now_ms, &tenant, host, scope),
     };
-    within(parts.store.enrol(account, Drawer::Devices, id, Vec::new())).await.map_err(Loss)?;
-    Ok(cookie)
+    let owner = [account, device].concat();
+    let sealed = parts.keys.seal(Purpose::Device, &tenant, &owner, &now_ms.to_le_bytes());
+    within(parts.store.enrol(account, Drawer::Devices, device, sealed)).await?;
+    Ok(cookie.parse().ok().map(|cookie| (http::header::SET_COOKIE, cookie)))
 }
 
 /// The last wrong answer was given: what the policy says happens now. Whatever it says, nobody is let through.
@@ -95,9 +96,11 @@ async fn spent(parts: &Parts, visit: &Visit, on_fail: &Outcome, decision_id: &st
             lock_out(parts, visit, lock).await?;
             (Verb::LockOut, Some(lock.for_ms.div_ceil(1000)))
         }
-        Outcome::Forward(_) | Outcome::Throttle(_) | Outcome::Challenge(_) | Outcome::Reroute(_) | Outcome::Block => {
-            (Verb::Block, None)
-        }
+        Outcome::Forward(_)
+        | Outcome::Throttle(_)
+        | Outcome::Challenge(_)
+        | Outcome::Reroute(_)
+        | Outcome::Block => (Verb::Block, None),
     };
     let refused = Refused {
         status: StatusCode::FORBIDDEN,
