@@ -37,7 +37,9 @@ impl Init {
         for (name, text) in files {
             self.write(name, text)?;
         }
-        say::talk("next:\n  stepward check\n  stepward test\n  stepward run\nthe policy is in shadow: it is decided and logged, and changes nothing");
+        say::talk(
+            "next:\n  stepward check\n  stepward test\n  stepward run\nthe policy is in shadow: it is decided and logged, and changes nothing",
+        );
         Ok(Exit::Ok)
     }
 
@@ -60,7 +62,11 @@ impl Init {
 
 /// Nobody is stopped by a policy that has not been watched: it begins in shadow.
 fn shadowed(policy: &str) -> String {
-    policy.replacen("\napply: ", "\nmode: shadow   # decided and logged, not applied; take this line out to enforce\napply: ", 1)
+    policy.replacen(
+        "\napply: ",
+        "\nmode: shadow   # decided and logged, not applied; take this line out to enforce\napply: ",
+        1,
+    )
 }
 
 fn origin(text: &str) -> Result<String, String> {

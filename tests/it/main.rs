@@ -15,6 +15,7 @@ mod signals;
 mod stepup;
 mod store_contract;
 mod store_crash;
+mod story;
 mod subject;
 mod supply;
 mod vendors;
