@@ -118,7 +118,7 @@ pub(super) async fn unlock(State(desk): State<Desk>, Json(about): Json<About>) -
     Ok(Json(json!({ "unlocked": true })))
 }
 
-fn lost(error: StateError) -> Problem {
+pub(super) fn lost(error: StateError) -> Problem {
     let code = match &error {
         StateError::Unavailable => "state.unavailable",
         StateError::Indeterminate => "state.indeterminate",

@@ -8,6 +8,7 @@ mod edge;
 mod layering;
 mod mailbox;
 mod origin;
+mod plane;
 mod schema;
 mod settings;
 mod signals;
