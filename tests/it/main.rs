@@ -9,6 +9,7 @@ mod invitation;
 mod layering;
 mod mailbox;
 mod origin;
+mod plane;
 mod schema;
 mod settings;
 mod signals;
