@@ -1,5 +1,6 @@
 //! One integration-test binary: it links once.
 
+mod bypass;
 mod cli;
 mod demo;
 mod deploy;
@@ -21,3 +22,4 @@ mod subject;
 mod supply;
 mod vendors;
 mod visitor;
+mod world;
