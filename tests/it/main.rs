@@ -1,5 +1,6 @@
 //! One integration-test binary: it links once.
 
+mod browser;
 mod cli;
 mod demo;
 mod deploy;
