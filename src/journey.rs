@@ -38,7 +38,7 @@ pub mod seam;
 pub mod stand;
 pub mod visit;
 
-use seam::{Forwarding, Pending, Ruling, Seen, Sighting};
+use seam::{Pending, Ruling, Seen, Sighting};
 use stand::{Loss, Touching};
 use visit::Visit;
 
@@ -188,7 +188,7 @@ impl Journeys {
 
     fn unmatched(&self, visit: &Visit) -> Ruling {
         match self.0.settings.unmatched {
-            Unmatched::Forward => Ruling::Forward(Box::new(Forwarding::default())),
+            Unmatched::Forward => Ruling::Forward(Box::default()),
             Unmatched::Block => Ruling::Answer(self.refusal(&visit.arrival, Reason::Otherwise, StatusCode::FORBIDDEN)),
         }
     }

@@ -189,10 +189,9 @@ async fn sign_in(parts: &Parts, visit: &mut Visit, event: &Decided, headers: &He
         session.bind_app(&parts.sessions, &name, &value);
     }
     let contact = event.policy.facts.iter().position(|fact| fact.contact_email);
-    if let Some(address) = contact.and_then(|fact| visit::fact_text(&event.policy, &event.facts, fact)) {
-        if subject::is_email(&address) {
-            within(parts.challenges.contacts().learn(&tenant, account, &address)).await?;
-        }
+    let address = contact.and_then(|fact| visit::fact_text(&event.policy, &event.facts, fact));
+    if let Some(address) = address.filter(|address| subject::is_email(address)) {
+        within(parts.challenges.contacts().learn(&tenant, account, &address)).await?;
     }
     Ok(())
 }
