@@ -157,24 +157,23 @@ impl Journeys {
     pub(crate) async fn line(&self, mut visit: Visit) -> Result<Ruling, Loss> {
         let chosen = choose::choose(&self.0, &mut visit).await?;
         self.observe(&mut visit, &chosen.shadows).await;
+        let Some(first) = chosen.enforced.first() else { return Ok(self.unmatched(&visit)) };
+        if actions::waits_for_answer(&first.policy) {
+            return self.wait(visit, first).await;
+        }
         let mut rulings = Vec::with_capacity(chosen.enforced.len());
         for event in &chosen.enforced {
             rulings.push(stand::decide(&self.0, &mut visit, event, Touching::Hit).await?);
-        }
-        let Some(first) = chosen.enforced.first() else { return Ok(self.unmatched(&visit)) };
-        if actions::waits_for_answer(&first.policy) {
-            return self.wait(visit, rulings).await;
         }
         let (decision, decided) = stand::strictest(rulings);
         apply::apply(self, visit, &decision, decided).await
     }
 
     /// An event that applies after success goes to the app first, unless it is locked out.
-    async fn wait(&self, visit: Visit, rulings: Vec<stand::Ruled>) -> Result<Ruling, Loss> {
-        let (decision, decided) = stand::strictest(rulings);
-        match decision.reason {
-            Reason::LockedOut => apply::apply(self, visit, &decision, decided).await,
-            _ => Ok(apply::hold(self, visit, decided)),
+    async fn wait(&self, mut visit: Visit, event: &choose::Choice) -> Result<Ruling, Loss> {
+        match stand::count(&self.0, &mut visit, event).await? {
+            Ok(decided) => Ok(apply::hold(self, visit, vec![decided])),
+            Err(locked) => apply::apply(self, visit, &locked.decision, vec![locked.decided]).await,
         }
     }
 
