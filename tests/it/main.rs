@@ -1,7 +1,7 @@
 //! One integration-test binary: it links once.
 
-mod bypass;
 mod browser;
+mod bypass;
 mod cli;
 mod demo;
 mod deploy;
