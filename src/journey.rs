@@ -44,7 +44,7 @@ pub mod stand;
 pub mod visit;
 
 use inquire::Unanswered;
-use seam::{Pending, Ruling, Seen, Sighting};
+use seam::{Forwarding, Pending, Ruling, Seen, Sighting};
 use stand::{Loss, Touching};
 use visit::Visit;
 
