@@ -1,5 +1,7 @@
 //! One integration-test binary: it links once.
 
+mod browser;
+mod bypass;
 mod cli;
 mod demo;
 mod deploy;
@@ -9,6 +11,7 @@ mod invitation;
 mod layering;
 mod mailbox;
 mod origin;
+mod plane;
 mod schema;
 mod settings;
 mod signals;
@@ -20,3 +23,4 @@ mod subject;
 mod supply;
 mod vendors;
 mod visitor;
+mod world;
