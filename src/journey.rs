@@ -41,7 +41,7 @@ pub mod seam;
 pub mod stand;
 pub mod visit;
 
-use seam::{Pending, Ruling, Seen, Sighting};
+use seam::{Forwarding, Pending, Ruling, Seen, Sighting};
 use stand::{Loss, Touching};
 use visit::Visit;
 
