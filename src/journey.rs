@@ -19,6 +19,7 @@ use crate::{
     arrival::{Arrival, Withheld},
     challenges::Challenges,
     clock::Clock,
+    inquiry::{Conclusion, Question},
     keys::Keys,
     outcomes::DecisionLog,
     registry::Registry,
@@ -34,6 +35,7 @@ use crate::{
 pub mod apply;
 pub mod choose;
 pub mod conclude;
+pub mod inquire;
 pub mod own;
 pub mod record;
 pub mod resume;
@@ -41,6 +43,7 @@ pub mod seam;
 pub mod stand;
 pub mod visit;
 
+use inquire::Unanswered;
 use seam::{Forwarding, Pending, Ruling, Seen, Sighting};
 use stand::{Loss, Touching};
 use visit::Visit;
@@ -132,13 +135,19 @@ impl Journeys {
     ///
     /// `methods` are all that an app may take it for: its own, and one from an override header.
     pub fn recognise(&self, methods: &[&str], host: &str, path: &str) -> Sighting {
+        let sighting = self.see(methods, host, path);
+        if let Sighting::Nothing(_) = sighting {
+            self.0.metrics.unmatched();
+        }
+        sighting
+    }
+
+    /// The same, and nobody counts it.
+    fn see(&self, methods: &[&str], host: &str, path: &str) -> Sighting {
         let release = self.0.registry.current();
         match release.matcher.candidates(methods, host, path) {
             Err(stepward_core::event::matcher::Ambiguous) => Sighting::Ambiguous,
-            Ok(candidates) if candidates.is_empty() => {
-                self.0.metrics.unmatched();
-                Sighting::Nothing(self.0.settings.unmatched)
-            }
+            Ok(candidates) if candidates.is_empty() => Sighting::Nothing(self.0.settings.unmatched),
             Ok(candidates) => {
                 let policies = || candidates.iter().filter_map(|it| release.policies.get(it.policy));
                 let reads_body = policies().filter(|it| it.reads_body).map(|it| it.inspect_bytes_max).max();
@@ -248,6 +257,14 @@ impl Journeys {
             }
         }
         true
+    }
+
+    /// What would be decided about a request that somebody describes. Counts, records and changes nothing.
+    ///
+    /// # Errors
+    /// The question makes no sense, or the state store is lost.
+    pub async fn inquire(&self, question: &Question) -> Result<Conclusion, Unanswered> {
+        inquire::inquire(self, question).await
     }
 
     /// A request for Stepward's own pages.

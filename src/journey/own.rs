@@ -116,7 +116,7 @@ async fn spent(parts: &Parts, visit: &Visit, on_fail: &Outcome, decision_id: &st
 async fn lock_out(parts: &Parts, visit: &Visit, lock: &LockOut) -> Result<(), Loss> {
     let until = visit.now_ms.saturating_add(i64::try_from(lock.for_ms).unwrap_or(i64::MAX));
     let tenant = visit.tenant();
-    for counted in actions::locked(lock.what, &who(parts, visit, &tenant)) {
+    if let Some(counted) = actions::locked(lock.what, &who(parts, visit, &tenant)) {
         within(parts.store.lock(counted, until)).await.map_err(Loss)?;
     }
     Ok(())

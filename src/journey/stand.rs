@@ -15,7 +15,7 @@ use crate::{
     actions::{self, within},
     journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
     signals::{self, Asked, Who, free, free::Free},
-    store::{Begin, Standing, StateError, StateStore, Stored, Touch},
+    store::{Begin, Counted, Kind, Standing, StateError, StateStore, Stored, Touch},
 };
 
 /// The store did not answer; the event gets its strict action.
@@ -45,12 +45,21 @@ pub struct Ruled {
 /// When the state store is lost and the policy does not say that the event goes on without it.
 pub async fn decide(parts: &Parts, visit: &mut Visit, event: &Choice, touching: Touching) -> Result<Ruled, Loss> {
     let started = Instant::now();
+    let ruled = weigh(parts, visit, event, touching).await?;
+    record::decision(parts, visit, &ruled.decided, &ruled.decision, started.elapsed());
+    Ok(ruled)
+}
+
+/// Decides one event of a request, and nobody hears of it.
+///
+/// # Errors
+/// When the state store is lost and the policy does not say that the event goes on without it.
+pub async fn weigh(parts: &Parts, visit: &mut Visit, event: &Choice, touching: Touching) -> Result<Ruled, Loss> {
     let (mut decided, locked) = meet(parts, visit, event, touching).await?;
     let decision = match locked {
         Some(decision) => decision,
         None => settle(parts, visit, &mut decided).await,
     };
-    record::decision(parts, visit, &decided, &decision, started.elapsed());
     Ok(Ruled { decision, decided })
 }
 
@@ -155,6 +164,7 @@ fn ask<'a>(visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::A
         user: visit.identified.subject.as_ref().map(|subject| &*subject.name),
         user_agent: request.header("user-agent"),
         now_ms: visit.now_ms,
+        asks_vendors: visit.supposed.as_ref().is_none_or(|supposed| supposed.asks_vendors),
     }
 }
 
@@ -195,25 +205,23 @@ async fn stand(
     let policy = &event.policy;
     let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
     read_request(policy, &event.parameters, &event.request, &mut facts);
+    visit.suppose(policy, &mut facts);
     let release = visit.seen.release.clone();
     let Some(plan) = release.plans.get(event.index) else { return Err(Loss(StateError::Unavailable)) };
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, policy, &facts);
     let asked = plan.ask(&who, &facts, policy, &parts.keys);
-    let standing = match read_standing(parts, visit, &who, &asked, touching).await {
-        Ok(standing) => standing,
-        Err(error) if goes_on_without_state(parts, policy, visit.now_ms) => {
-            tracing::warn!(%error, event = %policy.event, "deciding without the state store, as the policy says");
-            Standing::default()
-        }
-        Err(error) => return Err(Loss(error)),
-    };
+    let standing = read_standing(parts, visit, &who, policy, &asked, touching).await.map_err(Loss)?;
     // With the session read it may have turned out that the cookie's account was not to be believed.
     let who = visit.who(parts, &tenant, policy, &facts);
     facts.proofs = visit.proofs(parts);
     facts.units = visit.units(parts);
     learn_free(parts, visit, policy, &mut facts);
     asked.learn(plan, &standing, &who, &mut facts, policy, &parts.keys);
+    visit.suppose(policy, &mut facts);
+    if let Some(supposed) = &visit.supposed {
+        supposed.bind(policy, &mut facts);
+    }
     let locked = standing.locked_until_ms.iter().flatten().copied().filter(|until| *until > visit.now_ms).max();
     Ok((facts, locked))
 }
@@ -223,6 +231,7 @@ async fn read_standing(
     parts: &Parts,
     visit: &mut Visit,
     who: &Who<'_>,
+    policy: &Policy,
     asked: &Asked,
     touching: Touching,
 ) -> Stored<Standing> {
@@ -235,11 +244,24 @@ async fn read_standing(
             &looked
         }
     };
-    let locks = actions::locks(who);
-    let begin = Begin { session: visit.unread_session(parts), meters, locks: &locks, entries: &asked.entries };
-    let standing = within(parts.store.begin(visit.now_ms, begin)).await;
-    parts.store_answered(visit.now_ms, standing.is_ok());
-    let standing = standing?;
+    let session = visit.unread_session(parts);
+    let mut locks = actions::locks(who);
+    locks.extend(session.map(|session| Counted { kind: Kind::Session, id: session.id }));
+    let begin = Begin { session, meters, locks: &locks, entries: &asked.entries };
+    // A store that answers from memory but can keep nothing is lost too: what follows could not be written down.
+    let call = async { Ok((parts.store.health().await, parts.store.begin(visit.now_ms, begin).await?)) };
+    let (trouble, standing) = match within(call).await {
+        Ok((Ok(()), standing)) => (None, standing),
+        Ok((Err(error), standing)) => (Some(error), standing),
+        Err(error) => (Some(error), Standing::default()),
+    };
+    parts.store_answered(visit.now_ms, trouble.is_none());
+    if let Some(error) = trouble {
+        if !goes_on_without_state(parts, policy, visit.now_ms) {
+            return Err(error);
+        }
+        tracing::warn!(%error, event = %policy.event, "deciding without the state store, as the policy says");
+    }
     visit.receive(parts, standing.session.as_ref());
     Ok(standing)
 }
@@ -269,6 +291,7 @@ pub fn learn_free(parts: &Parts, visit: &Visit, policy: &Policy, facts: &mut Fac
         keys: &parts.keys,
     };
     free::learn_all(facts, policy, &free);
+    visit.suppose(policy, facts);
 }
 
 fn locked_out(for_ms: i64) -> Decision {

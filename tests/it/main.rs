@@ -1,5 +1,6 @@
 //! One integration-test binary: it links once.
 
+mod browser;
 mod bypass;
 mod cli;
 mod concurrency;
@@ -9,9 +10,11 @@ mod docs;
 mod edge;
 mod every_outcome;
 mod faults;
+mod invitation;
 mod layering;
 mod mailbox;
 mod origin;
+mod plane;
 mod reload;
 mod schema;
 mod settings;
@@ -20,6 +23,7 @@ mod state_loss;
 mod stepup;
 mod store_contract;
 mod store_crash;
+mod story;
 mod subject;
 mod supply;
 mod vendors;
