@@ -1,33 +1,37 @@
-//! What would be decided, and why: for `stepward explain` and for back ends that ask through the API.
+//! A question: a request as someone describes it, and what would be decided about it.
 //!
-//! It reads the request, recognises its event and runs the same core as the gateway. It counts, records and changes
-//! nothing. What the question does not give and nobody here provides is unknown.
+//! The gateway answers questions by the journey itself (`journey::inquire`), over its live state. Where no gateway
+//! runs, `stepward explain` has [`answer`], which reads the same request and runs the same core over what the question
+//! gives; everything else is unknown there. Asking counts, records and changes nothing.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use stepward_core::{
     decide::{self, Answer},
-    decision::{Decision, Reason},
+    decision::{Decision, Reason, Verb},
     diagnostic,
     explain::{self, Explanation},
     expr::{Condition, SlotSet, Truth},
     facts::{Facts, Reading, SlotId, Units, Why},
     policy::{Mode, Origin, Policy},
     request::{
-        Body, Request, content, fields,
+        Body, Request, fields,
         head::{Head, Limits, Parts, Version},
-        json, read,
+        read,
     },
     session::{Method, Proof},
 };
 
 use crate::{
     arrival::{Arrival, Client},
+    bodies,
     keys::Keys,
     registry::Release,
+    sessions::record::SubjectKind,
     settings::Route,
     signals::{
         self, Who,
@@ -63,6 +67,17 @@ pub struct Question {
     /// The tenant.
     #[serde(default = "Question::tenant")]
     pub tenant: String,
+    /// Name of the subject that whoever asks has verified. A session comes with its cookies, under `headers`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub subject: Option<Arc<str>>,
+    /// What kind that subject is.
+    #[serde(default = "Question::human")]
+    #[schema(value_type = Option<String>)]
+    pub subject_kind: SubjectKind,
+    /// Whether vendors are asked, and paid; otherwise what only they could tell is unknown.
+    #[serde(default)]
+    pub ask_vendors: bool,
     /// Values of attributes; `unavailable` for one that nobody answers.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -80,6 +95,27 @@ impl Question {
 
     fn tenant() -> String {
         "default".into()
+    }
+
+    fn human() -> SubjectKind {
+        SubjectKind::Human
+    }
+
+    /// A request of which only the address is known.
+    pub fn bare(url: String) -> Question {
+        Question {
+            method: Question::method(),
+            url,
+            headers: BTreeMap::new(),
+            body: None,
+            client_ip: None,
+            tenant: Question::tenant(),
+            subject: None,
+            subject_kind: Question::human(),
+            ask_vendors: false,
+            given: BTreeMap::new(),
+            proofs: BTreeMap::new(),
+        }
     }
 }
 
@@ -123,14 +159,28 @@ pub struct Told<'a> {
     pub refused: Option<Reason>,
     /// The file of the policy.
     pub policy: Option<&'a str>,
+    /// What happens; a lock-out comes before the steps that are explained.
+    pub outcome: Option<Verb>,
+    /// Why.
+    pub reason: Option<Reason>,
     /// The explanation.
     pub explanation: Option<&'a Explanation>,
+    /// The explanation in words.
+    pub text: Option<String>,
 }
 
 impl Conclusion {
     /// The same for scripts.
     pub fn told(&self) -> Told<'_> {
-        let empty = |recognised, refused| Told { recognised, refused, policy: None, explanation: None };
+        let empty = |recognised, refused| Told {
+            recognised,
+            refused,
+            policy: None,
+            outcome: None,
+            reason: None,
+            explanation: None,
+            text: None,
+        };
         match self {
             Conclusion::NoEvent => empty("no_event", None),
             Conclusion::Refused(reason) => empty("refused", Some(*reason)),
@@ -138,7 +188,10 @@ impl Conclusion {
                 recognised: "event",
                 refused: None,
                 policy: Some(&it.policy.file),
+                outcome: Some(it.decision.outcome.verb()),
+                reason: Some(it.decision.reason),
                 explanation: Some(&it.explanation),
+                text: Some(it.explanation.text()),
             },
         }
     }
@@ -153,6 +206,7 @@ pub fn answer(release: &Release, question: &Question, now_ms: i64) -> Result<Con
         Ok(heard) => heard,
         Err(reason) => return Ok(Conclusion::Refused(reason)),
     };
+    let supposed = Supposed::of(question, now_ms)?;
     let methods: Vec<_> = heard.methods.iter().map(String::as_str).collect();
     let Ok(candidates) = release.matcher.candidates(&methods, &heard.arrival.request.host, &heard.arrival.request.path)
     else {
@@ -169,12 +223,12 @@ pub fn answer(release: &Release, question: &Question, now_ms: i64) -> Result<Con
                 return Ok(Conclusion::Refused(reason));
             }
             let arrival = Arrival { request: element.clone(), ..heard.arrival.clone() };
-            let mut facts = known(policy, &arrival, &candidate.parameters, question, now_ms)?;
+            let mut facts = known(policy, &arrival, &candidate.parameters, question, &supposed, now_ms)?;
             let matches = policy.covers.get(candidate.cover).and_then(|cover| cover.matches.as_ref());
             if !may_hold(matches, &facts) || !may_hold(policy.only_if.as_ref(), &facts) {
                 continue;
             }
-            let decision = settle(policy, &mut facts);
+            let decision = settle(policy, &supposed, &mut facts);
             match policy.mode {
                 Mode::Shadow => shadows.push((policy.clone(), decision)),
                 Mode::Off => {}
@@ -192,14 +246,20 @@ pub fn answer(release: &Release, question: &Question, now_ms: i64) -> Result<Con
 }
 
 /// A request as it would arrive.
-struct Heard {
-    arrival: Arrival,
-    methods: Vec<String>,
+pub struct Heard {
+    /// The request.
+    pub arrival: Arrival,
+    /// All methods that an app may take it for.
+    pub methods: Vec<String>,
     /// Why its body cannot be read; counts only at an event that reads it.
-    body_refused: Option<Reason>,
+    pub body_refused: Option<Reason>,
 }
 
-fn hear(question: &Question) -> Result<Result<Heard, Reason>, Senseless> {
+/// Reads the request that a question describes as the edge would read it: one that the edge refuses is refused here.
+///
+/// # Errors
+/// It is not written as a request can be.
+pub fn hear(question: &Question) -> Result<Result<Heard, Reason>, Senseless> {
     let (scheme, rest) =
         question.url.split_once("://").ok_or_else(|| Senseless("write the URL as `https://host/path`".into()))?;
     let (authority, target) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
@@ -220,40 +280,36 @@ fn hear(question: &Question) -> Result<Result<Heard, Reason>, Senseless> {
     };
     let client_ip = question.client_ip.unwrap_or(IpAddr::from([192, 0, 2, 1]));
     let mut request = head.request(lines.iter().copied(), client_ip, scheme == "https", false);
-    let body = body(&request, question.body.as_deref());
+    let headers = header_map(&request);
+    let bytes = Bytes::from(question.body.clone().unwrap_or_default());
+    // It is all here already, so that reading it waits for nobody.
+    let body = bodies::parse(&headers, &bytes).now_or_never().unwrap_or(Err(Reason::BodyMalformed));
     let body_refused = body.as_ref().err().copied();
     request.body = body.unwrap_or_default();
     let mut methods = vec![head.method.to_string()];
     methods.extend(head.overrides.iter().cloned());
     methods.extend(fields::method_override(&request));
-    Ok(Ok(Heard { arrival: arrival(request, question), methods, body_refused }))
+    Ok(Ok(Heard { arrival: arrival(request, headers, bytes, question), methods, body_refused }))
 }
 
-fn body(request: &Request, text: Option<&str>) -> Result<Body, Reason> {
-    let Some(text) = text.filter(|it| !it.is_empty()) else { return Ok(Body::Empty) };
-    let kind = content::kind(request.header("content-type"), request.header("content-encoding"));
-    let read = match kind.map_err(|refusal| refusal.reason)? {
-        content::Kind::Json => json::parse(text.as_bytes()),
-        content::Kind::Form => fields::form(text.as_bytes()),
-        content::Kind::Multipart | content::Kind::Untyped => return Err(Reason::BodyUnsupported),
-    };
-    read.map_err(|refusal| refusal.reason)
-}
-
-fn arrival(request: Request, question: &Question) -> Arrival {
+fn header_map(request: &Request) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(&**name), HeaderValue::try_from(&**value)) {
             headers.append(name, value);
         }
     }
+    headers
+}
+
+fn arrival(request: Request, headers: HeaderMap, body: Bytes, question: &Question) -> Arrival {
     let route = Route { host: None, path: "/".into(), upstream: "app".into(), tenant: question.tenant.as_str().into() };
     Arrival {
         id: "inquiry".into(),
         route: Arc::new(route),
         client: Client::of(&headers),
         headers,
-        body: question.body.clone().map(Bytes::from),
+        body: Some(body),
         trusted_peer: false,
         request,
     }
@@ -265,6 +321,7 @@ fn known(
     arrival: &Arrival,
     parameters: &[(Arc<str>, Arc<str>)],
     question: &Question,
+    supposed: &Supposed,
     now_ms: i64,
 ) -> Result<Facts, Senseless> {
     let mut facts = Facts::unasked(now_ms, policy.slots.len());
@@ -279,7 +336,8 @@ fn known(
             signals::learn(&mut facts, policy, id, reading, "request");
         }
     }
-    facts.proofs = proofs(policy, question, now_ms)?;
+    supposed.check(policy)?;
+    facts.proofs = supposed.proofs.clone();
     facts.units = Units { session: Some("inquiry".into()), ..Units::default() };
     let keys = Keys::ephemeral();
     let who = Who::at(&question.tenant, arrival.request.client_ip, now_ms, &keys);
@@ -288,44 +346,78 @@ fn known(
     let free =
         Free { arrival, who: &who, identified: &identified, kind: None, session: None, proofs: &proofs, keys: &keys };
     free::learn_all(&mut facts, policy, &free);
-    for (name, value) in &question.given {
-        learn_given(policy, &mut facts, name, value, now_ms)?;
-    }
+    supposed.learn(policy, &mut facts);
     Ok(facts)
 }
 
-fn learn_given(
+/// What whoever asks supposes: it counts more than what is known.
+#[derive(Clone, Debug, Default)]
+pub struct Supposed {
+    given: BTreeMap<String, serde_json::Value>,
+    /// Proofs as if they had been made by this very session.
+    pub proofs: Vec<Proof>,
+    /// Whether vendors are asked.
+    pub asks_vendors: bool,
+    now_ms: i64,
+}
+
+impl Supposed {
+    /// What a question supposes.
+    ///
+    /// # Errors
+    /// An age is none.
+    pub fn of(question: &Question, now_ms: i64) -> Result<Supposed, Senseless> {
+        let mut proofs = Vec::new();
+        for (method, age) in &question.proofs {
+            let age_ms = given::age_ms(age).ok_or_else(|| Senseless(format!("`{age}` is not an age such as `20s`")))?;
+            proofs.push(Proof { method: *method, at_ms: now_ms - age_ms, event: "inquiry".into(), bound_to: None });
+        }
+        Ok(Supposed { given: question.given.clone(), proofs, asks_vendors: question.ask_vendors, now_ms })
+    }
+
+    /// Whether what is given can be what this policy reads.
+    ///
+    /// # Errors
+    /// A value of the wrong type, or a name that looks like a slip of the finger.
+    pub fn check(&self, policy: &Policy) -> Result<(), Senseless> {
+        self.given.iter().try_for_each(|(name, value)| reading_of(policy, name, value, self.now_ms).map(|_| ()))
+    }
+
+    /// Takes in what is given.
+    pub fn learn(&self, policy: &Policy, facts: &mut Facts) {
+        for (name, value) in &self.given {
+            if let Ok(Some((slot, reading))) = reading_of(policy, name, value, self.now_ms) {
+                signals::learn(facts, policy, slot, reading, "given");
+            }
+        }
+    }
+
+    /// Binds supposed proofs to this very request: what would happen had the challenge been met for it.
+    pub fn bind(&self, policy: &Policy, facts: &mut Facts) {
+        let Ok(binding) = decide::binding(policy, &policy.binds, facts) else { return };
+        let bound = (!policy.binds.is_empty()).then_some(binding.digest);
+        let is_supposed = |proof: &&mut Proof| self.proofs.contains(proof);
+        facts.proofs.iter_mut().filter(is_supposed).for_each(|proof| proof.bound_to = bound);
+    }
+}
+
+fn reading_of(
     policy: &Policy,
-    facts: &mut Facts,
     name: &str,
     value: &serde_json::Value,
     now_ms: i64,
-) -> Result<(), Senseless> {
-    let Some(at) = policy.slots.iter().position(|slot| *slot.name == *name) else {
+) -> Result<Option<(SlotId, Reading)>, Senseless> {
+    let Some((at, slot)) = policy.slots.iter().enumerate().find(|(_, slot)| *slot.name == *name) else {
         // What this policy does not read cannot matter; only a slip of the finger is worth telling.
         let names = policy.slots.iter().map(|slot| &*slot.name);
         return match diagnostic::nearest(name, names) {
             Some(near) => Err(Senseless(format!("the policy does not read `{name}`; did you mean `{near}`?"))),
-            None => Ok(()),
+            None => Ok(None),
         };
     };
-    let Some(slot) = policy.slots.get(at) else { return Ok(()) };
     let reading = given::reading(value, slot.kind, now_ms)
         .ok_or_else(|| Senseless(format!("`{name}` is {}, not `{value}`", slot.kind)))?;
-    if let Ok(id) = u16::try_from(at) {
-        signals::learn(facts, policy, SlotId(id), reading, "given");
-    }
-    Ok(())
-}
-
-/// Proofs are bound to this very request: a question asks what would happen had the challenge been met for it.
-fn proofs(policy: &Policy, question: &Question, now_ms: i64) -> Result<Vec<Proof>, Senseless> {
-    let mut proofs = Vec::new();
-    for (method, age) in &question.proofs {
-        let age_ms = given::age_ms(age).ok_or_else(|| Senseless(format!("`{age}` is not an age such as `20s`")))?;
-        proofs.push(Proof { method: *method, at_ms: now_ms - age_ms, event: policy.event.clone(), bound_to: None });
-    }
-    Ok(proofs)
+    Ok(u16::try_from(at).ok().map(|at| (SlotId(at), reading)))
 }
 
 fn elements(request: &Request) -> Vec<Request> {
@@ -346,11 +438,8 @@ fn may_hold(condition: Option<&Condition>, facts: &Facts) -> bool {
 }
 
 /// Decides; what is asked for and was not given is not provided. Binds proofs to what is known by then.
-fn settle(policy: &Policy, facts: &mut Facts) -> Decision {
-    if let Ok(binding) = decide::binding(policy, &policy.binds, facts) {
-        let bound = (!policy.binds.is_empty()).then_some(binding.digest);
-        facts.proofs.iter_mut().for_each(|proof| proof.bound_to = bound);
-    }
+fn settle(policy: &Policy, supposed: &Supposed, facts: &mut Facts) -> Decision {
+    supposed.bind(policy, facts);
     for _ in 0..=policy.slots.len() {
         match decide::decide(policy, facts) {
             Answer::Decided(decision) => return decision,

@@ -9,13 +9,17 @@ use std::sync::{
 };
 
 use http::{HeaderMap, HeaderValue, StatusCode};
-use stepward_core::decision::{Outcome, Reason};
+use stepward_core::{
+    decision::{Outcome, Reason},
+    request::head,
+};
 
 use crate::{
     actions::{self, Actions},
     arrival::{Arrival, Withheld},
     challenges::Challenges,
     clock::Clock,
+    inquiry::{Conclusion, Question},
     keys::Keys,
     outcomes::DecisionLog,
     registry::Registry,
@@ -31,6 +35,7 @@ use crate::{
 pub mod apply;
 pub mod choose;
 pub mod conclude;
+pub mod inquire;
 pub mod own;
 pub mod record;
 pub mod resume;
@@ -38,9 +43,15 @@ pub mod seam;
 pub mod stand;
 pub mod visit;
 
-use seam::{Pending, Ruling, Seen, Sighting};
+use inquire::Unanswered;
+use seam::{Forwarding, Pending, Ruling, Seen, Sighting};
 use stand::{Loss, Touching};
 use visit::Visit;
+
+/// Methods that a form may ask for in its field `_method`; Rack's and Symfony's override go as far as `GET`.
+const DISGUISES: [&str; 4] = ["DELETE", "GET", "PATCH", "PUT"];
+/// Such a form is read up to this where no event of the path reads its body.
+const DISGUISE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The parts a journey runs over; one of each per process.
 pub struct Parts {
@@ -124,13 +135,19 @@ impl Journeys {
     ///
     /// `methods` are all that an app may take it for: its own, and one from an override header.
     pub fn recognise(&self, methods: &[&str], host: &str, path: &str) -> Sighting {
+        let sighting = self.see(methods, host, path);
+        if let Sighting::Nothing(_) = sighting {
+            self.0.metrics.unmatched();
+        }
+        sighting
+    }
+
+    /// The same, and nobody counts it.
+    fn see(&self, methods: &[&str], host: &str, path: &str) -> Sighting {
         let release = self.0.registry.current();
         match release.matcher.candidates(methods, host, path) {
             Err(stepward_core::event::matcher::Ambiguous) => Sighting::Ambiguous,
-            Ok(candidates) if candidates.is_empty() => {
-                self.0.metrics.unmatched();
-                Sighting::Nothing(self.0.settings.unmatched)
-            }
+            Ok(candidates) if candidates.is_empty() => Sighting::Nothing(self.0.settings.unmatched),
             Ok(candidates) => {
                 let policies = || candidates.iter().filter_map(|it| release.policies.get(it.policy));
                 let reads_body = policies().filter(|it| it.reads_body).map(|it| it.inspect_bytes_max).max();
@@ -138,6 +155,30 @@ impl Journeys {
                 Sighting::Event(Seen { release, reads_body, keeps_body, candidates })
             }
         }
+    }
+
+    /// How much of a form to read because its field `_method` may make it an event that `seen` does not tell of.
+    pub fn disguise(&self, host: &str, path: &str, seen: Option<&Seen>) -> Option<usize> {
+        let release = seen.map_or_else(|| self.0.registry.current(), |seen| seen.release.clone());
+        if !release.matcher.covers_path(host, path) {
+            return None;
+        }
+        let is_told = |policy: usize| seen.is_some_and(|seen| seen.candidates.iter().any(|it| it.policy == policy));
+        let inspected = |policy: usize| release.policies.get(policy).filter(|it| it.reads_body);
+        let mut bytes_max = None;
+        for method in DISGUISES {
+            match release.matcher.candidates(&[method], host, path) {
+                // Refused once the form does ask for it.
+                Err(stepward_core::event::matcher::Ambiguous) => bytes_max = bytes_max.max(Some(DISGUISE_BYTES_MAX)),
+                Ok(others) => {
+                    for other in others.iter().filter(|it| !is_told(it.policy)) {
+                        let wanted = inspected(other.policy).map_or(DISGUISE_BYTES_MAX, |it| it.inspect_bytes_max);
+                        bytes_max = bytes_max.max(Some(wanted));
+                    }
+                }
+            }
+        }
+        bytes_max
     }
 
     /// Decides a request that may be an event.
@@ -157,7 +198,10 @@ impl Journeys {
     pub(crate) async fn line(&self, mut visit: Visit) -> Result<Ruling, Loss> {
         let chosen = choose::choose(&self.0, &mut visit).await?;
         self.observe(&mut visit, &chosen.shadows).await;
-        let Some(first) = chosen.enforced.first() else { return Ok(self.unmatched(&visit)) };
+        if let Some((reason, status)) = choose::indivisible(&visit.arrival.request, &chosen) {
+            return Ok(Ruling::Answer(self.refusal(&visit.arrival, reason, status)));
+        }
+        let Some(first) = chosen.enforced.first() else { return self.unmatched(visit).await };
         if actions::waits_for_answer(&first.policy) {
             return self.wait(visit, first).await;
         }
@@ -172,7 +216,7 @@ impl Journeys {
     /// An event that applies after success goes to the app first, unless it is locked out.
     async fn wait(&self, mut visit: Visit, event: &choose::Choice) -> Result<Ruling, Loss> {
         match stand::count(&self.0, &mut visit, event).await? {
-            Ok(decided) => Ok(apply::hold(self, visit, vec![decided])),
+            Ok(decided) => apply::hold(self, visit, vec![decided]).await,
             Err(locked) => apply::apply(self, visit, &locked.decision, vec![locked.decided]).await,
         }
     }
@@ -185,17 +229,21 @@ impl Journeys {
         }
     }
 
-    fn unmatched(&self, visit: &Visit) -> Ruling {
+    async fn unmatched(&self, visit: Visit) -> Result<Ruling, Loss> {
         match self.0.settings.unmatched {
-            Unmatched::Forward => Ruling::Forward(Box::default()),
-            Unmatched::Block => Ruling::Answer(self.refusal(&visit.arrival, Reason::Otherwise, StatusCode::FORBIDDEN)),
+            Unmatched::Forward => apply::send(self, visit, Vec::new(), Forwarding::default()).await,
+            Unmatched::Block => {
+                Ok(Ruling::Answer(self.refusal(&visit.arrival, Reason::Otherwise, StatusCode::FORBIDDEN)))
+            }
         }
     }
 
     /// Whether a request that is open would be let through now; it does not count as a try.
     pub(crate) async fn look(&self, arrival: &Arc<Arrival>) -> bool {
         let request = &arrival.request;
-        let seen = match self.recognise(&[&*request.method], &request.host, &request.path) {
+        let methods = head::methods(request);
+        let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
+        let seen = match self.recognise(&methods, &request.host, &request.path) {
             Sighting::Event(seen) => seen,
             Sighting::Nothing(Unmatched::Forward) => return true,
             Sighting::Nothing(Unmatched::Block) | Sighting::Ambiguous => return false,
@@ -209,6 +257,14 @@ impl Journeys {
             }
         }
         true
+    }
+
+    /// What would be decided about a request that somebody describes. Counts, records and changes nothing.
+    ///
+    /// # Errors
+    /// The question makes no sense, or the state store is lost.
+    pub async fn inquire(&self, question: &Question) -> Result<Conclusion, Unanswered> {
+        inquire::inquire(self, question).await
     }
 
     /// A request for Stepward's own pages.

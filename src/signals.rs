@@ -316,6 +316,8 @@ pub struct Ask<'a> {
     pub user_agent: Option<&'a str>,
     /// Now.
     pub now_ms: i64,
+    /// Whether vendors are asked; otherwise what only they could tell is not provided.
+    pub asks_vendors: bool,
 }
 
 impl Ask<'_> {
@@ -381,6 +383,10 @@ impl Signals {
         let paid = AtomicU32::new(*paid_left);
         let inputs = ask.inputs();
         let question = Question { tenant: ask.tenant, inputs: &inputs, deadline, paid_left: &paid };
+        if !ask.asks_vendors {
+            answers.extend(left.into_iter().map(|(id, _)| (id, Reading::Unknown(Why::NotProvided), None)));
+            return answers;
+        }
         let names: Vec<&str> = left.iter().map(|(_, slot)| &*slot.name).collect();
         let told = self.vendors.ask(&question, &names).await;
         for ((id, slot), (reading, provenance)) in left.into_iter().zip(told) {

@@ -4,8 +4,9 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Desk, problem::Problem},
-    inquiry::{self, Conclusion, Question},
+    api::{Desk, problem::Problem, sessions},
+    inquiry::{Conclusion, Question},
+    journey::{inquire::Unanswered, stand::Loss},
 };
 
 /// What would be decided for this request. Counts, records and changes nothing.
@@ -13,10 +14,10 @@ use crate::{
     post,
     path = "/api/v1/evaluate",
     request_body = Question,
-    responses((status = 200, description = "The decision", body = Object), (status = 422, description = "The question makes no sense"))
+    responses((status = 200, description = "The decision", body = Object), (status = 422, description = "The question makes no sense"), (status = 503, description = "The store does not answer"))
 )]
 pub(super) async fn evaluate(State(desk): State<Desk>, Json(question): Json<Question>) -> Result<Json<Value>, Problem> {
-    let told = match answer(&desk, &question)? {
+    let told = match answer(&desk, &question).await? {
         Conclusion::NoEvent => json!({ "recognised": "no_event" }),
         Conclusion::Refused(reason) => json!({ "recognised": "refused", "outcome": "block", "reason": reason }),
         Conclusion::Event(it) => json!({
@@ -40,20 +41,24 @@ pub(super) async fn evaluate(State(desk): State<Desk>, Json(question): Json<Ques
     post,
     path = "/api/v1/explain",
     request_body = Question,
-    responses((status = 200, description = "The explanation", body = Object), (status = 422, description = "The question makes no sense"))
+    responses((status = 200, description = "The explanation", body = Object), (status = 422, description = "The question makes no sense"), (status = 503, description = "The store does not answer"))
 )]
 pub(super) async fn explain(State(desk): State<Desk>, Json(question): Json<Question>) -> Result<Json<Value>, Problem> {
-    let conclusion = answer(&desk, &question)?;
+    let conclusion = answer(&desk, &question).await?;
     let told = serde_json::to_value(conclusion.told());
     told.map(Json)
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the explanation cannot be told"))
 }
 
-fn answer(desk: &Desk, question: &Question) -> Result<Conclusion, Problem> {
-    let parts = desk.journeys.parts();
-    inquiry::answer(&parts.registry.current(), question, parts.clock.now_ms()).map_err(|senseless| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "question.senseless", senseless.to_string())
-    })
+/// By the journey itself, so that an answer here cannot differ from what a request would meet.
+async fn answer(desk: &Desk, question: &Question) -> Result<Conclusion, Problem> {
+    match desk.journeys.inquire(question).await {
+        Ok(conclusion) => Ok(conclusion),
+        Err(Unanswered::Senseless(senseless)) => {
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "question.senseless", senseless.to_string()))
+        }
+        Err(Unanswered::Lost(Loss(error))) => Err(sessions::lost(error)),
+    }
 }
 
 fn methods(outcome: &stepward_core::decision::Outcome) -> Value {

@@ -136,7 +136,7 @@ pub(super) async fn invite(State(desk): State<Desk>, Json(about): Json<About>) -
     Ok(Json(json!({ "path": path })))
 }
 
-fn lost(error: StateError) -> Problem {
+pub(super) fn lost(error: StateError) -> Problem {
     let code = match &error {
         StateError::Unavailable => "state.unavailable",
         StateError::Indeterminate => "state.indeterminate",

@@ -1,6 +1,6 @@
 //! `stepward explain`
 
-use std::{collections::BTreeMap, fs, net::IpAddr, path::PathBuf};
+use std::{fs, net::IpAddr, path::PathBuf};
 
 use clap::ValueEnum;
 use stepward_core::session::Method;
@@ -102,7 +102,7 @@ impl Explain {
                 serde_json::from_str(&text).map_err(|error| usage(format!("`{}`: {error}", file.display())))?
             }
             (None, Some(command), _) => curl::question(command).map_err(usage)?,
-            (None, None, Some(url)) => bare(url.clone()),
+            (None, None, Some(url)) => Question::bare(url.clone()),
             (None, None, None) => return Err(usage("name the request: `--url`, `--curl` or a JSON file".into())),
         };
         for header in &self.headers {
@@ -132,20 +132,6 @@ impl Explain {
 
 fn pair(word: &str) -> Option<(&str, &str)> {
     word.split_once('=').map(|(name, value)| (name.trim(), value.trim()))
-}
-
-/// A request of which only the address is known.
-fn bare(url: String) -> Question {
-    Question {
-        method: "GET".into(),
-        url,
-        headers: BTreeMap::new(),
-        body: None,
-        client_ip: None,
-        tenant: "default".into(),
-        given: BTreeMap::new(),
-        proofs: BTreeMap::new(),
-    }
 }
 
 fn human(conclusion: &Conclusion) -> String {

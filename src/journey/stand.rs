@@ -45,12 +45,21 @@ pub struct Ruled {
 /// When the state store is lost and the policy does not say that the event goes on without it.
 pub async fn decide(parts: &Parts, visit: &mut Visit, event: &Choice, touching: Touching) -> Result<Ruled, Loss> {
     let started = Instant::now();
+    let ruled = weigh(parts, visit, event, touching).await?;
+    record::decision(parts, visit, &ruled.decided, &ruled.decision, started.elapsed());
+    Ok(ruled)
+}
+
+/// Decides one event of a request, and nobody hears of it.
+///
+/// # Errors
+/// When the state store is lost and the policy does not say that the event goes on without it.
+pub async fn weigh(parts: &Parts, visit: &mut Visit, event: &Choice, touching: Touching) -> Result<Ruled, Loss> {
     let (mut decided, locked) = meet(parts, visit, event, touching).await?;
     let decision = match locked {
         Some(decision) => decision,
         None => settle(parts, visit, &mut decided).await,
     };
-    record::decision(parts, visit, &decided, &decision, started.elapsed());
     Ok(Ruled { decision, decided })
 }
 
@@ -155,6 +164,7 @@ fn ask<'a>(visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::A
         user: visit.identified.subject.as_ref().map(|subject| &*subject.name),
         user_agent: request.header("user-agent"),
         now_ms: visit.now_ms,
+        asks_vendors: visit.supposed.as_ref().is_none_or(|supposed| supposed.asks_vendors),
     }
 }
 
@@ -195,6 +205,7 @@ async fn stand(
     let policy = &event.policy;
     let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
     read_request(policy, &event.parameters, &event.request, &mut facts);
+    visit.suppose(policy, &mut facts);
     let release = visit.seen.release.clone();
     let Some(plan) = release.plans.get(event.index) else { return Err(Loss(StateError::Unavailable)) };
     let tenant = visit.tenant();
@@ -214,6 +225,10 @@ async fn stand(
     facts.units = visit.units(parts);
     learn_free(parts, visit, policy, &mut facts);
     asked.learn(plan, &standing, &who, &mut facts, policy, &parts.keys);
+    visit.suppose(policy, &mut facts);
+    if let Some(supposed) = &visit.supposed {
+        supposed.bind(policy, &mut facts);
+    }
     let locked = standing.locked_until_ms.iter().flatten().copied().filter(|until| *until > visit.now_ms).max();
     Ok((facts, locked))
 }
@@ -269,6 +284,7 @@ pub fn learn_free(parts: &Parts, visit: &Visit, policy: &Policy, facts: &mut Fac
         keys: &parts.keys,
     };
     free::learn_all(facts, policy, &free);
+    visit.suppose(policy, facts);
 }
 
 fn locked_out(for_ms: i64) -> Decision {

@@ -11,6 +11,7 @@ use stepward_core::{
 
 use crate::{
     arrival::Arrival,
+    inquiry::Supposed,
     journey::{Parts, seam::Seen},
     sessions::{
         SessionHandle, Ticket,
@@ -44,6 +45,8 @@ pub struct Visit {
     pub resuming: Option<Arc<str>>,
     /// Whether the app's session cookie is still withheld, so that the session's subject counts without it.
     pub is_withheld: bool,
+    /// What is supposed of it, where somebody only asks what would be decided.
+    pub supposed: Option<Supposed>,
 }
 
 impl Visit {
@@ -59,6 +62,7 @@ impl Visit {
             now_ms,
             resuming: None,
             is_withheld: false,
+            supposed: None,
             arrival: arrival.clone(),
             seen,
         }
@@ -119,7 +123,15 @@ impl Visit {
     /// The proofs that count for this subject now.
     pub fn proofs(&self, parts: &Parts) -> Vec<Proof> {
         let account = self.subject(parts).map(|subject| subject.account);
-        self.session.iter().flat_map(|session| session.record.proofs_for(account)).cloned().collect()
+        let proven = self.session.iter().flat_map(|session| session.record.proofs_for(account));
+        proven.chain(self.supposed.iter().flat_map(|supposed| &supposed.proofs)).cloned().collect()
+    }
+
+    /// Takes in what is supposed of the request, if it is only a question.
+    pub fn suppose(&self, policy: &Policy, facts: &mut Facts) {
+        if let Some(supposed) = &self.supposed {
+            supposed.learn(policy, facts);
+        }
     }
 
     /// What experiments stick to.

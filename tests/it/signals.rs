@@ -489,6 +489,7 @@ async fn collect(signals: &Signals, ip: &str, name: &str) -> Reading {
         user: None,
         user_agent: None,
         now_ms: 0,
+        asks_vendors: true,
     };
     let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
     let mut answers = signals.collect(&ask, &[(SlotId(2), &policy.slots[2])], deadline, &mut 0).await;

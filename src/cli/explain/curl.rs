@@ -1,13 +1,13 @@
 //! A curl command line as a question: what `Copy as cURL` of browsers writes, and what people type.
 
-use crate::{cli::explain::bare, inquiry::Question};
+use crate::inquiry::Question;
 
 /// The request that a curl command line sends.
 pub(super) fn question(command: &str) -> Result<Question, String> {
     let words = words(command)?;
     let mut words = words.iter().map(String::as_str).peekable();
     words.next_if_eq(&"curl");
-    let mut question = bare(String::new());
+    let mut question = Question::bare(String::new());
     let mut method = None;
     while let Some(word) = words.next() {
         // curl takes `-XPOST` and `--request=POST` too.
