@@ -19,7 +19,7 @@ help:
 demo: deps
 	cargo run --locked --bin stepward -- demo
 
-test: deps fmt lint unit browser
+test: fmt lint unit
 
 check: fmt lint
 	cargo run --locked --quiet --bin stepward -- check policies
@@ -31,13 +31,13 @@ fmt:
 lint: deps
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# One linking of the integration tests; doc tests are what nextest leaves out.
-unit: deps
+# Every test, those in the browser too: one linking of the integration tests. Doc tests are what nextest leaves out.
+unit: deps deps-browser
 	if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace --locked --no-fail-fast; else cargo test --workspace --lib --bins --tests --locked --no-fail-fast; fi
 	cargo test --workspace --doc --locked
 
-browser: deps-browser
-	if [ -f $(BROWSER_TESTS)/package.json ]; then cargo build --locked --bin stepward && cd $(BROWSER_TESTS) && npm ci --no-audit --no-fund && npm test; else echo "there are no browser tests"; fi
+browser: deps deps-browser
+	cargo test --locked --test it browser -- --nocapture
 
 bench: deps
 	cargo bench --locked
@@ -49,5 +49,7 @@ supply:
 deps:
 	.ci/need cmake:cmake cc:build-essential
 
+# Chromium and node from Debian, two packages from npm by their lock file; again only when the lock file changed.
 deps-browser:
-	if [ -f $(BROWSER_TESTS)/package.json ]; then .ci/need chromium:chromium node:nodejs npm:npm; fi
+	.ci/need chromium:chromium node:nodejs npm:npm
+	cd $(BROWSER_TESTS); [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund

@@ -58,29 +58,52 @@ NGINX
 start "$LOAD_CORE" nginx nginx -c "$WORK/nginx.conf" -p "$WORK"
 await 18080 /
 
-# One policy for the requests that are an event, and so many others beside it.
+# A policy for the requests that are an event, one that signs in, and so many other events beside them (in policies of
+# up to 100 covers each, since what is measured is matching, not loading).
 policies() { # folder, how many events
   mkdir -p "$1"
   cat >"$1/event.yaml" <<'POLICY'
 event: measured
+after: [login]
 covers: [GET /event]
-only_if: subject.kind != "agent"
 when_unsure: block
-otherwise: forward
+otherwise: block
 steps:
-  - decide: where it comes from
+  - decide: who asks, and from where
     rules:
       - rule: very many accounts
         when: ip.subjects_1h > 1000000
         then: block
+      - rule: somebody who signed in
+        when: subject.kind == "human"
+        then: forward
+POLICY
+  cat >"$1/login.yaml" <<'POLICY'
+event: login
+covers: [GET /login]
+facts:
+  user: { from: query.user, type: text, identifies: subject }
+succeeded: response.status == 200
+when_unsure: block
+otherwise: forward
+steps:
+  - finish: in
+    then: forward
 POLICY
   awk -v n="$2" -v folder="$1" 'BEGIN {
-    for (i = 1; i < n; i++) {
-      file = folder "/e" i ".yaml"
-      printf "event: e%d\ncovers: [POST /area%d/item%d/{id}]\nwhen_unsure: block\notherwise: block\n", i, i % 977, i > file
+    for (first = 1; first < n; first += 100) {
+      file = folder "/e" first ".yaml"
+      printf "event: e%d\ncovers:\n", first > file
+      for (i = first; i < first + 100 && i < n; i++) printf "  - POST /area%d/item%d/{id}\n", i % 977, i > file
+      printf "when_unsure: block\notherwise: block\nsteps:\n  - finish: no\n    then: block\n" > file
       close(file)
     }
   }'
+}
+
+# The session of somebody who signed in at that port.
+signed_in() { # port
+  curl -so /dev/null -D - "http://127.0.0.1:$1/login?user=ada" | sed -n 's/^[Ss]et-[Cc]ookie: \(stepward=[^;]*\).*/\1/p' | tr -d '\r'
 }
 
 stepward() { # name, port, how many events
@@ -109,17 +132,21 @@ fi
 rss() { awk '/VmRSS/ {printf "%.1f", $2 / 1024}' "/proc/$1/status"; }
 IDLE="idle MiB: bare $(rss "$BARE"), stepward $(rss "$FEW")"
 
-wrk_on() { taskset -c "$LOAD_CORE" wrk -t1 -c"$CONNECTIONS" -d"$2"s --latency "$1"; }
+wrk_on() { # URL, seconds, port
+  taskset -c "$LOAD_CORE" wrk -t1 -c"$CONNECTIONS" -d"$2"s --latency -H "Cookie: ${COOKIES[$3]:-none=1}" "$1"
+}
+declare -A COOKIES
+for port in 18101 18102 18103; do COOKIES[$port]=$(signed_in $port || true); done
 cpu() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 for contender in $CONTENDERS; do
   IFS=: read -r _ port path _ <<<"$contender"
-  wrk_on "http://127.0.0.1:$port$path" 1 >/dev/null
+  wrk_on "http://127.0.0.1:$port$path" 1 "$port" >/dev/null
 done
 for _ in $(seq "$ROUNDS"); do
   for contender in $CONTENDERS; do
     IFS=: read -r name port path pid <<<"$contender"
     before=$(cpu "$pid")
-    wrk_on "http://127.0.0.1:$port$path" "$SECONDS_EACH" >"$WORK/wrk.out"
+    wrk_on "http://127.0.0.1:$port$path" "$SECONDS_EACH" "$port" >"$WORK/wrk.out"
     after=$(cpu "$pid")
     awk -v name="$name" -v ticks=$((after - before)) '
       function us(text) { return text ~ /us$/ ? text + 0 : text ~ /ms$/ ? text * 1e3 : text * 1e6 }

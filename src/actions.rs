@@ -195,7 +195,7 @@ impl Actions {
     /// When the store does not answer.
     pub async fn lock(&self, scene: &Scene<'_>, lock: &LockOut) -> Stored<()> {
         let until = scene.who.now_ms.saturating_add(i64::try_from(lock.for_ms).unwrap_or(i64::MAX));
-        for counted in locked(lock.what, scene.who) {
+        if let Some(counted) = locked(lock.what, scene.who) {
             within(self.store.lock(counted, until)).await?;
         }
         Ok(())
@@ -246,17 +246,17 @@ fn counted(scope: decision::Scope, who: &Who<'_>) -> Counted {
 }
 
 /// What a lock-out holds. A merely claimed subject is locked only together with the address it came from, so that
-/// nobody can lock somebody else out by naming them.
-pub fn locked(what: decision::Scope, who: &Who<'_>) -> Vec<Counted> {
+/// nobody can lock somebody else out by naming them. Who or what is not there cannot be locked; it is refused all the
+/// same, now and whenever the rule fires again.
+pub fn locked(what: decision::Scope, who: &Who<'_>) -> Option<Counted> {
     let pair = || who.pair.map(|id| Counted { kind: Kind::Pair, id });
-    let locked = match what {
+    match what {
         decision::Scope::Subject => who.account.map(|id| Counted { kind: Kind::Account, id }).or_else(pair),
         decision::Scope::Pair => pair(),
         decision::Scope::Session => who.session.map(|id| Counted { kind: Kind::Session, id }),
         decision::Scope::Device => who.device.map(|id| Counted { kind: Kind::Device, id }),
         decision::Scope::Ip => Some(Counted { kind: Kind::Ip, id: who.ip }),
-    };
-    vec![locked.unwrap_or(Counted { kind: Kind::Ip, id: who.ip })]
+    }
 }
 
 /// Whose lock-outs hold for a request.

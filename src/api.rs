@@ -153,6 +153,7 @@ fn routes() -> Vec<(&'static str, &'static str, Scope, MethodRouter<Desk>)> {
         ("get", "/api/v1/sessions", Scope::Read, get(sessions::show)),
         ("post", "/api/v1/sessions/revoke", Scope::Operate, post(sessions::revoke)),
         ("post", "/api/v1/sessions/unlock", Scope::Operate, post(sessions::unlock)),
+        ("post", "/api/v1/sessions/invite", Scope::Operate, post(sessions::invite)),
         ("get", "/api/v1/openapi.json", Scope::Read, get(openapi)),
     ]
 }
@@ -186,6 +187,7 @@ fn admin(desk: Desk, tokens: Tokens) -> Router {
         sessions::show,
         sessions::revoke,
         sessions::unlock,
+        sessions::invite,
         openapi,
     )
 )]

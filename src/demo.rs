@@ -103,6 +103,9 @@ pub async fn start(options: &Options) -> anyhow::Result<Demo> {
     servers.spawn(serve(bank, app));
 
     let gateway = gateway(&folder).await?;
+    if let Some(admin) = gateway.api.admin {
+        controls.admin_is_at(admin);
+    }
     Ok(Demo { gateway, bank: bank_address, mailbox, controls, folder, servers })
 }
 

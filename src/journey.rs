@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use stepward_core::{
     decision::{Outcome, Reason},
     diagnostic::Diagnostic,
+    request::head,
 };
 
 use crate::{
@@ -47,6 +48,11 @@ use inquire::Unanswered;
 use seam::{Forwarding, Pending, Ruling, Seen, Sighting};
 use stand::{Loss, Touching};
 use visit::Visit;
+
+/// Methods that a form may ask for in its field `_method`; Rack's and Symfony's override go as far as `GET`.
+const DISGUISES: [&str; 4] = ["DELETE", "GET", "PATCH", "PUT"];
+/// Such a form is read up to this where no event of the path reads its body.
+const DISGUISE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The parts a journey runs over; one of each per process.
 pub struct Parts {
@@ -173,6 +179,30 @@ impl Journeys {
         }
     }
 
+    /// How much of a form to read because its field `_method` may make it an event that `seen` does not tell of.
+    pub fn disguise(&self, host: &str, path: &str, seen: Option<&Seen>) -> Option<usize> {
+        let release = seen.map_or_else(|| self.0.registry.current(), |seen| seen.release.clone());
+        if !release.matcher.covers_path(host, path) {
+            return None;
+        }
+        let is_told = |policy: usize| seen.is_some_and(|seen| seen.candidates.iter().any(|it| it.policy == policy));
+        let inspected = |policy: usize| release.policies.get(policy).filter(|it| it.reads_body);
+        let mut bytes_max = None;
+        for method in DISGUISES {
+            match release.matcher.candidates(&[method], host, path) {
+                // Refused once the form does ask for it.
+                Err(stepward_core::event::matcher::Ambiguous) => bytes_max = bytes_max.max(Some(DISGUISE_BYTES_MAX)),
+                Ok(others) => {
+                    for other in others.iter().filter(|it| !is_told(it.policy)) {
+                        let wanted = inspected(other.policy).map_or(DISGUISE_BYTES_MAX, |it| it.inspect_bytes_max);
+                        bytes_max = bytes_max.max(Some(wanted));
+                    }
+                }
+            }
+        }
+        bytes_max
+    }
+
     /// Decides a request that may be an event.
     pub async fn judge(&self, arrival: &Arc<Arrival>, seen: Seen) -> Ruling {
         let visit = Visit::begin(&self.0, arrival, seen).await;
@@ -190,24 +220,26 @@ impl Journeys {
     pub(crate) async fn line(&self, mut visit: Visit) -> Result<Ruling, Loss> {
         let chosen = choose::choose(&self.0, &mut visit).await?;
         self.observe(&mut visit, &chosen.shadows).await;
+        if let Some((reason, status)) = choose::indivisible(&visit.arrival.request, &chosen) {
+            return Ok(Ruling::Answer(self.refusal(&visit.arrival, reason, status)));
+        }
+        let Some(first) = chosen.enforced.first() else { return self.unmatched(visit).await };
+        if actions::waits_for_answer(&first.policy) {
+            return self.wait(visit, first).await;
+        }
         let mut rulings = Vec::with_capacity(chosen.enforced.len());
         for event in &chosen.enforced {
             rulings.push(stand::decide(&self.0, &mut visit, event, Touching::Hit).await?);
-        }
-        let Some(first) = chosen.enforced.first() else { return Ok(self.unmatched(&visit)) };
-        if actions::waits_for_answer(&first.policy) {
-            return self.wait(visit, rulings).await;
         }
         let (decision, decided) = stand::strictest(rulings);
         apply::apply(self, visit, &decision, decided).await
     }
 
     /// An event that applies after success goes to the app first, unless it is locked out.
-    async fn wait(&self, visit: Visit, rulings: Vec<stand::Ruled>) -> Result<Ruling, Loss> {
-        let (decision, decided) = stand::strictest(rulings);
-        match decision.reason {
-            Reason::LockedOut => apply::apply(self, visit, &decision, decided).await,
-            _ => Ok(apply::hold(self, visit, decided)),
+    async fn wait(&self, mut visit: Visit, event: &choose::Choice) -> Result<Ruling, Loss> {
+        match stand::count(&self.0, &mut visit, event).await? {
+            Ok(decided) => apply::hold(self, visit, vec![decided]).await,
+            Err(locked) => apply::apply(self, visit, &locked.decision, vec![locked.decided]).await,
         }
     }
 
@@ -219,17 +251,21 @@ impl Journeys {
         }
     }
 
-    fn unmatched(&self, visit: &Visit) -> Ruling {
+    async fn unmatched(&self, visit: Visit) -> Result<Ruling, Loss> {
         match self.0.settings.unmatched {
-            Unmatched::Forward => Ruling::Forward(Box::new(Forwarding::default())),
-            Unmatched::Block => Ruling::Answer(self.refusal(&visit.arrival, Reason::Otherwise, StatusCode::FORBIDDEN)),
+            Unmatched::Forward => apply::send(self, visit, Vec::new(), Forwarding::default()).await,
+            Unmatched::Block => {
+                Ok(Ruling::Answer(self.refusal(&visit.arrival, Reason::Otherwise, StatusCode::FORBIDDEN)))
+            }
         }
     }
 
     /// Whether a request that is open would be let through now; it does not count as a try.
     pub(crate) async fn look(&self, arrival: &Arc<Arrival>) -> bool {
         let request = &arrival.request;
-        let seen = match self.recognise(&[&*request.method], &request.host, &request.path) {
+        let methods = head::methods(request);
+        let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
+        let seen = match self.recognise(&methods, &request.host, &request.path) {
             Sighting::Event(seen) => seen,
             Sighting::Nothing(Unmatched::Forward) => return true,
             Sighting::Nothing(Unmatched::Block) | Sighting::Ambiguous => return false,

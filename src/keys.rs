@@ -144,7 +144,7 @@ impl Keys {
         };
         let current = derived(ring.current());
         let others = ring.others().map(derived).collect();
-        let pseudonyms = keyed(&*derive(ring.pseudonym_root(), "pseudonym", ""));
+        let pseudonyms = keyed(&derive(ring.pseudonym_root(), "pseudonym", ""));
         Keys(Arc::new(Inner { current, others, pseudonyms, ring }))
     }
 

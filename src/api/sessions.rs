@@ -118,6 +118,24 @@ pub(super) async fn unlock(State(desk): State<Desk>, Json(about): Json<About>) -
     Ok(Json(json!({ "unlocked": true })))
 }
 
+/// An invitation: whoever signs in as this subject may set up a first authenticator with it, once, within three days.
+/// The answer holds a path under the app's own address; send it to the person by a way you trust.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sessions/invite",
+    request_body = About,
+    responses((status = 200, description = "The path", body = Object))
+)]
+pub(super) async fn invite(State(desk): State<Desk>, Json(about): Json<About>) -> Result<Json<Value>, Problem> {
+    let target = about.counted(&desk)?;
+    if target.kind != Kind::Account {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "about.missing", "name a `subject`"));
+    }
+    let path = desk.journeys.parts().challenges.invite(&about.tenant, target.id);
+    tracing::info!(account = data_encoding::HEXLOWER.encode(&target.id), "an authenticator was invited by an operator");
+    Ok(Json(json!({ "path": path })))
+}
+
 pub(super) fn lost(error: StateError) -> Problem {
     let code = match &error {
         StateError::Unavailable => "state.unavailable",

@@ -16,6 +16,7 @@ pub(super) struct Init {
 }
 
 const SETTINGS: &str = include_str!("init/stepward.yaml");
+const LIST: &str = "# Addresses and networks you do not trust, one a line. Read again when it changes.\n";
 const IGNORED: &str = "# Keys, state and the admin token: never to be shared.\ndata/\n";
 
 impl Init {
@@ -23,8 +24,9 @@ impl Init {
         let settings = SETTINGS.replace("http://127.0.0.1:3000", &self.upstream);
         let files = [
             ("stepward.yaml", settings.as_str()),
-            ("policies/login.yaml", include_str!("../../policies/login.yaml")),
+            ("policies/login.yaml", &shadowed(include_str!("../../policies/login.yaml"))),
             ("policies/login.test.yaml", include_str!("../../policies/login.test.yaml")),
+            ("lists/bad-networks.txt", LIST),
             (".gitignore", IGNORED),
         ];
         if let Some((name, _)) = files.iter().find(|(name, _)| self.folder.join(name).exists()) {
@@ -35,7 +37,9 @@ impl Init {
         for (name, text) in files {
             self.write(name, text)?;
         }
-        say::talk("next:\n  stepward check\n  stepward test\n  stepward run");
+        say::talk(
+            "next:\n  stepward check\n  stepward test\n  stepward run\nthe policy is in shadow: it is decided and logged, and changes nothing",
+        );
         Ok(Exit::Ok)
     }
 
@@ -56,6 +60,26 @@ impl Init {
     }
 }
 
+/// Nobody is stopped by a policy that has not been watched: it begins in shadow.
+fn shadowed(policy: &str) -> String {
+    policy.replacen(
+        "\napply: ",
+        "\nmode: shadow   # decided and logged, not applied; take this line out to enforce\napply: ",
+        1,
+    )
+}
+
 fn origin(text: &str) -> Result<String, String> {
     crate::settings::format::check("origin", text).map(|()| text.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_begins_in_shadow() {
+        let policy = shadowed(include_str!("../../policies/login.yaml"));
+        assert!(policy.lines().any(|line| line.starts_with("mode: shadow")), "{policy}");
+    }
 }

@@ -13,6 +13,8 @@ pub(super) enum Session {
     Revoke(Command),
     /// End the lock-out of a subject or an address
     Unlock(Command),
+    /// Print a path by which a subject, once signed in, may set up a first authenticator; good once, for three days
+    Invite(Command),
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,6 +45,7 @@ impl Session {
             Session::Show(command) => command.server.get("/api/v1/sessions", &command.query())?,
             Session::Revoke(command) => command.server.post("/api/v1/sessions/revoke", &command.body())?,
             Session::Unlock(command) => command.server.post("/api/v1/sessions/unlock", &command.body())?,
+            Session::Invite(command) => command.server.post("/api/v1/sessions/invite", &command.body())?,
         };
         say::data(&format!("{told:#}\n"));
         Ok(Exit::Ok)

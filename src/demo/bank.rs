@@ -87,6 +87,7 @@ impl Bank {
             .route("/demo/device", post(demo_device))
             .route("/demo/vendor", post(demo_vendor))
             .route("/demo/shadow", post(demo_shadow))
+            .route("/demo/invite", post(demo_invite))
             .route("/bank.css", get(|| file("bank.css", "text/css; charset=utf-8")))
             .route("/bank.js", get(|| file("bank.js", "text/javascript; charset=utf-8")))
             .with_state(self)
@@ -288,6 +289,18 @@ fn back(headers: &HeaderMap) -> Response {
     let from = headers.get(header::REFERER).and_then(|it| it.to_str().ok());
     let path = from.and_then(|url| url.split_once("://")).and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
     Redirect::to(path.filter(|path| !path.starts_with("//")).unwrap_or("/")).into_response()
+}
+
+/// A clerk of the bank asks Stepward's operators for an invitation.
+async fn demo_invite(State(bank): State<Bank>, headers: HeaderMap) -> Response {
+    let Some(user) = bank.user(&headers) else { return Redirect::to("/login").into_response() };
+    match bank.controls.invite(&user).await {
+        Ok(path) => Redirect::to(&path).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "no invitation could be had");
+            bank.page("email.html", "E-mail", Some(&user), context! { error => "No invitation could be had." })
+        }
+    }
 }
 
 async fn demo_network(State(bank): State<Bank>, headers: HeaderMap) -> Response {

@@ -2,10 +2,12 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
+use anyhow::Context;
 use serde_json::json;
 
 use crate::{clock::Clock, demo::vendors::Vendors, keys::Keys};
@@ -22,6 +24,7 @@ pub struct Controls {
     vendors: Vendors,
     /// The bank's own identity provider; nothing of the gateway's.
     issuer: Keys,
+    admin: Arc<OnceLock<SocketAddr>>,
     clock: Clock,
 }
 
@@ -39,7 +42,7 @@ pub struct ControlState {
 impl Controls {
     /// Buttons over the files in this folder.
     pub fn new(folder: &Path, vendors: Vendors, issuer: Keys, clock: Clock) -> Controls {
-        Controls { folder: Arc::new(folder.to_path_buf()), vendors, issuer, clock }
+        Controls { folder: Arc::new(folder.to_path_buf()), vendors, issuer, admin: Arc::default(), clock }
     }
 
     /// How they stand now.
@@ -80,6 +83,31 @@ impl Controls {
             "act": { "sub": "agent:shopping-helper" }, "iat": now, "exp": now + 3600,
         });
         self.issuer.sign(&claims).unwrap_or_default()
+    }
+
+    /// What an operator does for a customer without an authenticator: an invitation, by the admin API.
+    ///
+    /// # Errors
+    /// The admin address does not answer, or not as it should.
+    pub async fn invite(&self, person: &str) -> anyhow::Result<String> {
+        let admin = self.admin.get().context("the gateway is not there yet")?;
+        let token = fs::read_to_string(self.folder.join("state/admin-token"))?;
+        let token = token.split_whitespace().next().context("the token file is empty")?;
+        let answer = reqwest::Client::new()
+            .post(format!("http://{admin}/api/v1/sessions/invite"))
+            .bearer_auth(token)
+            .json(&json!({ "subject": person }))
+            .send()
+            .await?
+            .error_for_status()?;
+        let told: serde_json::Value = answer.json().await?;
+        Ok(told["path"].as_str().context("no path in the answer")?.to_string())
+    }
+
+    /// Tells where the gateway's admin address is, once it is known.
+    pub fn admin_is_at(&self, address: SocketAddr) {
+        // It starts once; a second word would be the same.
+        let _ = self.admin.set(address);
     }
 
     fn read(&self, name: &str) -> String {

@@ -19,7 +19,7 @@ use pingora::{
 use stepward_core::{
     decision::Reason,
     request::{
-        Body, fields,
+        Body,
         head::{self, Head},
     },
 };
@@ -49,11 +49,6 @@ use crate::{
 
 /// Bodies of requests for our own pages are read up to this.
 const OWN_BODY_BYTES_MAX: usize = 64 * 1024;
-
-/// Methods that a form may ask for in its field `_method`.
-const DISGUISES: [&str; 3] = ["DELETE", "PATCH", "PUT"];
-/// Such a form is read up to this where the event itself reads no body.
-const DISGUISE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Everything requests share.
 pub(crate) struct Proxy {
@@ -254,25 +249,21 @@ impl Proxy {
                 self.journeys.recognise(&methods, &head.host, head.path)
             }
         };
-        match sighting {
-            Sighting::Nothing(Unmatched::Forward) if disguisable(request) => self.disguised(head),
-            Sighting::Nothing(Unmatched::Forward) => Ok(Errand::Pass),
-            Sighting::Nothing(Unmatched::Block) => Err(Refusal::unmatched()),
-            Sighting::Ambiguous => Err(Refusal::ambiguous()),
-            Sighting::Event(seen) => Ok(Errand::Event(seen)),
+        let seen = match sighting {
+            Sighting::Nothing(Unmatched::Forward) => None,
+            Sighting::Nothing(Unmatched::Block) => return Err(Refusal::unmatched()),
+            Sighting::Ambiguous => return Err(Refusal::ambiguous()),
+            Sighting::Event(seen) => Some(seen),
+        };
+        let disguise = || self.journeys.disguise(&head.host, head.path, seen.as_ref());
+        match if disguisable(request) { disguise() } else { None } {
+            Some(bytes_max) => Ok(Errand::Form(bytes_max)),
+            None => Ok(seen.map_or(Errand::Pass, Errand::Event)),
         }
     }
 
-    /// A form may name another method in its field `_method`: where that method would be an event, its body is read.
-    fn disguised(&self, head: &Head<'_>) -> Result<Errand, Refusal> {
-        match self.journeys.recognise(&DISGUISES, &head.host, head.path) {
-            Sighting::Nothing(_) => Ok(Errand::Pass),
-            Sighting::Ambiguous => Err(Refusal::ambiguous()),
-            Sighting::Event(seen) => Ok(Errand::Form(seen.reads_body.unwrap_or(DISGUISE_BYTES_MAX))),
-        }
-    }
-
-    /// A form that is no event under its own method: judged as the event it asks to be, if it asks for one.
+    /// A form that may ask to be another event than its own method says: judged as every event that an app could take
+    /// it for.
     async fn form(&self, session: &mut Session, passage: &mut Passage, way: Way, bytes_max: usize) -> Result<bool> {
         let body = match self.read(session, bytes_max).await? {
             Ok(body) => body,
@@ -284,8 +275,9 @@ impl Proxy {
         };
         let arrival = Arc::new(self.arrival(session, passage, way, Some((body.clone(), fields)))?);
         let request = &arrival.request;
-        let method = fields::method_override(request).unwrap_or_else(|| request.method.to_string());
-        let ruling = match self.journeys.recognise(&[&method], &request.host, &request.path) {
+        let methods = head::methods(request);
+        let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
+        let ruling = match self.journeys.recognise(&methods, &request.host, &request.path) {
             Sighting::Nothing(_) => Ruling::Forward(Box::default()),
             Sighting::Ambiguous => return self.refuse(session, Refusal::ambiguous()).await,
             Sighting::Event(seen) => self.journeys.judge(&arrival, seen).await,

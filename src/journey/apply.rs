@@ -98,13 +98,38 @@ async fn count(parts: &Parts, visit: &Visit, decision: &Decision, decided: &[Dec
 /// The request goes to the app.
 async fn onward(
     journeys: &Journeys,
-    mut visit: Visit,
+    visit: Visit,
     decided: Vec<Decided>,
     forward: &Forward,
     upstream: Option<std::sync::Arc<str>>,
 ) -> Result<Ruling, Loss> {
+    let forwarding = forwarding(journeys, &visit, &decided, forward, upstream);
+    send(journeys, visit, decided, forwarding).await
+}
+
+/// An event that applies after success goes to the app at once; the answer is held.
+///
+/// # Errors
+/// When the state store is lost on the way.
+pub async fn hold(journeys: &Journeys, visit: Visit, decided: Vec<Decided>) -> Result<Ruling, Loss> {
+    let mut forwarding = forwarding(journeys, &visit, &decided, &Forward::default(), None);
+    forwarding.hold = decided.first().map(|first| first.policy.park_bytes_max);
+    send(journeys, visit, decided, forwarding).await
+}
+
+/// Sends the request, or the parked one that it resumes.
+///
+/// INVARIANT: every way to the app ends here, so that a request that resumes another is never sent in its place.
+///
+/// # Errors
+/// When the state store is lost on the way.
+pub async fn send(
+    journeys: &Journeys,
+    mut visit: Visit,
+    decided: Vec<Decided>,
+    mut forwarding: Forwarding,
+) -> Result<Ruling, Loss> {
     let parts = &*journeys.0;
-    let mut forwarding = forwarding(journeys, &visit, &decided, forward, upstream);
     if let Some(id) = visit.resuming.clone() {
         // Taken just before the first byte to the app, by one request only: it is never sent again.
         let session = visit.need_session(parts).clone();
@@ -115,16 +140,10 @@ async fn onward(
         };
         forwarding.replay = Some(parked);
     }
-    forwarding.pending = Some(Box::new(Pending { visit, decided }));
+    if !decided.is_empty() {
+        forwarding.pending = Some(Box::new(Pending { visit, decided }));
+    }
     Ok(Ruling::Forward(Box::new(forwarding)))
-}
-
-/// An event that applies after success goes to the app at once; the answer is held.
-pub fn hold(journeys: &Journeys, visit: Visit, decided: Vec<Decided>) -> Ruling {
-    let mut forwarding = forwarding(journeys, &visit, &decided, &Forward::default(), None);
-    forwarding.hold = decided.first().map(|first| first.policy.park_bytes_max);
-    forwarding.pending = Some(Box::new(Pending { visit, decided }));
-    Ruling::Forward(Box::new(forwarding))
 }
 
 fn forwarding(

@@ -4,7 +4,9 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use http::StatusCode;
 use stepward_core::{
+    decision::Reason,
     event::matcher::Candidate,
     expr::{Condition, SlotSet, Truth},
     facts::Facts,
@@ -13,10 +15,11 @@ use stepward_core::{
 };
 
 use crate::{
+    actions,
     journey::{Parts, stand, visit::Visit},
 };
 
-/// Largest batch that is decided element by element; a larger one is refused by the strictest of its first elements.
+/// Largest batch that is decided element by element; a larger one is refused.
 pub const BATCH_MAX: usize = 64;
 
 /// An event that a request is.
@@ -71,6 +74,18 @@ pub async fn choose(parts: &Parts, visit: &mut Visit) -> Result<Chosen, stand::L
         }
     }
     Ok(chosen)
+}
+
+/// Why a batch cannot be decided element by element: it is too long, or one of its events waits for the app's answer,
+/// and one answer cannot tell which of several tries succeeded.
+pub fn indivisible(request: &Request, chosen: &Chosen) -> Option<(Reason, StatusCode)> {
+    let Body::Batch(elements) = &request.body else { return None };
+    let waits = chosen.enforced.iter().any(|it| actions::waits_for_answer(&it.policy));
+    match elements.len() {
+        0 | 1 => None,
+        2..=BATCH_MAX => waits.then_some((Reason::BodyUnsupported, StatusCode::UNSUPPORTED_MEDIA_TYPE)),
+        _ => Some((Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE)),
+    }
 }
 
 /// Whether `only_if` turns on what only the session knows.

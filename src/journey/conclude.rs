@@ -34,8 +34,11 @@ use crate::{
 /// The app answered; the lines returned are added to its answer.
 pub async fn concluded(parts: &Parts, pending: Pending, status: StatusCode, headers: &HeaderMap) -> Vec<HeaderValue> {
     let Pending { mut visit, decided } = pending;
+    // One answer to several tries does not tell whose succeeded: nobody is signed in by it.
+    let is_batch = decided.len() > 1;
     for mut event in decided {
-        let success = sense(&mut event, status, headers);
+        let names_subject = event.policy.facts.iter().any(|fact| fact.identifies_subject);
+        let success = sense(&mut event, status, headers).filter(|_| !(is_batch && names_subject));
         if let Err(Loss(error)) = settle(parts, &mut visit, &event, success, headers).await {
             tracing::warn!(%error, event = %event.policy.event, "the end of an event could not be recorded");
         }
@@ -189,10 +192,9 @@ async fn sign_in(parts: &Parts, visit: &mut Visit, event: &Decided, headers: &He
         session.bind_app(&parts.sessions, &name, &value);
     }
     let contact = event.policy.facts.iter().position(|fact| fact.contact_email);
-    if let Some(address) = contact.and_then(|fact| visit::fact_text(&event.policy, &event.facts, fact)) {
-        if subject::is_email(&address) {
-            within(parts.challenges.contacts().learn(&tenant, account, &address)).await?;
-        }
+    let address = contact.and_then(|fact| visit::fact_text(&event.policy, &event.facts, fact));
+    if let Some(address) = address.filter(|address| subject::is_email(address)) {
+        within(parts.challenges.contacts().learn(&tenant, account, &address)).await?;
     }
     Ok(())
 }

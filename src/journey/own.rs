@@ -16,13 +16,18 @@ use crate::{
         visit::Visit,
     },
     reply::Reply,
+    keys::Purpose,
+    sessions::cookies::{self, Scope},
     signals::Who,
-    store::StateStore,
+    store::{Drawer, Id, StateStore, Stored},
     telemetry::ChallengeResult,
 };
 
 /// Where apps may read the keys that assertions are signed with.
 const KEY_SET: &str = "/.stepward/jwks.json";
+
+/// A proof at least this strong makes its device known: not a mailbox, not a computation (DESIGN §9).
+const STRENGTH_OF_A_KNOWN_DEVICE: u8 = 2;
 
 /// Answers a request for one of our own pages.
 pub async fn serve(parts: &Parts, arrival: &Arc<Arrival>) -> Ruling {
@@ -48,8 +53,11 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
     let served = parts.challenges.serve(&arrival, session, subject.as_ref()).await.map_err(Loss)?;
     Ok(match served {
         Served::Answer(reply) => reply,
-        Served::Passed { method, reply, .. } => {
+        Served::Passed { method, account, mut reply, .. } => {
             parts.metrics.challenge(method, ChallengeResult::Passed);
+            if let Some(account) = account.filter(|_| method.strength() >= STRENGTH_OF_A_KNOWN_DEVICE) {
+                reply.headers.extend(know_device(parts, visit, account).await.map_err(Loss)?);
+            }
             reply
         }
         Served::Failed { method, reply, .. } => {
@@ -61,6 +69,24 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
             spent(parts, visit, &on_fail, &decision_id).await?
         }
     })
+}
+
+/// The device is known for this account from now on, and its browser keeps a cookie that says which it is.
+async fn know_device(
+    parts: &Parts,
+    visit: &Visit,
+    account: Id,
+) -> Stored<Option<(http::HeaderName, http::HeaderValue)>> {
+    let Some(scope) = Scope::of(&visit.arrival.request) else { return Ok(None) };
+    let (tenant, host, now_ms) = (visit.tenant(), &visit.arrival.request.host, visit.now_ms);
+    let (device, cookie) = match visit.device {
+        Some(device) => (device.id, cookies::renew_device(&parts.keys, now_ms, &tenant, host, scope, &device.id)),
+        None => cookies::make_device(&parts.keys, now_ms, &tenant, host, scope),
+    };
+    let owner = [account, device].concat();
+    let sealed = parts.keys.seal(Purpose::Device, &tenant, &owner, &now_ms.to_le_bytes());
+    within(parts.store.enrol(account, Drawer::Devices, device, sealed)).await?;
+    Ok(cookie.parse().ok().map(|cookie| (http::header::SET_COOKIE, cookie)))
 }
 
 /// The last wrong answer was given: what the policy says happens now. Whatever it says, nobody is let through.
@@ -90,7 +116,7 @@ async fn spent(parts: &Parts, visit: &Visit, on_fail: &Outcome, decision_id: &st
 async fn lock_out(parts: &Parts, visit: &Visit, lock: &LockOut) -> Result<(), Loss> {
     let until = visit.now_ms.saturating_add(i64::try_from(lock.for_ms).unwrap_or(i64::MAX));
     let tenant = visit.tenant();
-    for counted in actions::locked(lock.what, &who(parts, visit, &tenant)) {
+    if let Some(counted) = actions::locked(lock.what, &who(parts, visit, &tenant)) {
         within(parts.store.lock(counted, until)).await.map_err(Loss)?;
     }
     Ok(())

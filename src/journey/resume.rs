@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use stepward_core::{
     decision::Reason,
-    request::{Body, Request},
+    request::{Body, Request, head},
 };
 
 use crate::{
@@ -51,7 +51,13 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
         Err(reason) => return Ok(Ruling::Answer(parts.actions.refuse(live, reason, StatusCode::BAD_REQUEST))),
     };
     let request = &arrival.request;
-    let sighting = journeys.recognise(&[&*request.method], &request.host, &request.path);
+    if !is_same_path(&live.request.path, &request.path) {
+        // Its route, and so its app, would be another one than the parked request's.
+        return Ok(Ruling::Answer(journeys.gone(live)));
+    }
+    let methods = head::methods(request);
+    let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
+    let sighting = journeys.recognise(&methods, &request.host, &request.path);
     let seen = match sighting {
         Sighting::Event(seen) => seen,
         // A release that no longer knows the event lets the request go its way, as it would let any such request.
@@ -67,6 +73,11 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
         Some(answer) => Ok(Ruling::Answer(release(journeys, visit, &parked, answer).await?)),
         None => journeys.line(visit).await,
     }
+}
+
+/// Whether a parked request is resumed where it was sent; our own pages write `//x` as `/.//x`.
+fn is_same_path(live: &str, parked: &str) -> bool {
+    live == parked || live.strip_prefix("/.") == Some(parked)
 }
 
 /// Lets a withheld answer go, if the live policy of its event says so.

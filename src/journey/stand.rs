@@ -55,18 +55,42 @@ pub async fn decide(parts: &Parts, visit: &mut Visit, event: &Choice, touching: 
 /// # Errors
 /// When the state store is lost and the policy does not say that the event goes on without it.
 pub async fn weigh(parts: &Parts, visit: &mut Visit, event: &Choice, touching: Touching) -> Result<Ruled, Loss> {
-    let (facts, locked_until_ms) = stand(parts, visit, event, touching).await?;
-    let mut decided = Decided {
-        index: event.index,
-        policy: event.policy.clone(),
-        facts,
-        decision_id: actions::fresh_decision_id(),
-    };
-    let decision = match locked_until_ms {
-        Some(until_ms) => locked_out(until_ms - visit.now_ms),
+    let (mut decided, locked) = meet(parts, visit, event, touching).await?;
+    let decision = match locked {
+        Some(decision) => decision,
         None => settle(parts, visit, &mut decided).await,
     };
     Ok(Ruled { decision, decided })
+}
+
+/// Counts the try of an event that is decided only after the app has answered: nobody is asked and nothing is paid for
+/// before the password was right. `Err` of the inner result is a lock-out that holds already, recorded.
+///
+/// # Errors
+/// As [`decide`].
+pub async fn count(parts: &Parts, visit: &mut Visit, event: &Choice) -> Result<Result<Decided, Ruled>, Loss> {
+    let started = Instant::now();
+    let (decided, locked) = meet(parts, visit, event, Touching::Hit).await?;
+    Ok(match locked {
+        None => Ok(decided),
+        Some(decision) => {
+            record::decision(parts, visit, &decided, &decision, started.elapsed());
+            Err(Ruled { decision, decided })
+        }
+    })
+}
+
+/// An event with everything that is known of it for nothing or from the store, and the lock-out that holds, if any.
+async fn meet(
+    parts: &Parts,
+    visit: &mut Visit,
+    event: &Choice,
+    touching: Touching,
+) -> Result<(Decided, Option<Decision>), Loss> {
+    let (facts, locked_until_ms) = stand(parts, visit, event, touching).await?;
+    let (index, policy) = (event.index, event.policy.clone());
+    let locked = locked_until_ms.map(|until_ms| locked_out(until_ms - visit.now_ms));
+    Ok((Decided { index, policy, facts, decision_id: actions::fresh_decision_id() }, locked))
 }
 
 /// The same event decided again on what is known now, without asking the store: after the app's answer.

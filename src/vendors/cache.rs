@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn f16_questions_share_a_key_only_if_all_of_them_is_equal() {
         let long = "a".repeat(4095);
-        let mut questions: Vec<(&str, &str, Vec<(Arc<str>, Arc<str>)>)> = Vec::new();
+        let mut questions = Vec::new();
         for tenant in ["t", "ta"] {
             for connector in ["b", "ab"] {
                 for inputs in [

@@ -1,28 +1,15 @@
 // Stepward's pages in Chromium: flows with and without scripts, and axe on every page in every language, light and
-// dark, at 320 px. `BASE` is the server of tests/it/stepup/browser.rs.
-import { readFileSync } from "node:fs";
+// dark, at 320 px. `BASE` is the server of tests/it/browser/pages.rs.
 import { strict as assert } from "node:assert";
-import { chromium } from "playwright-core";
+import { base32, fresh, report, test, together, violations } from "./common.mjs";
 
 const BASE = process.env.BASE;
-const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
-const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-});
-const faults = [];
 let users = 0;
 let audits = 0;
 
 /** A fresh browser with a fresh account; `user` gives what its owner has in a pocket. */
 async function visit(options = {}) {
-  const context = await browser.newContext({ locale: "en", ...options });
-  const page = await context.newPage();
-  page.on("console", (message) => {
-    if (/Content Security Policy/i.test(message.text())) faults.push(`CSP: ${message.text()}`);
-  });
-  page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
+  const { context, page } = await fresh(options);
   const get = async (path) => (await context.request.get(`${BASE}/test/${path}`)).text();
   await get(`as/user${users++}`);
   const user = {
@@ -42,16 +29,6 @@ async function visit(options = {}) {
 }
 
 const submit = (page) => page.locator("form:has(#code) button").click();
-const test = async (name, body) => {
-  try {
-    await body();
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    faults.push(`${name}: ${error.stack}`);
-    console.log(`FAIL ${name}: ${error.message}`);
-  }
-};
-
 for (const script of [true, false]) {
   const mode = script ? "with scripts" : "without scripts";
   await test(`a form comes back whole, reload and Back are safe, ${mode}`, async () => {
@@ -170,43 +147,41 @@ await test("a pasted sentence becomes its code, and the keyboard reaches everyth
   await context.close();
 });
 
-/** axe, language, direction and width of the page as it stands. */
-async function audit(seen, name, { locale, script, colorScheme }) {
+/** axe, language, direction and width of the page as it stands; without scripts in the browser `plain`. */
+async function audit(seen, name, { locale, plain }) {
   audits++;
-  const page = script ? seen : await still(seen, { locale, colorScheme });
+  const page = plain ? await still(seen, plain) : seen;
   const wanted = locale === "ar" ? "rtl" : "ltr";
   assert.equal(await page.getAttribute("html", "dir"), wanted, name);
   assert.equal(await page.getAttribute("html", "lang"), locale, name);
-  if (await page.locator("summary").count()) await page.evaluate(() => (document.querySelector("details").open = true));
+  await page.evaluate(() => document.querySelector("details")?.setAttribute("open", ""));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
   assert.equal(wide, false, `${name} scrolls sideways at 320 px`);
-  await page.evaluate(axe);
-  const found = await page.evaluate((values) => axe.run({ runOnly: { type: "tag", values } }), RULES);
-  const told = found.violations.map((it) => `${it.id} at ${it.nodes.map((node) => node.target).join(", ")}`);
-  assert.deepEqual(told, [], `${name} ${script ? "" : "without scripts"}`);
-  if (page !== seen) await page.context().close();
+  assert.deepEqual(await violations(page), [], `${name} ${plain ? "without scripts" : ""}`);
 }
 
 /**
  * The page as it stands without scripts, in a browser where axe may run: its own scripts are taken out, and what is
  * meant for browsers without them is put in.
  */
-async function still(seen, { locale, colorScheme }) {
+async function still(seen, plain) {
   const html = (await seen.content()).replace(/<script[^>]*><\/script>/g, "").replace(/<\/?noscript>/g, "");
-  const context = await browser.newContext({ locale, colorScheme, bypassCSP: true, viewport: { width: 320, height: 640 } });
-  const page = await context.newPage();
-  await page.route(`${BASE}/still`, (route) => route.fulfill({ body: html, contentType: "text/html; charset=utf-8" }));
-  await page.goto(`${BASE}/still`);
-  return page;
+  await plain.unroute(`${BASE}/still`);
+  await plain.route(`${BASE}/still`, (route) => route.fulfill({ body: html, contentType: "text/html; charset=utf-8" }));
+  await plain.goto(`${BASE}/still`);
+  return plain;
 }
 
+const matrix = [];
 for (const locale of (process.env.LOCALES || "en,de,ar").split(",")) {
   for (const colorScheme of ["light", "dark"]) {
     for (const script of [true, false]) {
       const how = { locale, colorScheme, javaScriptEnabled: script, bypassCSP: true, viewport: { width: 320, height: 640 } };
-      await test(`axe on every page: ${locale} ${colorScheme} ${script ? "with" : "without"} scripts`, async () => {
+      const every = `axe on every page: ${locale} ${colorScheme} ${script ? "with" : "without"} scripts`;
+      const look = async () => {
         const { context, page, user } = await visit(how);
-        const check = (name) => audit(page, name, { locale, script, colorScheme });
+        const plain = script ? null : (await fresh({ ...how, javaScriptEnabled: true })).page;
+        const check = (name) => audit(page, name, { locale, plain });
         await page.goto(`${BASE}/.stepward/methods`);
         await check("nothing set up");
         await page.click("button");
@@ -217,7 +192,7 @@ for (const locale of (process.env.LOCALES || "en,de,ar").split(",")) {
         await page.waitForSelector("[role=alert]");
         await check("setting up an app, wrong code");
         const key = (await page.textContent(".key")).replaceAll(" ", "");
-        user.secret = Buffer.from(base32(key)).toString("hex");
+        user.secret = base32(key).toString("hex");
         await page.fill("#code", await user.code());
         await submit(page);
         await page.waitForSelector(".codes");
@@ -259,48 +234,34 @@ for (const locale of (process.env.LOCALES || "en,de,ar").split(",")) {
         await other.page.goto(BASE);
         // Where scripts run, the form behind this page sends itself: it is looked at without.
         await other.page.goto(`${BASE}/sign-up?ways=pow,totp`).catch(() => {});
-        if (!script) await audit(other.page, "the browser check", { locale, script, colorScheme });
+        if (plain) await audit(other.page, "the browser check", { locale, plain });
         await other.context.close();
-      });
+        await plain?.context().close();
+      };
+      matrix.push(() => test(every, look));
     }
-    await test(`axe on the way on: ${locale} ${colorScheme}`, async () => {
+    const wayOn = async () => {
       const how = { locale, colorScheme, javaScriptEnabled: false, bypassCSP: true, viewport: { width: 320, height: 640 } };
       const { context, page, user } = await visit(how);
+      const plain = (await fresh({ ...how, javaScriptEnabled: true })).page;
       await user.code();
       await page.goto(BASE);
       await page.click("button");
       await page.fill("#code", await user.code());
       await submit(page);
       await page.waitForSelector("#resume");
-      await audit(page, "confirmed", { locale, script: false, colorScheme });
+      await audit(page, "confirmed", { locale, plain });
       const confirmed = page.url();
       await page.click("#resume button");
       await page.waitForSelector("#echo");
       await page.goto(confirmed);
-      await audit(page, "already confirmed", { locale, script: false, colorScheme });
+      await audit(page, "already confirmed", { locale, plain });
+      await plain.context().close();
       await context.close();
-    });
+    };
+    matrix.push(() => test(`axe on the way on: ${locale} ${colorScheme}`, wayOn));
   }
 }
 
-/** RFC 4648 base32 without padding. */
-function base32(text) {
-  const bytes = [];
-  let bits = 0;
-  let value = 0;
-  for (const letter of text) {
-    value = (value << 5) | "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter);
-    bits += 5;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes.push((value >> bits) & 255);
-      value &= (1 << bits) - 1;
-    }
-  }
-  return bytes;
-}
-
-await browser.close();
-for (const fault of faults) console.error(fault);
-console.log(`${audits} audits by axe, ${faults.length} faults`);
-process.exit(faults.length ? 1 : 0);
+await together(matrix);
+await report(`${audits} audits by axe`);

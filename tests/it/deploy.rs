@@ -95,12 +95,17 @@ fn the_image_is_not_root_and_runs_what_the_binary_takes() {
 
     let one = |name: &str| image.iter().find(|(word, _)| *word == name).unwrap_or_else(|| panic!("no {name}")).1;
     assert!(!["root", "0"].contains(&one("USER")), "not root");
-    assert!(image.iter().any(|(word, rest)| *word == "COPY" && rest.ends_with(BINARY)), "the binary is where it is run");
+    assert!(
+        image.iter().any(|(word, rest)| *word == "COPY" && rest.ends_with(BINARY)),
+        "the binary is where it is run"
+    );
     assert!(
         image.iter().any(|(word, rest)| *word == "COPY" && rest.contains("--chown=") && rest.ends_with(STATE)),
         "a new volume takes its owner from the image"
     );
-    let exec = |name: &str| serde_json::from_str::<Vec<String>>(one(name)).unwrap_or_else(|_| panic!("{name} is a shell form"));
+    let exec = |name: &str| {
+        serde_json::from_str::<Vec<String>>(one(name)).unwrap_or_else(|_| panic!("{name} is a shell form"))
+    };
     let words = [exec("ENTRYPOINT"), exec("CMD")].concat();
     assert_eq!(words[0], BINARY);
     takes(&words.iter().map(String::as_str).collect::<Vec<_>>());
@@ -131,14 +136,20 @@ fn the_compose_file_fits_the_settings() {
     assert!(!state.ends_with(":ro"), "the state is the only thing that is written");
     for volume in volumes.iter().filter(|it| it.starts_with('.')) {
         let source = volume.split(':').next().unwrap();
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(source).exists(), "{source} is mounted and not there");
+        assert!(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(source).exists(),
+            "{source} is mounted and not there"
+        );
         assert!(volume.ends_with(":ro"), "{volume} is written by nobody");
     }
     let app = all(compose, "network_mode")[0];
     assert_eq!(app, "service:stepward", "nobody passes by Stepward");
     assert_eq!(settings.upstreams["app"].addresses[0].0.as_ref(), "127.0.0.1");
     let port = settings.upstreams["app"].addresses[0].1;
-    assert!(text("compose-app.conf").contains(&format!("listen 127.0.0.1:{port};")), "the stand-in listens where Stepward sends");
+    assert!(
+        text("compose-app.conf").contains(&format!("listen 127.0.0.1:{port};")),
+        "the stand-in listens where Stepward sends"
+    );
 }
 
 #[test]

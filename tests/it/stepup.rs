@@ -2,7 +2,6 @@
 //! `security.md` where they pin one.
 
 mod answers;
-mod browser;
 mod enrolment;
 mod parking;
 pub(crate) mod world;

@@ -1,43 +1,45 @@
 //! A browser without a screen: keeps cookies, follows nothing by itself, says what it saw.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a browser that cannot go on should stop")]
+
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use http::{HeaderMap, StatusCode, header};
 
 /// A browser of one person.
-pub struct Visitor {
+pub(crate) struct Visitor {
     client: reqwest::Client,
     origin: String,
     /// Its cookies, by name.
-    pub cookies: BTreeMap<String, String>,
+    pub(crate) cookies: BTreeMap<String, String>,
     /// Header fields it sends with everything.
-    pub headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Its status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// Its header fields.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// Its text.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Seen {
     /// Where it sends the browser.
-    pub fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         self.headers.get(header::LOCATION).map_or("", |it| it.to_str().unwrap())
     }
 
     /// As JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.text))
     }
 
     /// The value of an attribute that comes after a mark in the text, such as a form's `action="`.
-    pub fn after(&self, mark: &str) -> String {
+    pub(crate) fn after(&self, mark: &str) -> String {
         let rest = self.text.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {}", self.text)).1;
         rest.split('"').next().unwrap().replace("&amp;", "&").replace("&#x2f;", "/").replace("&#x3f;", "?")
     }
@@ -45,7 +47,7 @@ impl Seen {
 
 impl Visitor {
     /// A browser that opens pages of this address.
-    pub fn of(address: SocketAddr) -> Visitor {
+    pub(crate) fn of(address: SocketAddr) -> Visitor {
         // A second call finds the provider already there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -54,13 +56,13 @@ impl Visitor {
     }
 
     /// Opens a page.
-    pub async fn get(&mut self, path: &str) -> Seen {
+    pub(crate) async fn get(&mut self, path: &str) -> Seen {
         let request = self.client.get(self.url(path)).header("sec-fetch-site", "same-origin");
         self.send(request).await
     }
 
     /// Sends a form from a page of the same origin.
-    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Seen {
+    pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Seen {
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = self
             .client
@@ -73,7 +75,7 @@ impl Visitor {
     }
 
     /// Sends what was made by hand, with this browser's cookies.
-    pub async fn send(&mut self, request: reqwest::RequestBuilder) -> Seen {
+    pub(crate) async fn send(&mut self, request: reqwest::RequestBuilder) -> Seen {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = request;
         if !cookies.is_empty() {
@@ -96,12 +98,12 @@ impl Visitor {
     }
 
     /// A request that is not made by a page.
-    pub fn client(&self) -> &reqwest::Client {
+    pub(crate) fn client(&self) -> &reqwest::Client {
         &self.client
     }
 
     /// A URL of this origin.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         match path.starts_with("http") {
             true => path.to_string(),
             false => format!("{}{path}", self.origin),

@@ -58,10 +58,13 @@ pub fn from_parts(parts: Vec<(String, String)>) -> Result<Body, Refusal> {
     Ok(Body::Fields(Json::Object(root)))
 }
 
-/// The method that a form asks an app to take the request for, by its field `_method`.
+/// The method that a form asks an app to take the request for, by its field `_method` in any spelling.
 pub fn method_override(request: &Request) -> Option<String> {
     match &request.body {
-        Body::Fields(Json::Object(map)) => map.get("_method")?.as_str().map(str::to_ascii_uppercase),
+        Body::Fields(Json::Object(map)) => {
+            let (_, value) = map.iter().find(|(name, _)| key(name) == "_method")?;
+            value.as_str().map(|method| method.trim().to_ascii_uppercase())
+        }
         Body::Fields(_) | Body::Batch(_) | Body::Empty | Body::Unread => None,
     }
 }

@@ -193,6 +193,17 @@ fn override_in(pair: &str) -> Option<String> {
     if name.eq_ignore_ascii_case("_method") { overriding(fields::form_decoded(value)?.as_bytes()) } else { None }
 }
 
+/// Every method that an app may take a request for: its own, and those that header fields, the query or a form name.
+/// For requests whose body was read; [`Head::overrides`] is the same before that.
+pub fn methods(request: &Request) -> Vec<String> {
+    let named = request.headers.iter().filter(|(name, _)| OVERRIDES.iter().any(|it| name.eq_ignore_ascii_case(it)));
+    let in_fields = named.filter_map(|(_, value)| overriding(value.trim().as_bytes()));
+    let in_query = request.query.as_deref().unwrap_or_default().split('&').filter_map(override_in);
+    let mut methods: Vec<String> = in_fields.chain(in_query).chain(fields::method_override(request)).collect();
+    methods.push(request.method.to_string());
+    methods
+}
+
 fn overriding(value: &[u8]) -> Option<String> {
     let letters = value.iter().all(|it| it.is_ascii_alphabetic() || *it == b'-') && (1..=32).contains(&value.len());
     std::str::from_utf8(value).ok().filter(|_| letters).map(str::to_ascii_uppercase)

@@ -1,6 +1,6 @@
 //! Challenges: so many tries, counted on disk before the answer is looked at; met once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 
 use crate::store::{
     Attempt, Id, Once, Stored,
@@ -62,11 +62,11 @@ impl Challenges {
     ) -> Stored<()> {
         let mut shard = self.shards.of(&key.1);
         // The same id again replaces nothing: fresh tries for an old challenge would be free tries.
-        if !shard.contains_key(&key) {
+        if let hash_map::Entry::Vacant(place) = shard.entry(key) {
             self.room.take(1)?;
             let entry = Entry { left: attempts, expires_ms, spent: None, sealed: sealed.into() };
             journal.later([entry.write(&key)]);
-            shard.insert(key, entry);
+            place.insert(entry);
         }
         Ok(())
     }

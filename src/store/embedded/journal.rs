@@ -56,6 +56,9 @@ struct Queue {
 /// A promise that a row is on disk.
 pub(super) struct Ack(Option<oneshot::Receiver<Stored<()>>>);
 
+/// Rows to write together, and who waits for them.
+type Batch = (Vec<Write>, Vec<oneshot::Sender<Stored<()>>>);
+
 impl Ack {
     /// Waits for it.
     pub(super) async fn done(self) -> Stored<()> {
@@ -169,7 +172,7 @@ impl Committer {
     }
 
     /// Waits for a row someone waits for, or for rows old enough. `None`: stopping, and nothing is left.
-    fn next_batch(&self) -> Option<(Vec<Write>, Vec<oneshot::Sender<Stored<()>>>)> {
+    fn next_batch(&self) -> Option<Batch> {
         let mut queue = held(&self.line.queue);
         loop {
             if queue.writes.is_empty() {

@@ -4,7 +4,7 @@
 //! itself or of its account is not written, however late the write arrives.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, btree_map},
     mem,
     sync::{PoisonError, RwLock},
 };
@@ -97,11 +97,11 @@ impl Sessions {
         if !void {
             let mut shard = self.shards.of(&session.id);
             // Run twice or late, it must not undo a change made since.
-            if !shard.contains_key(&session) {
+            if let btree_map::Entry::Vacant(place) = shard.entry(session) {
                 self.room.take(1)?;
                 let entry = Entry { version: 1, begun_ms: now_ms, expires_ms, sealed: sealed.into() };
                 journal.later([entry.write(&session)]);
-                shard.insert(session, entry);
+                place.insert(entry);
             }
         }
         if let Some(old) = replaces.filter(|old| *old != session) {

@@ -19,8 +19,7 @@ use stepward_core::{
 use super::{Block, blocks, pages, root};
 
 /// What an example of settings does not show.
-const SETTINGS: &str =
-    "listen: [{ address: 127.0.0.1:8080 }]\nupstreams: { app: { url: http://127.0.0.1:3000 } }\nroutes: [{ upstream: app }]\n";
+const SETTINGS: &str = "listen: [{ address: 127.0.0.1:8080 }]\nupstreams: { app: { url: http://127.0.0.1:3000 } }\nroutes: [{ upstream: app }]\n";
 /// What an example of steps does not show.
 const AROUND_STEPS: &str = "event: example\ncovers: [POST /example]\n\
     facts: { amount: { from: body.amount, type: number }, payee: { from: body.payee, type: text, remember: subject } }\n\
@@ -80,7 +79,9 @@ fn vendor(text: &str) -> Result<(), String> {
 
 fn route(text: &str) -> Result<(), String> {
     let there = ["abuseipdb", "ip-api", "acme-ip"].map(|id| (Arc::from(id), Arc::from("ip_reputation")));
-    connector::compile::route(&"ip_reputation.yaml".into(), text, &there).map(|_| ()).map_err(|found| format!("{found:#?}"))
+    connector::compile::route(&"ip_reputation.yaml".into(), text, &there)
+        .map(|_| ())
+        .map_err(|found| format!("{found:#?}"))
 }
 
 fn load(block: &Block<'_>, shown: &mut Texts) -> Result<(), String> {
@@ -99,7 +100,9 @@ fn load(block: &Block<'_>, shown: &mut Texts) -> Result<(), String> {
         "stepward.yaml" => settings(&block.text),
         "connector" => vendor(&block.text),
         "route" => route(&block.text),
-        other => Err(format!("`{other}` is no kind of example: begin with `# policy`, `# steps`, `# test`, `# stepward.yaml`, `# connector` or `# route`")),
+        other => Err(format!(
+            "`{other}` is no kind of example: begin with `# policy`, `# steps`, `# test`, `# stepward.yaml`, `# connector` or `# route`"
+        )),
     }
 }
 

@@ -27,14 +27,20 @@ mod keys;
 const MADE: &str = "<!-- Made from the code by `BLESS=1 cargo test --test it docs::reference`; do not edit. -->\n\n";
 /// What the gateway reads from the operator's GeoIP databases.
 const FROM_GEO: [&str; 9] = [
-    "ip.country", "ip.region", "ip.city", "ip.timezone", "ip.latitude", "ip.longitude", "ip.accuracy_km", "ip.asn",
+    "ip.country",
+    "ip.region",
+    "ip.city",
+    "ip.timezone",
+    "ip.latitude",
+    "ip.longitude",
+    "ip.accuracy_km",
+    "ip.asn",
     "ip.as_org",
 ];
 
 /// In the vocabulary, and answered by nobody yet: always unknown.
-const NOT_BUILT: [&str; 6] = [
-    "device.age_days", "device.is_listed", "device.lists", "subject.age_days", "subject.is_listed", "subject.lists",
-];
+const NOT_BUILT: [&str; 6] =
+    ["device.age_days", "device.is_listed", "device.lists", "subject.age_days", "subject.is_listed", "subject.lists"];
 
 #[test]
 fn the_reference_is_what_the_code_says() {
@@ -87,8 +93,17 @@ fn attributes() -> String {
     for (group, members) in groups {
         writeln!(page, "\n## {group}\n\n| name | type | from | cost | meaning |\n|---|---|---|---|---|").unwrap();
         for it in members {
-            writeln!(page, "| `{}`{} | {} | {} | {} | {} |", it.name, personal(it), kind(it), from(it), cost(it), it.meaning)
-                .unwrap();
+            writeln!(
+                page,
+                "| `{}`{} | {} | {} | {} | {} |",
+                it.name,
+                personal(it),
+                kind(it),
+                from(it),
+                cost(it),
+                it.meaning
+            )
+            .unwrap();
         }
     }
     page
@@ -167,7 +182,9 @@ fn reasons() -> String {
 fn commands() -> String {
     let mut command = Arguments::command();
     command.build();
-    let mut page = String::from("# Commands\n\nExit codes: 0 fine, 1 findings, 2 usage, 3 cannot load, 4 cannot reach, 5 refused.\n");
+    let mut page = String::from(
+        "# Commands\n\nExit codes: 0 fine, 1 findings, 2 usage, 3 cannot load, 4 cannot reach, 5 refused.\n",
+    );
     help(&command, "stepward", &mut page);
     page
 }

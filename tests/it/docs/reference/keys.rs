@@ -47,7 +47,8 @@ fn section(page: &mut String, root: &Json, schema: &Json) {
                 writeln!(page, "* `{key}:` {}: {}", takes(root, inner), description(choice)).unwrap();
             }
             (None, Some(_)) => {
-                writeln!(page, "* **{}**: {}", choice["title"].as_str().unwrap_or("mapping"), description(choice)).unwrap();
+                writeln!(page, "* **{}**: {}", choice["title"].as_str().unwrap_or("mapping"), description(choice))
+                    .unwrap();
                 let mut inner = String::new();
                 table(&mut inner, root, choice);
                 inner.lines().for_each(|line| writeln!(page, "{}", format!("  {line}").trim_end()).unwrap());

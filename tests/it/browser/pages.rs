@@ -1,9 +1,9 @@
 //! Stepward's own pages in Chromium: a small server around challenges and an app that echoes, driven by
-//! `tests/browser/pages.mjs`. The gateway's own way through is driven by the demo's test.
+//! `tests/browser/pages.mjs`. The gateway's own way through is driven by the demo's story.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     body::{Body as Payload, to_bytes},
@@ -27,13 +27,15 @@ use stepward_core::{
     session::Method,
 };
 
-use crate::stepup::world::{World, bound, policy};
+use crate::{
+    browser,
+    stepup::world::{World, bound, policy},
+};
 
 /// An app's page with a form and a call, as the tests use them.
 const SHOP: &str = r#"<!doctype html><html lang="en"><title>App</title><script src="/.stepward/stepward.js"></script>
 <h1>App</h1><form method="post" action="/transfer"><input name="memo" value="rent &amp; ü"><button>Send</button></form>"#;
 
-#[ignore = "needs Chromium and `npm ci` in tests/browser; `make test` runs it"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_work_and_are_accessible_in_chromium() {
     let world = Arc::new(World::by_the_clock().await);
@@ -41,15 +43,7 @@ async fn pages_work_and_are_accessible_in_chromium() {
     let address = listener.local_addr().unwrap();
     let app = axum::Router::new().fallback(handle).with_state(world);
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
-    let status = tokio::process::Command::new("node")
-        .arg("pages.mjs")
-        .current_dir(folder)
-        .env("BASE", format!("http://{address}"))
-        .status()
-        .await
-        .unwrap();
-    assert!(status.success());
+    browser::drive("pages.mjs", &[("BASE", format!("http://{address}"))]).await;
 }
 
 async fn handle(State(world): State<Arc<World>>, call: Call) -> Response<Payload> {

@@ -1,0 +1,21 @@
+//! What people see, in Chromium: scripts of `tests/browser` drive pages that a test here serves. A machine without a
+//! browser fails these tests and is told what to run: nothing is skipped.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::path::Path;
+
+mod demo;
+mod pages;
+
+/// Runs a script of `tests/browser` with these settings in its environment; its own report is on the terminal.
+async fn drive(script: &str, settings: &[(&str, String)]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    let installed = folder.join("node_modules/playwright-core/package.json").exists();
+    assert!(installed, "the packages of tests/browser are not installed: run `make deps-browser`");
+    let mut node = tokio::process::Command::new("node");
+    node.arg(script).current_dir(folder).envs(settings.iter().map(|(name, value)| (name, value))).kill_on_drop(true);
+    let begun = node.spawn().unwrap_or_else(|error| panic!("node does not start ({error}): run `make deps-browser`"));
+    let status = begun.wait_with_output().await.unwrap().status;
+    assert!(status.success(), "{script} found faults; they are told above");
+}
