@@ -84,7 +84,7 @@ impl Visitor {
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
-        let response = patiently(request).await;
+        let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         for line in headers.get_all(header::SET_COOKIE) {
             let line = line.to_str().unwrap();
@@ -109,17 +109,4 @@ impl Visitor {
             false => format!("{}{path}", self.origin),
         }
     }
-}
-
-/// Sends, and sends again while the state store is too busy to answer in its 250 ms, as it is where many tests write at
-/// once: what is refused for that was not carried out.
-async fn patiently(request: reqwest::RequestBuilder) -> reqwest::Response {
-    for _ in 0..50 {
-        let response = request.try_clone().unwrap().send().await.unwrap();
-        if response.status() != StatusCode::SERVICE_UNAVAILABLE {
-            return response;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    request.send().await.unwrap()
 }
