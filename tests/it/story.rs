@@ -1,6 +1,6 @@
 //! The second half of the README's walk through the demo, from the bad network to the agents; `demo` tells the first.
 
-#![expect(clippy::unwrap_used, reason = "a story that cannot be told should stop")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a story that cannot be told should stop")]
 
 use std::{fs, time::Duration};
 
@@ -81,7 +81,7 @@ async fn from_a_bad_network_a_right_password_waits_for_a_code_and_the_apps_answe
         }
         pause().await;
     }
-    let (mut bob, challenge) = held.expect("a code is asked for");
+    let (mut bob, challenge) = held.unwrap();
     assert!(!bob.cookies.contains_key("sessionid"), "the app's cookie is held back");
     let code = mailed_code(&demo, "bob@example.com").await;
     let proven = bob.post(&challenge, &[("method", "email_code"), ("code", &code)]).await;
