@@ -134,7 +134,8 @@ pub async fn send(
         // Taken just before the first byte to the app, by one request only: it is never sent again.
         let session = visit.need_session(parts).clone();
         let subject = visit.own_subject(parts);
-        let taken = within(parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id)).await.map_err(Loss)?;
+        let taken =
+            within(parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id)).await.map_err(Loss)?;
         let Some(parked) = taken else {
             return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
         };

@@ -107,7 +107,9 @@ pub async fn release(
         Carried::Onward(_) => {
             if let (Some(id), Some(session)) = (visit.resuming.clone(), visit.session.clone()) {
                 let subject = visit.own_subject(parts);
-                let taken = within(parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id)).await.map_err(Loss)?;
+                let taken = within(parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id))
+                    .await
+                    .map_err(Loss)?;
                 if taken.is_none() {
                     return Ok(journeys.gone(&visit.arrival));
                 }
@@ -183,8 +185,7 @@ async fn sign_in(parts: &Parts, visit: &mut Visit, event: &Decided, headers: &He
     let tenant = visit.arrival.route.tenant.clone();
     let now_ms = visit.now_ms;
     let account = parts.sessions.account(&tenant, &name);
-    let subject =
-        Subject { name, account, kind: SubjectKind::Human, verified_by: VerifiedBy::Login, since_ms: now_ms };
+    let subject = Subject { name, account, kind: SubjectKind::Human, verified_by: VerifiedBy::Login, since_ms: now_ms };
     let app_cookies = app_cookies(parts, headers);
     let session = visit.need_session(parts);
     session.sign_in(&parts.sessions, now_ms, subject);
@@ -245,9 +246,10 @@ async fn cookies(parts: &Parts, visit: &mut Visit) -> Vec<HeaderValue> {
 }
 
 fn header_map(answer: &Withheld) -> HeaderMap {
-    let pairs = answer.headers.iter().filter_map(|(name, value)| {
-        Some((name.parse::<http::HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?))
-    });
+    let pairs = answer
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.parse::<http::HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?)));
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         headers.append(name, value);

@@ -15,8 +15,8 @@ use crate::{
         stand::{self, Loss},
         visit::Visit,
     },
-    reply::Reply,
     keys::Purpose,
+    reply::Reply,
     sessions::cookies::{self, Scope},
     signals::Who,
     store::{Drawer, Id, StateStore, Stored},
@@ -96,11 +96,9 @@ async fn spent(parts: &Parts, visit: &Visit, on_fail: &Outcome, decision_id: &st
             lock_out(parts, visit, lock).await?;
             (Verb::LockOut, Some(lock.for_ms.div_ceil(1000)))
         }
-        Outcome::Forward(_)
-        | Outcome::Throttle(_)
-        | Outcome::Challenge(_)
-        | Outcome::Reroute(_)
-        | Outcome::Block => (Verb::Block, None),
+        Outcome::Forward(_) | Outcome::Throttle(_) | Outcome::Challenge(_) | Outcome::Reroute(_) | Outcome::Block => {
+            (Verb::Block, None)
+        }
     };
     let refused = Refused {
         status: StatusCode::FORBIDDEN,

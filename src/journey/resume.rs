@@ -61,7 +61,9 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     let seen = match sighting {
         Sighting::Event(seen) => seen,
         // A release that no longer knows the event lets the request go its way, as it would let any such request.
-        Sighting::Nothing(_) => Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() },
+        Sighting::Nothing(_) => {
+            Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() }
+        }
         Sighting::Ambiguous => {
             return Ok(Ruling::Answer(parts.actions.refuse(live, Reason::PathAmbiguous, StatusCode::BAD_REQUEST)));
         }
@@ -107,10 +109,7 @@ async fn release(
 
 /// The parked request in the place of the one that resumes it.
 async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
-    let body: Bytes = data_encoding::BASE64
-        .decode(parked.body.as_bytes())
-        .map_err(|_| Reason::ResumeGone)?
-        .into();
+    let body: Bytes = data_encoding::BASE64.decode(parked.body.as_bytes()).map_err(|_| Reason::ResumeGone)?.into();
     let headers = headers(live, parked);
     let (path, query) = match parked.target.split_once('?') {
         Some((path, query)) => (Arc::from(path), Some(Arc::from(query))),

@@ -153,7 +153,11 @@ async fn a_resume_token_is_no_pass_for_another_request() {
         let asked = ada.send(request).await;
         assert_eq!(asked.status, StatusCode::UNAUTHORIZED, "{}", asked.text);
         let id = asked.json()["resume"].as_str().map(str::to_string).unwrap_or_else(|| panic!("{}", asked.text));
-        for target in [format!("/pay?stepward_resume={id}"), format!("/orders/7?stepward_resume={id}"), format!("/x?stepward_resume={id}")] {
+        for target in [
+            format!("/pay?stepward_resume={id}"),
+            format!("/orders/7?stepward_resume={id}"),
+            format!("/x?stepward_resume={id}"),
+        ] {
             let seen = ada.post(&target, &[("amount", "900")]).await;
             assert!(!seen.status.is_success(), "{target}: {} {}", seen.status, seen.text);
         }
@@ -414,7 +418,12 @@ async fn nothing_hides_in_a_batch_behind_what_is_looked_at() {
     let pay = "event: pay\ncovers: [{ request: POST /graphql, where: 'body.op == \"pay\"' }]\nwhen_unsure: block\notherwise: block\n";
     let town = World::new().policy(login).policy(pay).start().await;
     let (login, pay) = ("{\"op\":\"login\"}", "{\"op\":\"pay\"}");
-    for body in [format!("[{login},{pay}]"), format!("[{pay},{login}]"), format!("[{login},{login}]"), format!("[{}{pay}]", "{\"op\":\"x\"},".repeat(100))] {
+    for body in [
+        format!("[{login},{pay}]"),
+        format!("[{pay},{login}]"),
+        format!("[{login},{login}]"),
+        format!("[{}{pay}]", "{\"op\":\"x\"},".repeat(100)),
+    ] {
         let answer = town.raw(&request("POST /graphql", &[JSON], &body)).await;
         assert_eq!(status(&answer) / 100, 4, "{} {answer}", &body[..body.len().min(60)]);
     }
@@ -456,7 +465,8 @@ steps:
 ";
     let town = World::new().policy(login).policy(area).start().await;
     let secret = town.totp("ada").await;
-    let right = "HTTP/1.1 303 See Other\r\nLocation: /\r\nSet-Cookie: sid=secret-cookie; Path=/\r\nContent-Length: 0\r\n\r\n";
+    let right =
+        "HTTP/1.1 303 See Other\r\nLocation: /\r\nSet-Cookie: sid=secret-cookie; Path=/\r\nContent-Length: 0\r\n\r\n";
     town.app.answers("POST /login", right);
     let mut ada = town.visitor();
     let asked = ada.post("/login", &[("username", "ada"), ("password", "right")]).await;

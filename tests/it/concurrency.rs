@@ -6,7 +6,8 @@ use crate::world::{LOGIN, World};
 
 #[tokio::test]
 async fn a_rate_holds_however_many_ask_at_once() {
-    let policy = "event: act\ncovers: [GET /act]\nwhen_unsure: block\notherwise: { throttle: { rate: 5/min, per: ip } }\n";
+    let policy =
+        "event: act\ncovers: [GET /act]\nwhen_unsure: block\notherwise: { throttle: { rate: 5/min, per: ip } }\n";
     let town = World::new().policy(policy).start().await;
     let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..64 {
@@ -50,7 +51,8 @@ async fn a_hundred_people_sign_in_at_once_and_each_is_herself() {
     let who = "event: who\ncovers: [GET /who]\nwhen_unsure: block\notherwise: forward\nsteps:\n  - decide: people\n    rules:\n      - rule: nobody\n        when: subject.kind != \"human\"\n        then: block\n";
     let town = std::sync::Arc::new(World::new().policy(LOGIN).policy(who).start().await);
     let mut crowd = tokio::task::JoinSet::new();
-    town.app.answers("POST /login", "HTTP/1.1 303 So\r\nSet-Cookie: sid=same-for-all; Path=/\r\nContent-Length: 0\r\n\r\n");
+    town.app
+        .answers("POST /login", "HTTP/1.1 303 So\r\nSet-Cookie: sid=same-for-all; Path=/\r\nContent-Length: 0\r\n\r\n");
     for person in 0..100 {
         let mut visitor = town.visitor();
         crowd.spawn(async move {

@@ -128,7 +128,10 @@ async fn a_lock_out_holds_whom_it_names_until_its_time_is_over() {
         let (mut ada_again, mut bob) = (signed_in(&town, "ada").await, signed_in(&town, "bob").await);
         let locked = ada.get("/act?how=lock").await;
         assert_eq!(locked.status, StatusCode::FORBIDDEN, "{what}");
-        assert_eq!((&locked.headers["stepward-outcome"], &locked.headers["retry-after"]), (&"lock_out".parse().unwrap(), &"600".parse().unwrap()));
+        assert_eq!(
+            (&locked.headers["stepward-outcome"], &locked.headers["retry-after"]),
+            (&"lock_out".parse().unwrap(), &"600".parse().unwrap())
+        );
         assert_eq!(ada.get("/act?how=fine").await.status, same_browser, "{what}");
         assert_eq!(ada_again.get("/act?how=fine").await.status, other_browser, "{what}");
         assert_eq!(bob.get("/act?how=fine").await.status, other_person, "{what}");
@@ -200,7 +203,8 @@ async fn what_cannot_be_decided_is_when_unsure_and_never_forward() {
 
 #[tokio::test]
 async fn shadow_causes_nothing_but_a_line_and_off_not_even_that() {
-    let shadow = "event: shade\nmode: shadow\ncovers: [GET /page]\nwhen_unsure: block\notherwise: { lock_out: ip, for: 10m }\n";
+    let shadow =
+        "event: shade\nmode: shadow\ncovers: [GET /page]\nwhen_unsure: block\notherwise: { lock_out: ip, for: 10m }\n";
     let off = "event: nothing\nmode: off\ncovers: [GET /page]\nwhen_unsure: block\notherwise: block\n";
     let town = World::new().policy(LOGIN).policy(shadow).policy(off).policy(&acts(&rule("x", "block"))).start().await;
     let mut visitor = town.visitor();
@@ -348,7 +352,8 @@ steps:
         when: subject.kind != \"human\"
         then: block
 ";
-    let page = "event: page\ncovers: [GET /page]\nwhen_unsure: block\notherwise: forward\nsteps:\n  - use: no strangers\n";
+    let page =
+        "event: page\ncovers: [GET /page]\nwhen_unsure: block\notherwise: forward\nsteps:\n  - use: no strangers\n";
     let town = World::new().policy(LOGIN).policy(flow).policy(page).start().await;
     assert_eq!(town.visitor().get("/page").await.status, StatusCode::FORBIDDEN);
     assert_eq!(signed_in(&town, "ada").await.get("/page").await.status, StatusCode::OK);

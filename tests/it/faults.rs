@@ -40,7 +40,8 @@ tests:
     expect: { outcome: success, attributes: { ip.risk_score: 12 } }
 ";
 
-const ROUTE: &str = "capability: ip_reputation\nconnectors:\n  - { connector: vendor, timeout: 400ms }\non_unavailable: unknown\n";
+const ROUTE: &str =
+    "capability: ip_reputation\nconnectors:\n  - { connector: vendor, timeout: 400ms }\non_unavailable: unknown\n";
 
 const RISKY: &str = "
 event: act
@@ -76,7 +77,8 @@ async fn act(town: &Town, ip: &str) -> (u16, Duration) {
 }
 
 fn json(vendor: &App, body: &str) {
-    let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answer =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     vendor.answers("GET /score", &answer);
 }
 
@@ -106,7 +108,10 @@ async fn a_vendor_that_hangs_costs_its_budget_and_lets_nobody_in() {
 #[tokio::test]
 async fn a_vendor_that_answers_byte_by_byte_costs_its_budget_and_lets_nobody_in() {
     let (town, vendor) = with_vendor().await;
-    vendor.drips("GET /score", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"score\":1}");
+    vendor.drips(
+        "GET /score",
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"score\":1}",
+    );
     let (status, took) = act(&town, "62.4.31.1").await;
     assert_eq!(status, 403);
     assert!(took < Duration::from_millis(500) + MARGIN, "{took:?}");
@@ -117,11 +122,20 @@ async fn a_vendor_that_fails_or_talks_nonsense_lets_nobody_in() {
     let (town, vendor) = with_vendor().await;
     let big = format!("{{\"score\":1,\"x\":\"{}\"}}", "y".repeat(8 << 20));
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
-    for (at, body) in ["", "{", "null", "[]", "{\"score\":\"low\"}", "{\"score\":null}", "{\"other\":1}", "\u{0}\u{1}", &big, &deep].iter().enumerate() {
+    for (at, body) in
+        ["", "{", "null", "[]", "{\"score\":\"low\"}", "{\"score\":null}", "{\"other\":1}", "\u{0}\u{1}", &big, &deep]
+            .iter()
+            .enumerate()
+    {
         json(&vendor, body);
         assert_eq!(act(&town, &format!("62.4.31.{at}")).await.0, 403, "{}", &body[..body.len().min(40)]);
     }
-    for answer in ["HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 302 Go\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{"] {
+    for answer in [
+        "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 302 Go\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+        "garbage\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{",
+    ] {
         vendor.breaks_off_after("GET /score", answer);
         assert_eq!(act(&town, "62.4.32.1").await.0, 403, "{answer}");
     }
@@ -279,7 +293,8 @@ async fn a_header_of_a_mebibyte_is_refused_and_the_next_client_is_served() {
 }
 
 /// Words that must never be written down or shown.
-const CANARIES: [&str; 5] = ["pw-canary-1", "ada.canary@example.com", "cookie-canary-2", "token-canary-3", "payee-canary-4"];
+const CANARIES: [&str; 5] =
+    ["pw-canary-1", "ada.canary@example.com", "cookie-canary-2", "token-canary-3", "payee-canary-4"];
 
 #[tokio::test]
 async fn what_is_secret_or_personal_stands_in_no_log_metric_or_error_page() {
@@ -293,7 +308,10 @@ async fn what_is_secret_or_personal_stands_in_no_log_metric_or_error_page() {
         .start()
         .await;
     let (mut ada, name) = (town.visitor(), CANARIES[1]);
-    town.app.answers("POST /login", "HTTP/1.1 303 So\r\nSet-Cookie: sid=cookie-canary-2; Path=/\r\nContent-Length: 0\r\n\r\n");
+    town.app.answers(
+        "POST /login",
+        "HTTP/1.1 303 So\r\nSet-Cookie: sid=cookie-canary-2; Path=/\r\nContent-Length: 0\r\n\r\n",
+    );
     ada.headers.push(("authorization", "Bearer token-canary-3".into()));
     ada.post("/login", &[("username", name), ("password", CANARIES[0])]).await;
     town.email(name, name).await;
@@ -303,7 +321,11 @@ async fn what_is_secret_or_personal_stands_in_no_log_metric_or_error_page() {
     let code = mailbox.code(1).await;
     said.push_str(&ada.post(&challenge, &[("method", "email_code"), ("code", "000000")]).await.text);
     ada.post(&challenge, &[("method", "email_code"), ("code", &code)]).await;
-    said.push_str(&town.raw(&request("POST /pay", &["Content-Type: text/plain", "Cookie: sid=cookie-canary-2"], "payee-canary-4")).await);
+    said.push_str(
+        &town
+            .raw(&request("POST /pay", &["Content-Type: text/plain", "Cookie: sid=cookie-canary-2"], "payee-canary-4"))
+            .await,
+    );
     town.app.stop();
     said.push_str(&ada.get("/page?x=token-canary-3").await.text);
     let health = town.gateway.api.health.unwrap_or_else(|| panic!("no health address"));
@@ -329,7 +351,9 @@ async fn an_open_tunnel_is_closed_by_a_lock_out_within_its_recheck() {
     town.app.opens_a_tunnel("GET /ws");
     let cookies = format!("Cookie: sid=ada; stepward={}", ada.cookies["stepward"]);
     let mut tcp = tokio::net::TcpStream::connect(town.address()).await.unwrap();
-    let open = format!("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{cookies}\r\n\r\n");
+    let open = format!(
+        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{cookies}\r\n\r\n"
+    );
     tokio::io::AsyncWriteExt::write_all(&mut tcp, open.as_bytes()).await.unwrap();
     let head = crate::origin::answer(&mut tcp).await;
     assert_eq!(status(&head), 101, "{head}");
@@ -340,6 +364,7 @@ async fn an_open_tunnel_is_closed_by_a_lock_out_within_its_recheck() {
     assert_eq!(&echo, b"ping", "open while she may");
     assert_eq!(ada.get("/lock").await.status, StatusCode::FORBIDDEN);
     let mut rest = Vec::new();
-    let closed = tokio::time::timeout(Duration::from_secs(6), tokio::io::AsyncReadExt::read_to_end(&mut tcp, &mut rest)).await;
+    let closed =
+        tokio::time::timeout(Duration::from_secs(6), tokio::io::AsyncReadExt::read_to_end(&mut tcp, &mut rest)).await;
     assert!(closed.is_ok(), "still open six seconds after the lock-out");
 }

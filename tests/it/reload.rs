@@ -28,7 +28,12 @@ async fn a_broken_policy_leaves_the_last_good_one_at_work_and_is_told() {
     let town = town().await;
     let mut visitor = town.visitor();
     let before = town.release().number;
-    for broken in ["event: page\ncovers: [", "event: page\ncovrs: [GET /page]\n", "", "event: page\ncovers: [GET /page]\nwhen_unsure: forward\notherwise: forward\n"] {
+    for broken in [
+        "event: page\ncovers: [",
+        "event: page\ncovrs: [GET /page]\n",
+        "",
+        "event: page\ncovers: [GET /page]\nwhen_unsure: forward\notherwise: forward\n",
+    ] {
         town.write_policy(0, broken);
         town.gateway.reload();
         assert_eq!(town.release().number, before, "{broken:?} went live");

@@ -44,7 +44,11 @@ async fn events_are_refused_within_their_wait_and_other_requests_untouched() {
 
 #[tokio::test]
 async fn an_event_says_whether_it_goes_on_without_state() {
-    let policies = [event("strict", "on_state_loss: deny\n"), event("open", "on_state_loss: allow\n"), event("graded", "on_state_loss: degrade\n")];
+    let policies = [
+        event("strict", "on_state_loss: deny\n"),
+        event("open", "on_state_loss: allow\n"),
+        event("graded", "on_state_loss: degrade\n"),
+    ];
     let town = World::new().policy(&policies[0]).policy(&policies[1]).policy(&policies[2]).start().await;
     let mut visitor = town.visitor();
     lose_state(&town);

@@ -222,7 +222,9 @@ impl Town {
 
     /// Signs in through [`LOGIN`]; the app gives the session cookie `sid=<name>`.
     pub(crate) async fn sign_in(&self, visitor: &mut Visitor, name: &str) {
-        let answer = format!("HTTP/1.1 303 See Other\r\nLocation: /\r\nSet-Cookie: sid={name}; Path=/\r\nContent-Length: 0\r\n\r\n");
+        let answer = format!(
+            "HTTP/1.1 303 See Other\r\nLocation: /\r\nSet-Cookie: sid={name}; Path=/\r\nContent-Length: 0\r\n\r\n"
+        );
         self.app.answers("POST /login", &answer);
         let seen = visitor.post("/login", &[("username", name), ("password", "right")]).await;
         assert_eq!(seen.status, 303, "{name} could not sign in: {}", seen.text);
@@ -360,11 +362,7 @@ impl App {
     }
 }
 
-async fn serve(
-    listener: TcpListener,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
-    deeds: Arc<Mutex<BTreeMap<String, Deed>>>,
-) {
+async fn serve(listener: TcpListener, seen: Arc<Mutex<Vec<Vec<u8>>>>, deeds: Arc<Mutex<BTreeMap<String, Deed>>>) {
     let mut open = tokio::task::JoinSet::new();
     while let Ok((tcp, _)) = listener.accept().await {
         open.spawn(converse(tcp, Arc::clone(&seen), Arc::clone(&deeds)));
