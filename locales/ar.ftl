@@ -104,3 +104,13 @@ mail_code_label = رمزك:
 mail_code_end = الرمز صالح لمدة عشر دقائق ويعمل مرة واحدة. لا تخبر به أحدًا يتصل بك. إذا لم تكن أنت فلا يلزمك فعل شيء؛ فكّر في تغيير كلمة المرور.
 mail_address_subject = تغيّر عنوان بريدك الإلكتروني في { $service }
 mail_address_body = أُضيف عنوان بريد إلكتروني جديد إلى حسابك في { $service }. لا تُرسل الرموز إليه إلا بعد 24 ساعة. إذا لم تكن أنت فيُرجى الاتصال بـ { $service } فورًا.
+
+event_admin_area = منطقة الإدارة
+event_change_contact_data = تغيير بيانات الاتصال
+event_login = تسجيل الدخول
+event_password_reset = كلمة مرور جديدة
+event_sign_up = حساب جديد
+event_transfer_money = تحويل مالي
+fact_amount = المبلغ
+fact_email = البريد الإلكتروني
+fact_payee = المستفيد

@@ -100,3 +100,13 @@ mail_code_label = Ihr Code:
 mail_code_end = Er gilt zehn Minuten und nur einmal. Nennen Sie ihn niemandem, der Sie anruft. Wenn Sie das nicht waren, müssen Sie nichts tun; überlegen Sie, Ihr Passwort zu ändern.
 mail_address_subject = Ihre E-Mail-Adresse bei { $service } wurde geändert
 mail_address_body = Ihrem Konto bei { $service } wurde eine neue E-Mail-Adresse hinzugefügt. Codes gehen erst nach 24 Stunden dorthin. Wenn Sie das nicht waren, melden Sie sich bitte sofort bei { $service }.
+
+event_admin_area = Verwaltung
+event_change_contact_data = Änderung der Kontaktdaten
+event_login = Anmeldung
+event_password_reset = Neues Passwort
+event_sign_up = Neues Konto
+event_transfer_money = Überweisung
+fact_amount = Betrag
+fact_email = E-Mail-Adresse
+fact_payee = Empfänger

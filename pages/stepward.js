@@ -12,8 +12,10 @@
       dialog.setAttribute("aria-label", problem.title);
       frame.title = problem.title;
       frame.src = problem.challenge_url;
-      frame.width = "360";
-      frame.height = "560";
+      // By the object model, which a content policy of the page allows.
+      dialog.style.cssText = "padding:0;border:0;border-radius:1rem;inline-size:min(26rem,calc(100vw - 2rem));overflow:hidden";
+      frame.style.cssText = "display:block;border:0;inline-size:100%;block-size:min(36rem,calc(100vh - 9rem))";
+      close.style.cssText = "display:block;margin:.75rem auto;min-block-size:2.75rem;padding:0 1.5rem";
       close.type = "button";
       close.textContent = problem.close || "\u2715";
       const end = () => {

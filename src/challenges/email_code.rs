@@ -10,10 +10,10 @@ use stepward_core::session::Method;
 use subtle::ConstantTimeEq;
 
 use crate::{
-    challenges::{Challenges, attempts::Lane, contacts::Contact, issued::Issued},
+    challenges::{Challenges, attempts::Lane, contacts::Contact, issued::Issued, problem},
     clock,
     keys::Purpose,
-    locale::{self, Locale},
+    locale::Locale,
     mail::Letter,
     store::{Attempt, Drawer, Id, Once, StateStore, Stored},
 };
@@ -142,8 +142,10 @@ impl Challenges {
     fn letter(&self, issued: &Issued, locale: &Locale, to: String, digits: &str) -> Letter {
         let mut args = FluentArgs::new();
         args.set("service", self.pages.service.to_string());
-        let event = locale.perhaps(&locale::key("event", &issued.event)).unwrap_or_else(|| issued.event.to_string());
-        let shown = issued.shown.iter().map(|(name, value)| format!("  {name}: {}\n", one_line(value)));
+        let event = problem::event_name(locale, &issued.event);
+        let line =
+            |(name, value): &(String, String)| format!("  {}: {}\n", problem::fact_name(locale, name), one_line(value));
+        let shown = issued.shown.iter().map(line);
         let body = format!(
             "{}\n\n  {event}\n{}\n{}\n\n  {digits}\n\n{}\n",
             locale.say("mail_code_intro", &args),

@@ -130,6 +130,11 @@ pub fn event_name(locale: &Locale, event: &str) -> String {
     locale.perhaps(&locale::key("event", event)).unwrap_or_else(|| event.to_string())
 }
 
+/// What a bound value is called: `fact_<name>` in this language, else its name in the policy.
+pub fn fact_name(locale: &Locale, fact: &str) -> String {
+    locale.perhaps(&locale::key("fact", fact)).unwrap_or_else(|| fact.to_string())
+}
+
 fn say_event(challenges: &Challenges, locale: &Locale, issued: &Issued) -> String {
     format!("{} {}", say(challenges, locale, "why"), event_name(locale, &issued.event))
 }

@@ -78,7 +78,7 @@ pub async fn challenge(
         error, sent, method => method.name(), action => address(arrival, word, Some(method), None),
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
-        shown => pairs(&issued.shown), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
+        shown => pairs(locale, &issued.shown), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
         seed => word, bits => pow::BITS, enrol => issued.enrol_allowed,
     };
     let title = locale.text("title_confirm");
@@ -192,6 +192,6 @@ fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
     Some(locale.say("email_wait", &args))
 }
 
-fn pairs(shown: &[(String, String)]) -> Vec<Value> {
-    shown.iter().map(|(name, value)| Value::from(vec![name.clone(), value.clone()])).collect()
+fn pairs(locale: &Locale, shown: &[(String, String)]) -> Vec<Value> {
+    shown.iter().map(|(name, value)| Value::from(vec![problem::fact_name(locale, name), value.clone()])).collect()
 }

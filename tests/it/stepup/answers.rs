@@ -51,7 +51,7 @@ async fn a_mailed_code_passes_once_and_the_letter_says_what_it_is_for() {
     let code = world.mailbox.code(1).await;
     let letter = world.mailbox.letters().remove(0);
     assert_eq!(letter.to, "ada@mail.example");
-    for said in ["transfer money", "payee: DE02 <b>Mallory</b>", "amount: 900", "Tiny Bank"] {
+    for said in ["Transfer of money", "Payee: DE02 <b>Mallory</b>", "Amount: 900", "Tiny Bank"] {
         assert!(letter.text.contains(said), "{said} in {}", letter.text);
     }
     assert!(ada.passes(&page, Method::EmailCode, &format!("{} {}", &code[..3], &code[3..])).await);
