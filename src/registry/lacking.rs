@@ -49,8 +49,15 @@ fn own(settings: &Settings, name: &str) -> Option<bool> {
     match name {
         "ip.lists" | "ip.is_listed" => Some(lists(ListKind::Ip)),
         "email.lists" | "email.is_listed" => Some(lists(ListKind::Email)),
-        "ip.country" | "ip.region" | "ip.city" | "ip.timezone" | "ip.latitude" | "ip.longitude" | "ip.accuracy_km"
-        | "session.impossible_travel" | "session.travel_speed_kmh" => Some(settings.geo.city.is_some()),
+        "ip.country"
+        | "ip.region"
+        | "ip.city"
+        | "ip.timezone"
+        | "ip.latitude"
+        | "ip.longitude"
+        | "ip.accuracy_km"
+        | "session.impossible_travel"
+        | "session.travel_speed_kmh" => Some(settings.geo.city.is_some()),
         "ip.asn" | "ip.as_org" => Some(settings.geo.asn.is_some()),
         _ => None,
     }

@@ -42,7 +42,8 @@ fn findings(folder: &Path, path: &str) -> Vec<(String, u64, u64)> {
         let at = |part: &str| it[part].as_u64().unwrap_or_else(|| panic!("no {part} in {it}"));
         (it["code"].as_str().unwrap().to_string(), at("line"), at("column"))
     });
-    let mut found: Vec<_> = found.filter(|it| it.0 == "method.needs_mail" || it.0 == "attribute.not_provided").collect();
+    let mut found: Vec<_> =
+        found.filter(|it| it.0 == "method.needs_mail" || it.0 == "attribute.not_provided").collect();
     found.sort_unstable();
     found
 }
