@@ -18,7 +18,7 @@ done
 
 # PROFILE=dev tries the script out; its figures mean nothing.
 PROFILE=${PROFILE:-release}
-cargo build --profile "$PROFILE" --bin stepward --example bare >&2
+[ -n "${BUILT:-}" ] || cargo build --profile "$PROFILE" --bin stepward --example bare >&2
 TARGET=${CARGO_TARGET_DIR:-target}/${PROFILE/dev/debug}
 WORK=$(mktemp -d)
 PIDS=()

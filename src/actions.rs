@@ -20,6 +20,7 @@ use crate::{
     sessions::{SessionHandle, cookies::Scope, record::Subject},
     signals::{Who, velocity},
     store::{AnyStore, Begin, Counted, Id, Kind, StateError, StateStore, Stored, Touch},
+    telemetry::{ChallengeResult, Metrics},
 };
 
 pub mod identity;
@@ -35,6 +36,8 @@ pub struct Actions {
     pub store: Arc<AnyStore>,
     /// Proofs.
     pub challenges: Arc<Challenges>,
+    /// Counters of this process.
+    pub metrics: Metrics,
 }
 
 /// A decision and what it is carried out on.
@@ -148,7 +151,14 @@ impl Actions {
             resuming: scene.resuming,
         };
         match self.challenges.begin(demand).await? {
-            Begun::Asked(reply) => Ok(Carried::Answer(reply)),
+            Begun::Asked(reply) => {
+                let runnable = self.challenges.runnable();
+                // Counted by the method that the policy likes best, so that one challenge is one.
+                if let Some(method) = challenge.methods.iter().find(|method| runnable.contains(method)) {
+                    self.metrics.challenge(*method, ChallengeResult::Shown);
+                }
+                Ok(Carried::Answer(reply))
+            }
             Begun::Refused(reason) => Ok(self.refused(scene, Verb::Block, reason, tell, None)),
             Begun::Spent(Outcome::Challenge(_)) => {
                 // A policy cannot ask again for what is spent: that would be a way round `attempts`.

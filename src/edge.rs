@@ -105,6 +105,7 @@ impl Edge {
         let upstreams = Arc::new(Upstreams::new(&settings.upstreams).await.map_err(EdgeError::Upstream)?);
         let trusted_proxies: Arc<[IpNet]> = settings.trusted_proxies.clone().into();
         let routes = Routes::new(&settings.routes, &upstreams).map_err(EdgeError::Route)?;
+        let metrics = journeys.parts().metrics.clone();
         let app = Arc::new(engine(Proxy {
             journeys,
             routes,
@@ -129,6 +130,7 @@ impl Edge {
                 trusted_proxies: trusted_proxies.clone(),
                 header_deadline: settings.limits.header_deadline,
                 callers: callers.clone(),
+                metrics: metrics.clone(),
             };
             stores.extend(store);
             doors.push((Arc::new(door), bind(listen.address)?));

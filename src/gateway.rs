@@ -4,7 +4,6 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, sync::atomic::AtomicI64, time::Duration};
 
-use stepward_core::policy::compile;
 use tokio::task::JoinSet;
 
 use crate::{
@@ -26,7 +25,7 @@ use crate::{
         ring,
     },
     subject::{SourceError, Subjects},
-    telemetry::Metrics,
+    telemetry::Telemetry,
 };
 
 /// How often the operator's lists and databases are looked at.
@@ -99,9 +98,23 @@ pub type Policies = Option<registry::Origin>;
 /// # Errors
 /// The first part that cannot be made; nothing is left running then.
 pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Result<Running, StartError> {
-    let metrics = Metrics::new();
+    start_with(settings, policies, clock, Telemetry::default()).await
+}
+
+/// The same, with numbers and a log of requests that are there already.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(
+    settings: Settings,
+    policies: Policies,
+    clock: Clock,
+    telemetry: Telemetry,
+) -> Result<Running, StartError> {
+    let Telemetry { metrics, access_log } = telemetry;
     let store = Arc::new(AnyStore::Embedded(open_store(&settings)?));
     let keys = keys(&settings, &store, &clock).await?;
+    metrics.state_store(true);
     let sessions = Sessions::new(keys.clone(), settings.sessions);
     let challenges = Arc::new(Challenges::new(
         &settings.pages,
@@ -111,21 +124,16 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
         sessions.clone(),
         clock.clone(),
     )?);
-    let signals = Signals::new(&settings, &clock)?;
+    let signals = Signals::new(&settings, &clock)?.counted_by(&metrics);
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;
     let origin = policies.unwrap_or_else(|| registry::Origin::Folder(settings.policies.clone()));
-    let watched: Vec<PathBuf> = match &origin {
+    let mut watched: Vec<PathBuf> = match &origin {
         registry::Origin::Folder(folder) => vec![folder.clone()],
         registry::Origin::Texts(_) => Vec::new(),
     };
-    let target = registry::Target {
-        catalogue: signals.catalogue().clone(),
-        options: compile::Options {
-            methods: registry::METHODS_BUILT.into_iter().collect(),
-            upstreams: Some(settings.upstreams.keys().cloned().collect()),
-        },
-    };
+    watched.extend(settings.connectors.clone());
+    let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name));
     let registry = Arc::new(Registry::open(origin, target, clock.clone(), metrics.clone())?);
     let pseudonyms = keys.clone();
     let log = DecisionLog::open(
@@ -136,10 +144,10 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
     .map_err(StartError::Log)?;
     let settings = Arc::new(settings);
     let journeys = Journeys::new(Parts {
-        actions: Actions { store: store.clone(), challenges: challenges.clone() },
+        actions: Actions { store: store.clone(), challenges: challenges.clone(), metrics: metrics.clone() },
         clock,
         settings: settings.clone(),
-        registry: registry.clone(),
+        registry,
         store,
         keys,
         sessions,
@@ -148,13 +156,17 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
         challenges,
         log,
         metrics,
+        access_log,
         store_lost_since_ms: AtomicI64::new(0),
     });
     let api = api::start(&settings, journeys.clone()).await?;
     let edge = Edge::start(&settings, journeys.clone()).await?;
     let watch = match watched.is_empty() {
         true => None,
-        false => Some(Watch::over(&watched, move || reload(&registry)).map_err(StartError::Watch)?),
+        false => {
+            let journeys = journeys.clone();
+            Some(Watch::over(&watched, move || reload(&journeys)).map_err(StartError::Watch)?)
+        }
     };
     let mut background = JoinSet::new();
     background.spawn(refresh(journeys.clone()));
@@ -162,13 +174,22 @@ pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Resu
 }
 
 impl Running {
-    /// Reads policies, certificates, lists and databases again. What cannot be used leaves the last good one at work.
+    /// Reads connectors, policies, certificates, lists and databases again. What cannot be used leaves the last good one at work.
     pub fn reload(&self) {
-        reload(&self.journeys.parts().registry);
+        reload(&self.journeys);
         self.journeys.parts().signals.refresh();
-        self.journeys.parts().log.reopen();
+        self.reopen_logs();
         if let Err(error) = self.edge.reload_certificates() {
             tracing::error!(%error, "certificates were not reloaded; the old ones stay");
+        }
+    }
+
+    /// Opens log files anew, after they were moved away.
+    pub fn reopen_logs(&self) {
+        let parts = self.journeys.parts();
+        parts.log.reopen();
+        if let Some(log) = &parts.access_log {
+            log.reopen();
         }
     }
 
@@ -186,9 +207,9 @@ impl Running {
     }
 }
 
-/// A bad set is logged by the registry, once, with its position.
-fn reload(registry: &Registry) {
-    let _ = registry.reload();
+/// A bad set is logged where it is read, once, with its position.
+fn reload(journeys: &Journeys) {
+    let _ = journeys.parts().reload();
 }
 
 fn open_store(settings: &Settings) -> Result<Embedded, OpenError> {

@@ -11,6 +11,7 @@ use std::sync::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use stepward_core::{
     decision::{Outcome, Reason},
+    diagnostic::Diagnostic,
     request::head,
 };
 
@@ -22,14 +23,14 @@ use crate::{
     inquiry::{Conclusion, Question},
     keys::Keys,
     outcomes::DecisionLog,
-    registry::Registry,
+    registry::{Refusal, Registry, Release, Target},
     reply::Reply,
     sessions::{Sessions, cookies::Scope},
     settings::{Settings, SubjectSource, Unmatched},
     signals::Signals,
     store::AnyStore,
     subject::Subjects,
-    telemetry::Metrics,
+    telemetry::{Metrics, lines::AccessLog},
 };
 
 pub mod apply;
@@ -79,11 +80,32 @@ pub struct Parts {
     pub log: DecisionLog,
     /// Counters of this process.
     pub metrics: Metrics,
+    /// The log of requests, if there is one.
+    pub access_log: Option<AccessLog>,
     /// Since when the store has not answered, in milliseconds since the Unix epoch; 0 while it answers.
     pub store_lost_since_ms: AtomicI64,
 }
 
+/// What came of reading connectors and policies again.
+pub struct Reloaded {
+    /// The release at work, or why the newest set is not.
+    pub policies: Result<Arc<Release>, Arc<Refusal>>,
+    /// What is wrong with the newest connectors.
+    pub connectors: Option<Arc<[Diagnostic]>>,
+}
+
 impl Parts {
+    /// Reads connectors and policies again; what cannot be used leaves the last good one at work, and is logged once.
+    /// Blocks on the disk.
+    pub fn reload(&self) -> Reloaded {
+        let connectors = self.signals.reload_connectors(&self.settings, &self.clock);
+        if let Ok(true) = connectors {
+            let told = |name: &str| self.signals.tells(name);
+            self.registry.retarget(Target::of(&self.settings, self.signals.catalogue(), told));
+        }
+        Reloaded { policies: self.registry.reload(), connectors: connectors.err() }
+    }
+
     /// Takes note whether the store answered.
     fn store_answered(&self, now_ms: i64, is_there: bool) {
         let since = if is_there { 0 } else { now_ms };
@@ -296,6 +318,13 @@ impl Journeys {
     pub fn refusal(&self, arrival: &Arrival, reason: Reason, status: StatusCode) -> Reply {
         record::refusal(&self.0, arrival, reason);
         self.0.actions.refuse(arrival, reason, status)
+    }
+
+    /// Writes down a refusal by the edge before there was an arrival; the id it is known by.
+    pub fn refused(&self, reason: Reason) -> Arc<str> {
+        let id = actions::fresh_decision_id();
+        record::refused_early(&self.0, id.clone(), reason);
+        id
     }
 
     /// What was to be resumed is gone, used, or someone else's.

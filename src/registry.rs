@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -27,12 +27,15 @@ use stepward_core::{
 
 use crate::{
     clock::Clock,
+    registry::lacking::Lacking,
     render::{self, Texts},
+    settings::Settings,
     signals::Plan,
     telemetry::Metrics,
 };
 
 pub mod folder;
+pub mod lacking;
 pub mod watch;
 
 /// Every method that this build can run, given the settings it needs; a policy that names another does not load.
@@ -54,6 +57,17 @@ pub struct Target {
     pub catalogue: Catalogue,
     /// What this process can do.
     pub options: Options,
+    /// What policies may name although nothing here provides it: they load, and are warned about.
+    pub lacking: Lacking,
+}
+
+impl Target {
+    /// What policies can name where these settings run; `told` says which attributes some vendor tells.
+    pub fn of(settings: &Settings, catalogue: Catalogue, told: impl Fn(&str) -> bool) -> Target {
+        let upstreams = Some(settings.upstreams.keys().cloned().collect());
+        let lacking = Lacking::of(settings, &catalogue, told);
+        Target { catalogue, options: Options { methods: METHODS_BUILT.into_iter().collect(), upstreams }, lacking }
+    }
 }
 
 /// An immutable set of policies with a number of its own.
@@ -101,7 +115,9 @@ impl Refusal {
 /// The only place that swaps policies.
 pub struct Registry {
     origin: Origin,
-    target: Target,
+    target: ArcSwap<Target>,
+    /// Whether the target changed since the last load.
+    is_stale: AtomicBool,
     clock: Clock,
     metrics: Metrics,
     current: ArcSwap<Release>,
@@ -117,9 +133,11 @@ impl Registry {
         let set = read(&origin);
         let release = load(set, &target, 1, clock.now_ms())?;
         metrics.reloaded(1);
+        release.warn();
         Ok(Registry {
             origin,
-            target,
+            target: ArcSwap::from_pointee(target),
+            is_stale: AtomicBool::new(false),
             clock,
             metrics,
             current: ArcSwap::from_pointee(release),
@@ -139,21 +157,28 @@ impl Registry {
         self.refused.load_full()
     }
 
+    /// From the next reload on, policies are compiled for this.
+    pub fn retarget(&self, target: Target) {
+        self.target.store(Arc::new(target));
+        self.is_stale.store(true, Ordering::Release);
+    }
+
     /// Reads the set again and puts it to work if it is good. The same set as at work changes nothing.
     pub fn reload(&self) -> Result<Arc<Release>, Arc<Refusal>> {
         let _one_at_a_time = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let set = read(&self.origin);
         let hash = set.hash();
         let current = self.current();
-        if hash == current.hash {
+        let is_stale = self.is_stale.swap(false, Ordering::AcqRel);
+        if hash == current.hash && !is_stale {
             self.refused.store(None);
             return Ok(current);
         }
-        if let Some(refused) = self.refused().filter(|refused| refused.hash == hash) {
+        if let Some(refused) = self.refused().filter(|refused| refused.hash == hash && !is_stale) {
             return Err(refused);
         }
         let number = self.last_number.load(Ordering::Relaxed) + 1;
-        match load(set, &self.target, number, self.clock.now_ms()) {
+        match load(set, &self.target.load(), number, self.clock.now_ms()) {
             Ok(release) => Ok(self.put_to_work(release)),
             Err(refusal) => Err(self.refuse(refusal)),
         }
@@ -171,9 +196,7 @@ impl Registry {
             policies = release.policies.len(),
             "policies loaded"
         );
-        for finding in &release.found {
-            tracing::warn!(code = finding.code, "{}", render::line(finding, &release.texts));
-        }
+        release.warn();
         release
     }
 
@@ -213,6 +236,7 @@ pub fn load(set: folder::Set, target: &Target, number: u64, now_ms: i64) -> Resu
     if found.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Refusal { hash, found, texts: set.texts, at_ms: now_ms });
     }
+    found.extend(lacking::warnings(&sources, target));
     let policies: Vec<_> = policies.into_iter().map(Arc::new).collect();
     Ok(Release {
         number,
@@ -227,6 +251,13 @@ pub fn load(set: folder::Set, target: &Target, number: u64, now_ms: i64) -> Resu
 }
 
 impl Release {
+    /// Says once what is doubtful about it.
+    fn warn(&self) {
+        for finding in &self.found {
+            tracing::warn!(code = finding.code, "{}", render::line(finding, &self.texts));
+        }
+    }
+
     /// Indices of policies by their events' names.
     pub fn by_event(&self) -> BTreeMap<&str, usize> {
         self.policies.iter().enumerate().map(|(at, policy)| (&*policy.event, at)).collect()

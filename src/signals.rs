@@ -7,9 +7,10 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, atomic::AtomicU32},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
 };
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use stepward_core::{
     attribute::{
@@ -32,7 +33,8 @@ use crate::{
         travel::Place,
     },
     store::{Counted, Drawer, Id, Meter, Standing, Touch},
-    vendors::{Question, Vendors},
+    telemetry::{Metrics, SignalOutcome},
+    vendors::{self, Question, Vendors},
 };
 
 pub mod files;
@@ -285,7 +287,16 @@ fn local(source: &str) -> Provenance {
 pub struct Signals {
     lists: lists::Lists,
     geo: geo::Databases,
-    vendors: Vendors,
+    vendors: ArcSwap<Vendors>,
+    connectors: Mutex<Connectors>,
+    metrics: Metrics,
+}
+
+/// The newest set of connectors that was looked at.
+#[derive(Debug, Default)]
+struct Connectors {
+    fingerprint: [u8; 32],
+    refused: Option<Arc<[Diagnostic]>>,
 }
 
 /// Why signals cannot be set up as the settings say; the process does not start.
@@ -341,17 +352,77 @@ impl Signals {
         let lists = lists::Lists::open(&settings.lists)?;
         let geo = geo::Databases::open(&settings.geo)?;
         let vendors = Vendors::load(settings, clock).map_err(SetUpError::Connectors)?;
-        Ok(Signals::of(lists, geo, vendors))
+        let signals = Signals::of(lists, geo, vendors);
+        signals.connectors().fingerprint = vendors::fingerprint(settings);
+        Ok(signals)
     }
 
     /// Signals of these sources.
     pub fn of(lists: lists::Lists, geo: geo::Databases, vendors: Vendors) -> Self {
-        Signals { lists, geo, vendors }
+        Signals {
+            lists,
+            geo,
+            vendors: ArcSwap::from_pointee(vendors),
+            connectors: Mutex::default(),
+            metrics: Metrics::new(),
+        }
+    }
+
+    /// The same, counted here.
+    pub fn counted_by(mut self, metrics: &Metrics) -> Self {
+        let vendors = std::mem::replace(&mut self.vendors, ArcSwap::from_pointee(Vendors::none())).into_inner();
+        if let Some(vendors) = Arc::into_inner(vendors) {
+            self.vendors = ArcSwap::from_pointee(vendors.counted_by(metrics));
+        }
+        Signals { metrics: metrics.clone(), ..self }
     }
 
     /// The vocabulary of policies here, with what each attribute costs.
-    pub fn catalogue(&self) -> &Catalogue {
-        self.vendors.catalogue()
+    pub fn catalogue(&self) -> Catalogue {
+        self.vendors.load().catalogue().clone()
+    }
+
+    /// Whether some vendor here could tell this attribute.
+    pub fn tells(&self, name: &str) -> bool {
+        self.vendors.load().tells(name)
+    }
+
+    /// Reads connectors again, if anything about them changed; whether new ones are at work now. Blocks on the disk.
+    ///
+    /// # Errors
+    /// What is wrong with the newest set; the last good one keeps running.
+    pub fn reload_connectors(&self, settings: &Settings, clock: &Clock) -> Result<bool, Arc<[Diagnostic]>> {
+        let mut newest = self.connectors();
+        let fingerprint = vendors::fingerprint(settings);
+        if fingerprint == newest.fingerprint {
+            return newest.refused.clone().map_or(Ok(false), Err);
+        }
+        newest.fingerprint = fingerprint;
+        match Vendors::load(settings, clock) {
+            Ok(vendors) => {
+                newest.refused = None;
+                self.vendors.store(Arc::new(vendors.counted_by(&self.metrics)));
+                tracing::info!("connectors loaded");
+                Ok(true)
+            }
+            Err(found) => {
+                for finding in &found {
+                    tracing::error!(file = &*finding.file, code = finding.code, "connectors not loaded, the last good ones keep running: {}", finding.message);
+                }
+                let found: Arc<[Diagnostic]> = found.into();
+                newest.refused = Some(found.clone());
+                Err(found)
+            }
+        }
+    }
+
+    /// What is wrong with the newest connectors, while the last good ones run instead.
+    pub fn refused_connectors(&self) -> Option<Arc<[Diagnostic]>> {
+        self.connectors().refused.clone()
+    }
+
+    fn connectors(&self) -> std::sync::MutexGuard<'_, Connectors> {
+        self.connectors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads changed files again; blocks on the disk. A file that is no longer usable leaves the last good one in place.
@@ -371,6 +442,7 @@ impl Signals {
     ) -> Vec<(SlotId, Reading, Option<Provenance>)> {
         let mut answers = Vec::with_capacity(wanted.len());
         let mut left = Vec::new();
+        let began = tokio::time::Instant::now();
         for (id, slot) in wanted {
             match self.local(ask, &slot.name) {
                 Some(reading) => {
@@ -383,12 +455,18 @@ impl Signals {
         let paid = AtomicU32::new(*paid_left);
         let inputs = ask.inputs();
         let question = Question { tenant: ask.tenant, inputs: &inputs, deadline, paid_left: &paid };
+        if !answers.is_empty() {
+            let is_known = |answer: &(_, Reading, _)| matches!(answer.1, Reading::Known(_));
+            let known = answers.iter().any(is_known);
+            let outcome = if known { SignalOutcome::Answered } else { SignalOutcome::Absent };
+            self.metrics.signal(&"local".into(), outcome, began.elapsed());
+        }
         if !ask.asks_vendors {
             answers.extend(left.into_iter().map(|(id, _)| (id, Reading::Unknown(Why::NotProvided), None)));
             return answers;
         }
         let names: Vec<&str> = left.iter().map(|(_, slot)| &*slot.name).collect();
-        let told = self.vendors.ask(&question, &names).await;
+        let told = self.vendors.load_full().ask(&question, &names).await;
         for ((id, slot), (reading, provenance)) in left.into_iter().zip(told) {
             let (reading, _) = typed(reading, slot, || local("vendor"));
             answers.push((id, reading, provenance));

@@ -47,6 +47,25 @@ pub struct Metrics {
     logged: Arc<AtomicU64>,
 }
 
+/// What a process tells about itself.
+#[derive(Clone, Default)]
+pub struct Telemetry {
+    /// Its numbers.
+    pub metrics: Metrics,
+    /// Its log of requests, if there is one.
+    pub access_log: Option<lines::AccessLog>,
+}
+
+/// An open connection; counted until it is dropped.
+#[derive(Debug)]
+pub struct OpenConnection(Metrics);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections_open.dec();
+    }
+}
+
 /// How a signal came to be known, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalOutcome {
@@ -182,15 +201,11 @@ impl Metrics {
         self.reload_failures.inc();
     }
 
-    /// A connection was accepted; call [`Metrics::disconnected`] when it ends.
-    pub fn connected(&self) {
+    /// A connection was accepted; it ends when what is returned is dropped.
+    pub fn connected(&self) -> OpenConnection {
         self.connections.inc();
         self.connections_open.inc();
-    }
-
-    /// A connection ended.
-    pub fn disconnected(&self) {
-        self.connections_open.dec();
+        OpenConnection(self.clone())
     }
 
     /// A request was no event.
@@ -295,7 +310,7 @@ mod tests {
         metrics.refused(Reason::PathAmbiguous);
         metrics.reloaded(7);
         metrics.reload_failed();
-        metrics.connected();
+        let _open = metrics.connected();
         metrics.state_store(true);
         metrics.dropped(Log::Decisions, 3);
         let text = metrics.text();

@@ -5,7 +5,7 @@
 //! tenant's answer reach another.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::SocketAddr,
     path::Path as File,
     sync::{
@@ -19,6 +19,7 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
+use sha2::{Digest as _, Sha256};
 use stepward_core::{
     attribute::{Attribute, Catalogue, Cost},
     connector::{
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 use crate::{
     clock::Clock,
     settings::{Secret, Settings},
+    telemetry::{Metrics, SignalOutcome},
     vendors::{breaker::Breaker, cache::Answers, client::Client},
 };
 
@@ -51,6 +53,62 @@ pub struct Vendors {
     /// Which route tells an attribute.
     by_attribute: BTreeMap<Arc<str>, usize>,
     catalogue: Catalogue,
+    metrics: Metrics,
+}
+
+/// What can be asked for where these connectors are.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    /// Every attribute, with what it costs here.
+    pub catalogue: Catalogue,
+    /// The attributes that some connector on a route tells.
+    pub told: BTreeSet<Arc<str>>,
+}
+
+impl Vocabulary {
+    /// The vocabulary of a folder of connectors; without one, what is built in.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the folder.
+    pub fn of(folder: Option<&File>) -> Result<Vocabulary, Vec<Diagnostic>> {
+        match folder {
+            Some(folder) => read(folder, &Catalogue::builtin()).map(|(all, routes)| Vocabulary::told_by(&all, &routes)),
+            None => Ok(Vocabulary { catalogue: Catalogue::builtin(), told: BTreeSet::new() }),
+        }
+    }
+
+    fn told_by(connectors: &[Connector], routes: &[Route]) -> Vocabulary {
+        let mut costs: BTreeMap<Arc<str>, Attribute> = BTreeMap::new();
+        let members = routes.iter().flat_map(|route| &route.members);
+        for connector in members.filter_map(|(id, _)| connectors.iter().find(|connector| connector.id == *id)) {
+            price(connector, &mut costs);
+        }
+        let told = costs.keys().cloned().collect();
+        Vocabulary { catalogue: Catalogue::of(Catalogue::builtin().all().cloned().chain(costs.into_values())), told }
+    }
+}
+
+/// Changes whenever what [`Vendors::load`] reads does; says nothing about it.
+pub fn fingerprint(settings: &Settings) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        digest.update((bytes.len() as u64).to_be_bytes());
+        digest.update(bytes);
+    };
+    let Some(folder) = &settings.connectors else { return digest.finalize().into() };
+    let names = entries(folder, &mut Vec::new());
+    let connectors = names.iter().map(|name| folder.join(name).join("connector.yaml"));
+    let place = folder.join("routes");
+    let routes = if place.exists() { entries(&place, &mut Vec::new()) } else { Vec::new() };
+    for path in connectors.chain(routes.iter().map(|name| place.join(name))) {
+        add(path.as_os_str().as_encoded_bytes());
+        add(&std::fs::read(&path).unwrap_or_default());
+    }
+    for (name, secret) in &settings.secrets {
+        add(name.as_bytes());
+        add(reveal(secret).unwrap_or_default().as_bytes());
+    }
+    digest.finalize().into()
 }
 
 /// A question about one request.
@@ -71,7 +129,17 @@ pub type Told = (Reading, Option<Provenance>);
 impl Vendors {
     /// No vendors at all.
     pub fn none() -> Self {
-        Vendors { routes: Vec::new(), by_attribute: BTreeMap::new(), catalogue: Catalogue::builtin() }
+        Vendors {
+            routes: Vec::new(),
+            by_attribute: BTreeMap::new(),
+            catalogue: Catalogue::builtin(),
+            metrics: Metrics::new(),
+        }
+    }
+
+    /// The same, counted here.
+    pub fn counted_by(self, metrics: &Metrics) -> Self {
+        Vendors { metrics: metrics.clone(), ..self }
     }
 
     /// Loads what the settings name. Our own listeners are no vendors. A missing secret is an error, not a vendor less.
@@ -91,17 +159,16 @@ impl Vendors {
     ) -> Result<Self, Vec<Diagnostic>> {
         let builtin = Catalogue::builtin();
         let (connectors, routes) = read(folder, &builtin)?;
+        let vocabulary = Vocabulary::told_by(&connectors, &routes);
         let mut faults = Vec::new();
         let mut connectors: BTreeMap<Arc<str>, Connector> =
             connectors.into_iter().map(|connector| (connector.id.clone(), connector)).collect();
         let mut vendors = Vendors::none();
-        let mut costs: BTreeMap<Arc<str>, Attribute> = BTreeMap::new();
         for route in routes {
             let mut runners = Vec::new();
             for (id, limit_ms) in &route.members {
                 // A connector serves one capability, and a capability has one route: it is taken once.
                 let Some(connector) = connectors.remove(id) else { continue };
-                price(&connector, &mut costs);
                 match Runner::new(connector, *limit_ms, secrets, own, clock) {
                     Ok(runner) => runners.push(Arc::new(runner)),
                     Err(fault) => faults.push(fault),
@@ -112,7 +179,7 @@ impl Vendors {
             }
             vendors.routes.push(runners);
         }
-        vendors.catalogue = Catalogue::of(builtin.all().cloned().chain(costs.into_values()));
+        vendors.catalogue = vocabulary.catalogue;
         if faults.is_empty() { Ok(vendors) } else { Err(faults) }
     }
 
@@ -134,7 +201,7 @@ impl Vendors {
                 by_route.entry(*route).or_default().push(name);
             }
         }
-        let asked = by_route.iter().filter_map(|(route, names)| Some(along(self.routes.get(*route)?, question, names)));
+        let asked = by_route.iter().filter_map(|(route, names)| Some(along(self.routes.get(*route)?, question, names, &self.metrics)));
         let told: BTreeMap<&str, Told> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();
         let not_provided = (Reading::Unknown(Why::NotProvided), None);
         names.iter().map(|name| told.get(name).cloned().unwrap_or_else(|| not_provided.clone())).collect()
@@ -153,7 +220,12 @@ fn price(connector: &Connector, costs: &mut BTreeMap<Arc<str>, Attribute>) {
 }
 
 /// Asks the connectors of a route in turn until nothing is left to ask.
-async fn along<'a>(runners: &[Arc<Runner>], question: &Question<'_>, names: &[&'a str]) -> Vec<(&'a str, Told)> {
+async fn along<'a>(
+    runners: &[Arc<Runner>],
+    question: &Question<'_>,
+    names: &[&'a str],
+    metrics: &Metrics,
+) -> Vec<(&'a str, Told)> {
     let mut told: Vec<(&str, Told)> = Vec::new();
     let mut open: Vec<(&str, Why)> = names.iter().map(|name| (*name, Why::Absent)).collect();
     for runner in runners {
@@ -161,7 +233,11 @@ async fn along<'a>(runners: &[Arc<Runner>], question: &Question<'_>, names: &[&'
         if !open.iter().any(|(name, _)| provides(name).is_some()) {
             continue;
         }
+        let began = Instant::now();
         let asked = runner.ask(question).await;
+        if let Some(outcome) = asked.outcome() {
+            metrics.signal(&runner.connector.id, outcome, began.elapsed());
+        }
         open.retain_mut(|(name, why)| {
             let Some(at) = provides(name) else { return true };
             match &asked {
@@ -200,6 +276,19 @@ enum Asked {
     Failed(Why),
     /// It answered; how old the answer is, if it was kept.
     Answered(Arc<Interpreted>, Option<u64>),
+}
+
+impl Asked {
+    /// How it is counted; what was not asked is not.
+    fn outcome(&self) -> Option<SignalOutcome> {
+        match self {
+            Asked::Skipped => None,
+            Asked::Failed(_) => Some(SignalOutcome::Failed),
+            Asked::Answered(_, Some(_)) => Some(SignalOutcome::Cached),
+            Asked::Answered(answer, None) if answer.values.iter().all(Option::is_none) => Some(SignalOutcome::Absent),
+            Asked::Answered(_, None) => Some(SignalOutcome::Answered),
+        }
+    }
 }
 
 /// A connector with everything it takes to run it.

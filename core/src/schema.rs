@@ -3,7 +3,10 @@
 
 use serde_json::Value as Json;
 
-use crate::policy::document::{Event, Flow};
+use crate::{
+    connector::document,
+    policy::document::{Event, Flow},
+};
 
 /// The schema of `policies/*.yaml` that begin with `event:`.
 pub fn event() -> Json {
@@ -13,6 +16,16 @@ pub fn event() -> Json {
 /// The schema of `policies/*.yaml` that begin with `flow:`.
 pub fn flow() -> Json {
     schemars::schema_for!(Flow).to_value()
+}
+
+/// The schema of `connectors/<id>/connector.yaml`.
+pub fn connector() -> Json {
+    schemars::schema_for!(document::Document).to_value()
+}
+
+/// The schema of `connectors/routes/<capability>.yaml`.
+pub fn route() -> Json {
+    schemars::schema_for!(document::RouteDocument).to_value()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use crate::{api::Desk, store::StateStore};
+use crate::{api::Desk, store::StateStore, telemetry::lines::AccessLog};
 
 /// How long the store may take to say that it is well.
 const STORE_WAIT_MAX: Duration = Duration::from_millis(250);
@@ -69,12 +69,18 @@ async fn look(desk: &Desk) -> Vec<Finding> {
             lines.join(" | ")
         )
     });
+    let connectors = parts.signals.refused_connectors().map(|found| {
+        let lines: Vec<_> = found.iter().map(|it| format!("{}: {}", it.file, it.message)).collect();
+        format!("the last good ones keep running, for the newest are bad: {}", lines.join(" | "))
+    });
     let draining = desk.draining.load(Ordering::Acquire).then(|| "the process is stopping".to_string());
     vec![
         Finding { what: "draining", stops: true, trouble: draining },
         Finding { what: "state store", stops: true, trouble: store },
         Finding { what: "policies", stops: false, trouble: refused },
+        Finding { what: "connectors", stops: false, trouble: connectors },
         Finding { what: "decision log", stops: false, trouble: parts.log.trouble() },
+        Finding { what: "access log", stops: false, trouble: parts.access_log.as_ref().and_then(AccessLog::trouble) },
     ]
 }
 

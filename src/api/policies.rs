@@ -56,11 +56,17 @@ pub(super) async fn one(State(desk): State<Desk>, Path(event): Path<String>) -> 
     )
 )]
 pub(super) async fn reload(State(desk): State<Desk>) -> Result<Json<Value>, Problem> {
-    let registry = desk.journeys.parts().registry.clone();
-    let reloaded = tokio::task::spawn_blocking(move || registry.reload()).await;
+    let reloaded = tokio::task::spawn_blocking(move || desk.journeys.parts().reload()).await;
+    let reloaded = reloaded.map(|it| (it.policies, it.connectors));
     match reloaded {
-        Ok(Ok(now)) => Ok(Json(release(&now))),
-        Ok(Err(refusal)) => {
+        Ok((Ok(now), None)) => Ok(Json(release(&now))),
+        Ok((Ok(_), Some(found))) => {
+            let detail = "the connectors have errors; the last good ones keep running";
+            let texts = render::Texts::new();
+            let told = found.iter().map(|it| render::value(it, &texts)).collect();
+            Err(Problem::new(StatusCode::CONFLICT, "connectors.refused", detail).with(told))
+        }
+        Ok((Err(refusal), _)) => {
             let detail = "the set has errors; the last good release keeps running";
             Err(Problem::new(StatusCode::CONFLICT, "policies.refused", detail).with(findings(&refusal)))
         }

@@ -1,7 +1,6 @@
 //! `stepward check`
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,10 +15,10 @@ use stepward_core::{
 
 use crate::{
     cli::{Came, Exit, Failed, say},
-    registry::{self, Target, folder},
+    registry::{self, Target, folder, lacking::Lacking},
     render::{Format, Texts},
     settings::{self, Presence, Settings},
-    vendors,
+    vendors::{self, Vocabulary},
 };
 
 /// Tell everything that is wrong with settings, policies and tests.
@@ -98,11 +97,11 @@ impl Findings {
         let meta = fs::metadata(path)
             .map_err(|error| Failed::because(Exit::CannotLoad, format!("cannot read `{}`: {error}", path.display())))?;
         if meta.is_dir() {
-            self.policies(folder::read(path), None);
+            self.policies(folder::read(path), &installation(path));
         } else if is_settings(path) {
             self.settings(path);
         } else {
-            self.policies(one_file(path), None);
+            self.policies(one_file(path), &installation(path.parent().unwrap_or(Path::new(""))));
         }
         Ok(())
     }
@@ -112,7 +111,7 @@ impl Findings {
             Ok(loaded) => {
                 self.take(loaded.found, loaded.texts);
                 let set = folder::read(&loaded.settings.policies);
-                self.policies(set, Some(&loaded.settings));
+                self.policies(set, &target(Some(&loaded.settings), None));
                 if let Some(folder) = loaded.settings.connectors.as_deref().filter(|folder| folder.is_dir()) {
                     self.connectors(folder);
                 }
@@ -128,8 +127,8 @@ impl Findings {
         }
     }
 
-    fn policies(&mut self, set: folder::Set, settings: Option<&Settings>) {
-        match registry::load(set, &target(settings), 0, 0) {
+    fn policies(&mut self, set: folder::Set, target: &Target) {
+        match registry::load(set, target, 0, 0) {
             Ok(release) => self.take(release.found, release.texts),
             Err(refusal) => self.take(refusal.found, refusal.texts),
         }
@@ -141,11 +140,29 @@ impl Findings {
     }
 }
 
-/// What policies can name where these settings run; without settings, everything that is built.
-pub(super) fn target(settings: Option<&Settings>) -> Target {
-    let upstreams = settings.map(|it| it.upstreams.keys().cloned().collect::<BTreeSet<Arc<str>>>());
-    let methods = registry::METHODS_BUILT.into_iter().collect();
-    Target { catalogue: Catalogue::builtin(), options: Options { methods, upstreams } }
+/// What the policies of this folder are written for: the `stepward.yaml` beside it that names it, else whatever
+/// connectors lie beside it.
+pub(super) fn installation(policies: &Path) -> Target {
+    let beside = policies.parent().unwrap_or(Path::new(""));
+    let same = |other: &Path| fs::canonicalize(other).ok() == fs::canonicalize(policies).ok();
+    let loaded = settings::load(&beside.join("stepward.yaml"), Presence::Advised).ok();
+    let settings = loaded.map(|loaded| loaded.settings).filter(|settings| same(&settings.policies));
+    let connectors = beside.join("connectors");
+    target(settings.as_ref(), connectors.is_dir().then_some(&*connectors))
+}
+
+/// What policies can name where these settings run; without settings, everything that is built. What is wrong with
+/// connectors is told elsewhere: here it only leaves their attributes without a price.
+pub(super) fn target(settings: Option<&Settings>, connectors: Option<&Path>) -> Target {
+    let folder = settings.map_or(connectors, |settings| settings.connectors.as_deref());
+    let vocabulary = Vocabulary::of(folder).or_else(|_| Vocabulary::of(None)).unwrap_or_default();
+    match settings {
+        Some(settings) => Target::of(settings, vocabulary.catalogue, |name| vocabulary.told.contains(name)),
+        None => {
+            let options = Options { methods: registry::METHODS_BUILT.into_iter().collect(), upstreams: None };
+            Target { catalogue: vocabulary.catalogue, options, lacking: Lacking::default() }
+        }
+    }
 }
 
 /// The texts that findings about connectors point into; they are named from the folder that holds `connectors`.

@@ -114,7 +114,7 @@ fn clock() -> Result<String, String> {
 
 fn policies(settings: &Settings) -> Result<String, String> {
     let set = folder::read(&settings.policies);
-    match registry::load(set, &check::target(Some(settings)), 0, 0) {
+    match registry::load(set, &check::target(Some(settings), None), 0, 0) {
         Ok(release) => Ok(format!("release with {}", say::several(release.policies.len(), "event"))),
         Err(refusal) => Err(refusal.lines().collect::<Vec<_>>().join("; ")),
     }

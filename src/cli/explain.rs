@@ -65,7 +65,8 @@ enum Shape {
 impl Explain {
     pub(super) fn run(self: Box<Self>) -> Came {
         let question = self.question()?;
-        let release = match registry::load(folder::read(&self.folder()), &check::target(None), 0, 0) {
+        let folder = self.folder();
+        let release = match registry::load(folder::read(&folder), &check::installation(&folder), 0, 0) {
             Ok(release) => release,
             Err(refusal) => {
                 say::findings(&refusal.found, &refusal.texts, Format::Human);

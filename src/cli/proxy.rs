@@ -113,7 +113,7 @@ mod tests {
     fn what_it_makes_loads_without_a_finding() {
         let proxy = proxy(&["login=POST /login", "login=POST /api/login", "password reset=POST /reset"]);
         let set = registry::folder::Set { texts: proxy.policies().unwrap(), found: Vec::new() };
-        match registry::load(set, &crate::cli::check::target(None), 1, 0) {
+        match registry::load(set, &crate::cli::check::target(None, None), 1, 0) {
             Ok(release) => {
                 assert_eq!(release.policies.len(), 2);
                 assert!(release.found.is_empty(), "{:#?}", release.found);

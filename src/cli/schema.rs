@@ -24,12 +24,18 @@ enum Kind {
     Test,
     /// stepward.yaml
     Config,
+    /// A connector to a vendor
+    Connector,
+    /// A route over connectors
+    Route,
 }
 
 impl Schema {
     pub(super) fn run(self) -> Came {
         let schema = match self.kind {
             Kind::Config => settings::schema(),
+            Kind::Connector => stepward_core::schema::connector(),
+            Kind::Route => stepward_core::schema::route(),
             Kind::Event => stepward_core::schema::event(),
             Kind::Flow => stepward_core::schema::flow(),
             Kind::Test => trial::schema().to_value(),

@@ -14,21 +14,24 @@ use crate::{
     gateway::{self, Policies, Running, StartError},
     render::Format,
     settings::Settings,
-    telemetry,
+    telemetry::{self, Metrics, Telemetry},
 };
 
 /// Serves until a signal ends it.
 pub(super) fn serve(settings: Settings, policies: Policies) -> Came {
-    telemetry::lines::install(settings.access_log.as_ref()).map_err(|error| Failed::new(Exit::CannotLoad, error))?;
+    let metrics = Metrics::new();
+    let access_log = telemetry::lines::install(settings.access_log.as_ref(), &metrics)
+        .map_err(|error| Failed::new(Exit::CannotLoad, error))?;
+    let telemetry = Telemetry { metrics, access_log };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failed::new(Exit::CannotLoad, error))?.block_on(until_stopped(settings, policies))
+    runtime.map_err(|error| Failed::new(Exit::CannotLoad, error))?.block_on(until_stopped(settings, policies, telemetry))
 }
 
-async fn until_stopped(settings: Settings, policies: Policies) -> Came {
+async fn until_stopped(settings: Settings, policies: Policies, telemetry: Telemetry) -> Came {
     // Before the first socket: a signal during the start must not kill half of one.
     let mut signals = Signals::listen().map_err(|error| Failed::new(Exit::CannotLoad, error))?;
     let grace = settings.limits.drain;
-    let running = match gateway::start(settings, policies, Clock::System).await {
+    let running = match gateway::start_with(settings, policies, Clock::System, telemetry).await {
         Ok(running) => running,
         Err(error) => return refused(error),
     };
@@ -37,7 +40,7 @@ async fn until_stopped(settings: Settings, policies: Policies) -> Came {
     loop {
         match signals.next().await {
             Wish::Reload => reload(&running),
-            Wish::ReopenLogs => running.journeys.parts().log.reopen(),
+            Wish::ReopenLogs => running.reopen_logs(),
             Wish::Stop => break,
         }
     }

@@ -120,7 +120,7 @@ fn try_all(path: &Path) -> Result<Result<Vec<Tried>, registry::Refusal>, Failed>
     if files.is_empty() {
         return Ok(Ok(Vec::new()));
     }
-    let target = check::target(None);
+    let target = check::installation(folder);
     let release: Release = match registry::load(folder::read(folder), &target, 0, 0) {
         Ok(release) => release,
         Err(refusal) => return Ok(Err(refusal)),

@@ -24,6 +24,7 @@ use crate::edge::{
     proxy::Proxy,
     proxy_protocol,
 };
+use crate::telemetry::Metrics;
 
 /// After an accept error (no descriptors left) the loop rests this long instead of spinning.
 const REST: Duration = Duration::from_millis(50);
@@ -42,6 +43,8 @@ pub(crate) struct Door {
     pub(crate) header_deadline: Duration,
     /// Who has how many connections.
     pub(crate) callers: Arc<Callers>,
+    /// Counters of this process.
+    pub(crate) metrics: Metrics,
 }
 
 /// How a running listener is told to stop.
@@ -87,6 +90,7 @@ pub(crate) async fn run(
 }
 
 async fn serve(door: Arc<Door>, tcp: tokio::net::TcpStream, address: SocketAddr, closing: watch::Receiver<bool>) {
+    let _open = door.metrics.connected();
     match prepare(&door, tcp, address).await {
         Ok((stream, _call)) => {
             door.app.process_new(stream, &closing).await;

@@ -458,7 +458,8 @@ impl Proxy {
 
     async fn refuse(&self, session: &mut Session, refusal: Refusal) -> Result<bool> {
         let client = Client::of(&session.req_header().headers);
-        self.answer(session, refusal.reply(client)).await
+        let decision_id = refusal.reason.map(|reason| self.journeys.refused(reason));
+        self.answer(session, refusal.reply(client, decision_id.as_deref())).await
     }
 
     async fn answer(&self, session: &mut Session, reply: Reply) -> Result<bool> {

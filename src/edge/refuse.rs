@@ -14,6 +14,8 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     /// The code, from the closed list; the app's silence has one of its own.
     pub(crate) code: &'static str,
+    /// Why the request is refused; the app's silence is no refusal.
+    pub(crate) reason: Option<Reason>,
     /// One sentence for people.
     pub(crate) detail: &'static str,
 }
@@ -61,13 +63,13 @@ impl Refusal {
     /// The app could not be reached, or broke off.
     pub(crate) fn app_unreachable() -> Self {
         let detail = "the application behind this address did not answer";
-        Refusal { status: StatusCode::BAD_GATEWAY, code: "app.unreachable", detail }
+        Refusal { status: StatusCode::BAD_GATEWAY, code: "app.unreachable", reason: None, detail }
     }
 
     /// The app took too long.
     pub(crate) fn app_silent() -> Self {
         let detail = "the application behind this address did not answer in time";
-        Refusal { status: StatusCode::GATEWAY_TIMEOUT, code: "app.silent", detail }
+        Refusal { status: StatusCode::GATEWAY_TIMEOUT, code: "app.silent", reason: None, detail }
     }
 
     /// A request that may have been carried out although no answer came: it is never sent again by itself.
@@ -78,26 +80,32 @@ impl Refusal {
     }
 
     fn because(status: StatusCode, reason: Reason, detail: &'static str) -> Self {
-        Refusal { status, code: reason.code(), detail }
+        Refusal { status, code: reason.code(), reason: Some(reason), detail }
     }
 
     /// The refusal as this kind of client is told.
-    pub(crate) fn reply(self, client: Client) -> Reply {
+    /// `decision_id` is where it stands in the decision log.
+    pub(crate) fn reply(self, client: Client, decision_id: Option<&str>) -> Reply {
         match client {
             Client::Page => Reply::new(self.status, "text/html; charset=utf-8", self.page()),
-            Client::Fetch | Client::Api => Reply::new(self.status, "application/problem+json", self.problem()),
+            Client::Fetch | Client::Api => {
+                Reply::new(self.status, "application/problem+json", self.problem(decision_id))
+            }
         }
     }
 
     /// RFC 9457.
-    fn problem(self) -> String {
-        let problem = serde_json::json!({
+    fn problem(self, decision_id: Option<&str>) -> String {
+        let mut problem = serde_json::json!({
             "type": "about:blank",
             "title": self.title(),
             "status": self.status.as_u16(),
             "detail": self.detail,
             "reason": self.code,
         });
+        if let (Some(id), Some(problem)) = (decision_id, problem.as_object_mut()) {
+            problem.insert("decision_id".into(), id.into());
+        }
         problem.to_string()
     }
 

@@ -9,7 +9,7 @@ const NOW_MS: i64 = 1_800_000_000_000;
 fn shipped() -> Release {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
     let options = Options { methods: METHODS_BUILT.into_iter().collect(), upstreams: None };
-    let target = Target { catalogue: Catalogue::builtin(), options };
+    let target = Target { catalogue: Catalogue::builtin(), options, lacking: Default::default() };
     registry::load(folder::read(&folder), &target, 1, NOW_MS).unwrap()
 }
 

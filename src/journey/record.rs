@@ -1,6 +1,6 @@
 //! Writes decisions down: the log, the numbers, and nothing else.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use stepward_core::decision::{Decision, Reason};
 
@@ -26,6 +26,12 @@ pub fn decision(parts: &Parts, visit: &Visit, decided: &Decided, decision: &Deci
         element: None,
         took,
     });
+}
+
+/// A refusal before it was known whose route it is: no tenant has it.
+pub fn refused_early(parts: &Parts, id: Arc<str>, reason: Reason) {
+    parts.metrics.refused(reason);
+    parts.log.record(Record::refused(id, Arc::from(""), reason, parts.clock.now_ms()));
 }
 
 /// A refusal before any policy was asked.

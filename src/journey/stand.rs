@@ -15,7 +15,7 @@ use crate::{
     actions::{self, within},
     journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
     signals::{self, Asked, Who, free, free::Free},
-    store::{Begin, Standing, StateError, StateStore, Stored, Touch},
+    store::{Begin, Counted, Kind, Standing, StateError, StateStore, Stored, Touch},
 };
 
 /// The store did not answer; the event gets its strict action.
@@ -211,14 +211,7 @@ async fn stand(
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, policy, &facts);
     let asked = plan.ask(&who, &facts, policy, &parts.keys);
-    let standing = match read_standing(parts, visit, &who, &asked, touching).await {
-        Ok(standing) => standing,
-        Err(error) if goes_on_without_state(parts, policy, visit.now_ms) => {
-            tracing::warn!(%error, event = %policy.event, "deciding without the state store, as the policy says");
-            Standing::default()
-        }
-        Err(error) => return Err(Loss(error)),
-    };
+    let standing = read_standing(parts, visit, &who, policy, &asked, touching).await.map_err(Loss)?;
     // With the session read it may have turned out that the cookie's account was not to be believed.
     let who = visit.who(parts, &tenant, policy, &facts);
     facts.proofs = visit.proofs(parts);
@@ -238,6 +231,7 @@ async fn read_standing(
     parts: &Parts,
     visit: &mut Visit,
     who: &Who<'_>,
+    policy: &Policy,
     asked: &Asked,
     touching: Touching,
 ) -> Stored<Standing> {
@@ -250,11 +244,24 @@ async fn read_standing(
             &looked
         }
     };
-    let locks = actions::locks(who);
-    let begin = Begin { session: visit.unread_session(parts), meters, locks: &locks, entries: &asked.entries };
-    let standing = within(parts.store.begin(visit.now_ms, begin)).await;
-    parts.store_answered(visit.now_ms, standing.is_ok());
-    let standing = standing?;
+    let session = visit.unread_session(parts);
+    let mut locks = actions::locks(who);
+    locks.extend(session.map(|session| Counted { kind: Kind::Session, id: session.id }));
+    let begin = Begin { session, meters, locks: &locks, entries: &asked.entries };
+    // A store that answers from memory but can keep nothing is lost too: what follows could not be written down.
+    let call = async { Ok((parts.store.health().await, parts.store.begin(visit.now_ms, begin).await?)) };
+    let (trouble, standing) = match within(call).await {
+        Ok((Ok(()), standing)) => (None, standing),
+        Ok((Err(error), standing)) => (Some(error), standing),
+        Err(error) => (Some(error), Standing::default()),
+    };
+    parts.store_answered(visit.now_ms, trouble.is_none());
+    if let Some(error) = trouble {
+        if !goes_on_without_state(parts, policy, visit.now_ms) {
+            return Err(error);
+        }
+        tracing::warn!(%error, event = %policy.event, "deciding without the state store, as the policy says");
+    }
     visit.receive(parts, standing.session.as_ref());
     Ok(standing)
 }

@@ -20,6 +20,7 @@ fn target() -> Target {
     Target {
         catalogue: Catalogue::builtin(),
         options: Options { methods: METHODS_BUILT.into_iter().collect(), upstreams: None },
+        lacking: Default::default(),
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
 /// How many lines may wait.
 const QUEUE_LINES_MAX: usize = 8_192;
 /// How many lines are written at once.
-const BATCH_LINES_MAX: usize = 256;
+const BATCH_LINES_MAX: usize = 4_096;
 
 /// A log that takes `T` and writes a line for each.
 pub struct Writer<T> {
@@ -92,6 +92,9 @@ impl<T: Send + 'static> Writer<T> {
     }
 }
 
+/// For how long lines are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(5);
+
 struct Clerk<T> {
     orders: Receiver<Order<T>>,
     sink: Option<Sink>,
@@ -109,7 +112,14 @@ impl<T> Clerk<T> {
     fn work(mut self) {
         loop {
             match self.orders.recv_timeout(Duration::from_secs(1)) {
-                Ok(order) => self.batch(order),
+                Ok(order) => {
+                    // Lines that come meanwhile are written with this one: waking for each of them costs the request
+                    // path more than writing it costs us.
+                    if matches!(order, Order::Line(_)) {
+                        thread::sleep(GATHER);
+                    }
+                    self.batch(order);
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.reopen_if_asked();
                     // A quiet log heals too, so that readiness does not wait for the next decision.

@@ -3,4 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a gateway that does not start should stop its test")]
 
 mod evaluate;
+mod operate;
+mod setup;
 mod world;

@@ -238,7 +238,10 @@ impl Town {
         let proven = visitor.post(&challenge, &[("method", "totp"), ("code", &code)]).await;
         assert_eq!(proven.status, 303, "the code was not taken: {}", proven.text);
         let passed = visitor.get(&proven.location().to_string()).await;
-        passed.after("action=\"")
+        match passed.status.is_redirection() {
+            true => passed.location().to_string(),
+            false => passed.after("action=\""),
+        }
     }
 
     /// Replaces a policy on disk without asking anyone to read it.
@@ -283,6 +286,8 @@ enum Deed {
     Break(Vec<u8>),
     /// Answers, then gives back whatever comes.
     Echo(Vec<u8>),
+    /// Answers one byte every 100 ms.
+    Drip(Vec<u8>),
 }
 
 /// An app that keeps the bytes of every request and answers as it was told.
@@ -318,6 +323,10 @@ impl App {
 
     pub(crate) fn breaks_off_after(&self, request: &str, bytes: &str) {
         self.does(request, Deed::Break(bytes.as_bytes().to_vec()));
+    }
+
+    pub(crate) fn drips(&self, request: &str, answer: &str) {
+        self.does(request, Deed::Drip(answer.as_bytes().to_vec()));
     }
 
     pub(crate) fn opens_a_tunnel(&self, request: &str) {
@@ -374,6 +383,7 @@ async fn converse(mut tcp: TcpStream, seen: Arc<Mutex<Vec<Vec<u8>>>>, deeds: Arc
         let deed = deed.unwrap_or_else(|| Deed::Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\napp".to_vec()));
         let written = match &deed {
             Deed::Answer(bytes) | Deed::Break(bytes) | Deed::Echo(bytes) => tcp.write_all(bytes).await,
+            Deed::Drip(bytes) => drip(&mut tcp, bytes).await,
             Deed::Hang => std::future::pending().await,
         };
         match (deed, written) {
@@ -384,9 +394,17 @@ async fn converse(mut tcp: TcpStream, seen: Arc<Mutex<Vec<Vec<u8>>>>, deeds: Arc
                 let _ = tokio::io::copy(&mut from, &mut to).await;
                 return;
             }
-            (Deed::Answer(_) | Deed::Hang, _) => {}
+            (Deed::Answer(_) | Deed::Drip(_) | Deed::Hang, _) => {}
         }
     }
+}
+
+async fn drip(tcp: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+    for byte in bytes {
+        tcp.write_all(&[*byte]).await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
 }
 
 /// One HTTP/1 request by hand; the body's length is told.

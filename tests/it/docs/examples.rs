@@ -35,6 +35,7 @@ fn release(texts: Texts) -> Result<Release, String> {
     let target = Target {
         catalogue: Catalogue::builtin(),
         options: Options { methods: registry::METHODS_BUILT.into_iter().collect(), upstreams: None },
+        lacking: Default::default(),
     };
     match registry::load(folder::Set { texts, found: Vec::new() }, &target, 1, 0) {
         Ok(release) => told(&release.found, &release.texts, Severity::Warning).map(|()| release),

@@ -32,13 +32,18 @@ steps:
         then: { challenge: [pow] }
 ";
 
+fn with_a_list() -> Plan {
+    let lists = "lists: { bad: { kind: ip, file: bad.txt } }\n";
+    Plan::default().policy(PAY).settings(lists).file("bad.txt", "203.0.113.9\n")
+}
+
 fn outcome(told: &Value) -> (&str, &str) {
     (told["outcome"].as_str().unwrap_or(""), told["reason"].as_str().unwrap_or(""))
 }
 
 #[tokio::test]
 async fn evaluate_sees_live_counters_and_lock_outs_and_moves_none() {
-    let world = Plan::default().policy(PAY).start().await;
+    let world = with_a_list().start().await;
     let mut ada = world.visitor("", "198.51.100.7");
     let question = payment(10, "198.51.100.7");
     for _ in 0..8 {
@@ -67,9 +72,7 @@ async fn evaluate_sees_live_counters_and_lock_outs_and_moves_none() {
 
 #[tokio::test]
 async fn evaluate_takes_the_callers_word_for_the_subject_and_a_proof() {
-    let lists = "lists: { bad: { kind: ip, file: bad.txt } }\n";
-    let plan = Plan::default().policy(PAY).settings(lists).file("bad.txt", "203.0.113.9\n");
-    let world = plan.start().await;
+    let world = with_a_list().start().await;
     let large = payment(5000, "198.51.100.7");
     assert_eq!(outcome(&world.ask("evaluate", large.clone()).await).0, "block", "nobody is known");
     let mut signed_in = large.clone();
@@ -88,7 +91,8 @@ async fn evaluate_takes_the_callers_word_for_the_subject_and_a_proof() {
     assert_eq!(world.ask("evaluate", broken).await["reason"], "body.malformed", "as the edge would refuse it");
 }
 
-const CONNECTOR: &str = r#"
+/// A connector to a vendor at `{vendor}`.
+pub(crate) const CONNECTOR: &str = r#"
 connector: acme
 capability: ip_reputation
 network: internal
@@ -103,7 +107,11 @@ operations:
       required: [ip.risk_score]
 "#;
 
-const RISKY: &str = "
+/// A route over it.
+pub(crate) const ROUTE: &str = "capability: ip_reputation\nconnectors:\n  - { connector: acme }\n";
+
+/// Turns on what it tells.
+pub(crate) const RISKY: &str = "
 event: pay
 covers: [POST /pay]
 when_unsure: { challenge: [pow] }
@@ -124,8 +132,7 @@ async fn vendors_are_asked_only_when_the_question_says_so() {
     .await;
     let plan = Plan::default().policy(RISKY).settings("connectors: connectors\n");
     let plan = plan.file("connectors/acme/connector.yaml", &CONNECTOR.replace("{vendor}", &vendor.address.to_string()));
-    let route = "capability: ip_reputation\nconnectors:\n  - { connector: acme }\n";
-    let world = plan.file("connectors/routes/ip_reputation.yaml", route).start().await;
+    let world = plan.file("connectors/routes/ip_reputation.yaml", ROUTE).start().await;
     let mut question = payment(1, "8.8.8.8");
     assert_eq!(outcome(&world.ask("evaluate", question.clone()).await), ("challenge", "when_unsure"));
     assert_eq!(vendor.seen().len(), 0, "nobody was asked");

@@ -31,6 +31,7 @@ pub(crate) struct Plan {
     more: String,
     app: Option<&'static [u8]>,
     mail: bool,
+    log: Option<&'static str>,
 }
 
 impl Plan {
@@ -60,6 +61,12 @@ impl Plan {
         self
     }
 
+    /// Another file for the decision log.
+    pub(crate) fn log(mut self, file: &'static str) -> Plan {
+        self.log = Some(file);
+        self
+    }
+
     pub(crate) async fn start(self) -> World {
         // A second call finds the provider already there.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -74,8 +81,9 @@ impl Plan {
              upstreams: {{ app: {{ url: \"http://{}\" }} }}\nroutes: [{{ upstream: app }}]\n\
              subject: [{{ header: {{ name: x-user, email: x-email }} }}]\nstate: {{ path: data }}\n\
              admin: {{ address: 127.0.0.1:0 }}\nhealth: {{ address: 127.0.0.1:0 }}\n\
-             decision_log: {{ file: decisions.jsonl }}\n",
-            app.address
+             decision_log: {{ file: {} }}\n",
+            app.address,
+            self.log.unwrap_or("decisions.jsonl"),
         );
         if self.mail {
             text += &format!("mail: {{ smtp: \"smtp://{}\", from: no-reply@bank.example }}\n", mailbox.address);
