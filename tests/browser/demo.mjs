@@ -285,6 +285,7 @@ await story("an authenticator app is set up by invitation and changes the e-mail
   await ada.signIn();
   assert.equal((await known()).value, true, "the device is known after a strong proof");
   await ada.press("Pretend to be a new device");
+  await ada.page.goto(BASE);
   await follow(ada.page, "text=Sign out");
   await ada.signIn();
   assert.equal((await known()).value, false, "and is forgotten by the button");

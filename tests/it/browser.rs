@@ -15,7 +15,8 @@ async fn drive(script: &str, settings: &[(&str, String)]) {
     assert!(installed, "the packages of tests/browser are not installed: run `make deps-browser`");
     let mut node = tokio::process::Command::new("node");
     node.arg(script).current_dir(folder).envs(settings.iter().map(|(name, value)| (name, value))).kill_on_drop(true);
-    let begun = node.spawn().unwrap_or_else(|error| panic!("node does not start ({error}): run `make deps-browser`"));
-    let status = begun.wait_with_output().await.unwrap().status;
+    let begun = node.spawn();
+    assert!(begun.is_ok(), "node does not start, run `make deps-browser`: {:?}", begun.err());
+    let status = begun.unwrap().wait().await.unwrap();
     assert!(status.success(), "{script} found faults; they are told above");
 }

@@ -1,7 +1,5 @@
 //! The README's story in Chromium, by `tests/browser/demo.mjs`, against the demo itself.
 
-#![expect(clippy::unwrap_used, reason = "a story that cannot be told should stop")]
-
 use std::path::{Path, PathBuf};
 
 use stepward::demo::{self, Options};
