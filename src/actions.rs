@@ -85,7 +85,11 @@ impl Actions {
     }
 
     async fn outcome(
-        &self, scene: &mut Scene<'_>, outcome: &Outcome, reason: Reason, tell: Option<&str>,
+        &self,
+        scene: &mut Scene<'_>,
+        outcome: &Outcome,
+        reason: Reason,
+        tell: Option<&str>,
     ) -> Stored<Carried> {
         match outcome {
             Outcome::Forward(forward) => self.forward(scene, forward, tell).await,
@@ -106,14 +110,20 @@ impl Actions {
 
     async fn forward(&self, scene: &Scene<'_>, forward: &Forward, tell: Option<&str>) -> Stored<Carried> {
         match forward.max_rate {
-            Some(rate) => self.throttle(scene, &Throttle { rate, per: decision::Scope::Subject }, forward.clone(), tell).await,
+            Some(rate) => {
+                self.throttle(scene, &Throttle { rate, per: decision::Scope::Subject }, forward.clone(), tell).await
+            }
             None => Ok(Carried::Onward(forward.clone())),
         }
     }
 
     /// Within the rate the request goes on, over it 429. Every request counts, also those that are refused.
     async fn throttle(
-        &self, scene: &Scene<'_>, throttle: &Throttle, forward: Forward, tell: Option<&str>,
+        &self,
+        scene: &Scene<'_>,
+        throttle: &Throttle,
+        forward: Forward,
+        tell: Option<&str>,
     ) -> Stored<Carried> {
         let Rate { count, window_ms } = throttle.rate;
         let window = Duration::from_millis(window_ms);
@@ -202,7 +212,12 @@ impl Actions {
     }
 
     fn refused(
-        &self, scene: &Scene<'_>, outcome: Verb, reason: Reason, tell: Option<&str>, retry_after: Option<u64>,
+        &self,
+        scene: &Scene<'_>,
+        outcome: Verb,
+        reason: Reason,
+        tell: Option<&str>,
+        retry_after: Option<u64>,
     ) -> Carried {
         let status = match outcome {
             Verb::Throttle => StatusCode::TOO_MANY_REQUESTS,

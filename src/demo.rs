@@ -80,7 +80,8 @@ impl Drop for Demo {
 /// # Errors
 /// What could not be started, in words.
 pub async fn start(options: &Options) -> anyhow::Result<Demo> {
-    let folder = std::env::temp_dir().join(format!("stepward-demo-{}", data_encoding::HEXLOWER.encode(&clock::random_id())));
+    let folder =
+        std::env::temp_dir().join(format!("stepward-demo-{}", data_encoding::HEXLOWER.encode(&clock::random_id())));
     let (bank, mail, vendor) = (local().await?, local().await?, local().await?);
     let issuer = Keys::ephemeral();
     let places = [

@@ -28,10 +28,7 @@ use crate::{
     clock::Clock,
     keys::Keys,
     settings::Settings,
-    signals::{
-        geo::Found,
-        travel::Place,
-    },
+    signals::{geo::Found, travel::Place},
     store::{Counted, Drawer, Id, Meter, Standing, Touch},
     telemetry::{Metrics, SignalOutcome},
     vendors::{self, Question, Vendors},
@@ -155,7 +152,9 @@ impl Plan {
         for read in policies.iter().flat_map(|policy| velocity::read_by(policy)) {
             if let What::Named(_) = read.counter.counted {
                 match counted.iter_mut().find(|(counter, _)| *counter == read.counter) {
-                    Some((_, meters)) => meters.extend(read.meters.into_iter().filter(|it| !meters.contains(it)).collect::<Vec<_>>()),
+                    Some((_, meters)) => {
+                        meters.extend(read.meters.into_iter().filter(|it| !meters.contains(it)).collect::<Vec<_>>())
+                    }
                     None => counted.push((read.counter, read.meters)),
                 }
             }
@@ -194,7 +193,12 @@ impl Plan {
     /// What to write once it is known how the event ended. `None` is neither success nor failure, and counts as a
     /// failed try. `facts` and `who` are those of the decision, with the account that success may have brought.
     pub fn conclude(
-        &self, who: &Who<'_>, success: Option<bool>, facts: &Facts, policy: &Policy, keys: &Keys,
+        &self,
+        who: &Who<'_>,
+        success: Option<bool>,
+        facts: &Facts,
+        policy: &Policy,
+        keys: &Keys,
     ) -> Afterwards {
         let ended = if success == Some(true) { What::Successes } else { What::Failures };
         let mut afterwards = Afterwards::default();
@@ -244,7 +248,13 @@ fn before_deciding(what: &What, who: &Who<'_>) -> Touch {
 impl Asked {
     /// Takes in what the store said.
     pub fn learn(
-        &self, plan: &Plan, standing: &Standing, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys,
+        &self,
+        plan: &Plan,
+        standing: &Standing,
+        who: &Who<'_>,
+        facts: &mut Facts,
+        policy: &Policy,
+        keys: &Keys,
     ) {
         let mut counts = standing.counts.iter().copied();
         for (read, meters) in plan.counters.iter().zip(&self.counters) {
@@ -407,7 +417,12 @@ impl Signals {
             }
             Err(found) => {
                 for finding in &found {
-                    tracing::error!(file = &*finding.file, code = finding.code, "connectors not loaded, the last good ones keep running: {}", finding.message);
+                    tracing::error!(
+                        file = &*finding.file,
+                        code = finding.code,
+                        "connectors not loaded, the last good ones keep running: {}",
+                        finding.message
+                    );
                 }
                 let found: Arc<[Diagnostic]> = found.into();
                 newest.refused = Some(found.clone());
@@ -438,7 +453,11 @@ impl Signals {
 
     /// An answer for every wanted slot, at the latest at the deadline: this machine's own first, then vendors'.
     pub async fn collect(
-        &self, ask: &Ask<'_>, wanted: &[(SlotId, &Slot)], deadline: tokio::time::Instant, paid_left: &mut u32,
+        &self,
+        ask: &Ask<'_>,
+        wanted: &[(SlotId, &Slot)],
+        deadline: tokio::time::Instant,
+        paid_left: &mut u32,
     ) -> Vec<(SlotId, Reading, Option<Provenance>)> {
         let mut answers = Vec::with_capacity(wanted.len());
         let mut left = Vec::new();
@@ -481,7 +500,9 @@ impl Signals {
             "ip.lists" => Some(names(self.lists.of_ip(ask.ip))),
             "ip.is_listed" => Some(any(self.lists.of_ip(ask.ip))),
             "email.lists" => Some(ask.email.map_or(Reading::Unknown(Why::Absent), |it| names(self.lists.of_email(it)))),
-            "email.is_listed" => Some(ask.email.map_or(Reading::Unknown(Why::Absent), |it| any(self.lists.of_email(it)))),
+            "email.is_listed" => {
+                Some(ask.email.map_or(Reading::Unknown(Why::Absent), |it| any(self.lists.of_email(it))))
+            }
             _ => match self.geo.attribute(name, ask.ip)? {
                 Found::Value(value) => Some(Reading::Known(value)),
                 Found::Absent => Some(Reading::Unknown(Why::Absent)),

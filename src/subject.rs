@@ -123,9 +123,7 @@ impl Subjects {
                 Ok(Source::Jwt(Box::new(jwt::Verifier::new(jwt, keys)), jwt.from.clone()))
             }
             SubjectSource::AppSession { cookie } => Ok(Source::AppSession(cookie.clone())),
-            SubjectSource::Header { name, email } => {
-                Ok(Source::Header { name: name.clone(), email: email.clone() })
-            }
+            SubjectSource::Header { name, email } => Ok(Source::Header { name: name.clone(), email: email.clone() }),
         });
         Ok(Subjects { sources: made.collect::<Result<_, SourceError>>()?, clock })
     }

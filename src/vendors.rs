@@ -201,7 +201,9 @@ impl Vendors {
                 by_route.entry(*route).or_default().push(name);
             }
         }
-        let asked = by_route.iter().filter_map(|(route, names)| Some(along(self.routes.get(*route)?, question, names, &self.metrics)));
+        let asked = by_route
+            .iter()
+            .filter_map(|(route, names)| Some(along(self.routes.get(*route)?, question, names, &self.metrics)));
         let told: BTreeMap<&str, Told> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();
         let not_provided = (Reading::Unknown(Why::NotProvided), None);
         names.iter().map(|name| told.get(name).cloned().unwrap_or_else(|| not_provided.clone())).collect()

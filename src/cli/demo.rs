@@ -18,7 +18,8 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(self) -> Came {
-        telemetry::lines::install(None, &telemetry::Metrics::new()).map_err(|error| Failed::new(Exit::CannotLoad, error))?;
+        telemetry::lines::install(None, &telemetry::Metrics::new())
+            .map_err(|error| Failed::new(Exit::CannotLoad, error))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.map_err(|error| Failed::new(Exit::CannotLoad, error))?.block_on(self.until_interrupted())
     }

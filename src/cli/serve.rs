@@ -24,7 +24,9 @@ pub(super) fn serve(settings: Settings, policies: Policies) -> Came {
         .map_err(|error| Failed::new(Exit::CannotLoad, error))?;
     let telemetry = Telemetry { metrics, access_log };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failed::new(Exit::CannotLoad, error))?.block_on(until_stopped(settings, policies, telemetry))
+    runtime
+        .map_err(|error| Failed::new(Exit::CannotLoad, error))?
+        .block_on(until_stopped(settings, policies, telemetry))
 }
 
 async fn until_stopped(settings: Settings, policies: Policies, telemetry: Telemetry) -> Came {

@@ -165,7 +165,12 @@ async fn home(State(bank): State<Bank>, headers: HeaderMap) -> Response {
         accounts.get(&user).map(|it| (euros(it.cents), it.email.clone(), it.movements.clone()))
     };
     let Some((balance, email, movements)) = books else { return Redirect::to("/login").into_response() };
-    bank.page("home.html", "Balance", Some(&user), context! { balance, email, movements => Value::from(Serde(&movements)) })
+    bank.page(
+        "home.html",
+        "Balance",
+        Some(&user),
+        context! { balance, email, movements => Value::from(Serde(&movements)) },
+    )
 }
 
 async fn login_page(State(bank): State<Bank>) -> Response {
@@ -235,7 +240,11 @@ struct TransferByFetch {
     amount: f64,
 }
 
-async fn transfer_by_fetch(State(bank): State<Bank>, headers: HeaderMap, Json(body): Json<TransferByFetch>) -> Response {
+async fn transfer_by_fetch(
+    State(bank): State<Bank>,
+    headers: HeaderMap,
+    Json(body): Json<TransferByFetch>,
+) -> Response {
     let Some(user) = bank.user(&headers) else {
         return (StatusCode::UNAUTHORIZED, Json(json!({ "title": "Not signed in" }))).into_response();
     };
@@ -265,7 +274,12 @@ async fn change_email(State(bank): State<Bank>, headers: HeaderMap, Form(form): 
 
 async fn mailbox_page(State(bank): State<Bank>, headers: HeaderMap) -> Response {
     let letters = bank.mailbox.letters();
-    bank.page("mailbox.html", "Mailbox", bank.user(&headers).as_deref(), context! { letters => Value::from(Serde(&letters)) })
+    bank.page(
+        "mailbox.html",
+        "Mailbox",
+        bank.user(&headers).as_deref(),
+        context! { letters => Value::from(Serde(&letters)) },
+    )
 }
 
 async fn agent_page(State(bank): State<Bank>, headers: HeaderMap) -> Response {
@@ -278,7 +292,8 @@ async fn agent_page(State(bank): State<Bank>, headers: HeaderMap) -> Response {
 /// Agents are known by what Stepward tells, never by the token itself: the app needs no code for it.
 async fn agent_balance(headers: HeaderMap) -> Response {
     let told = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or("").to_string();
-    Json(json!({ "balance": "50000.00", "you_are": told("stepward-subject"), "event": told("stepward-event") })).into_response()
+    Json(json!({ "balance": "50000.00", "you_are": told("stepward-subject"), "event": told("stepward-event") }))
+        .into_response()
 }
 
 async fn agent_transfer() -> Response {
@@ -287,7 +302,8 @@ async fn agent_transfer() -> Response {
 
 fn back(headers: &HeaderMap) -> Response {
     let from = headers.get(header::REFERER).and_then(|it| it.to_str().ok());
-    let path = from.and_then(|url| url.split_once("://")).and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
+    let path =
+        from.and_then(|url| url.split_once("://")).and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..)));
     Redirect::to(path.filter(|path| !path.starts_with("//")).unwrap_or("/")).into_response()
 }
 

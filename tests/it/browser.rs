@@ -1,8 +1,6 @@
 //! What people see, in Chromium: scripts of `tests/browser` drive pages that a test here serves. A machine without a
 //! browser fails these tests and is told what to run: nothing is skipped.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::path::Path;
 
 mod demo;

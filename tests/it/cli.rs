@@ -1,7 +1,5 @@
 //! The `stepward` command from the outside: exit codes, shapes of output, and a whole life of `stepward run`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot start a process should stop")]
-
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},

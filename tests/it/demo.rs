@@ -1,7 +1,5 @@
 //! The story of the README, told to the demo without a screen: what a person meets, step by step.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a story that cannot be told should stop")]
-
 use std::time::Duration;
 
 use http::StatusCode;

@@ -1,8 +1,6 @@
 //! The deployment files, held to the binary: no engine runs here, so every path, port, probe and command line in them is
 //! compared with what the settings, the command line and the health endpoints really are.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a deployment file that cannot be read should stop the test")]
-
 use std::{collections::BTreeSet, fs, path::Path, process::Command, sync::Arc};
 
 use clap::Parser;

@@ -1,8 +1,6 @@
 //! What the documentation shows is held to what the code does: examples load, commands parse, links lead somewhere,
 //! and the reference is what the code says.
 
-#![expect(clippy::unwrap_used, reason = "documentation that cannot be read should stop the test")]
-
 use std::{
     fs,
     path::{Path, PathBuf},

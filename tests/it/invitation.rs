@@ -1,7 +1,5 @@
 //! How somebody comes to their first authenticator: by an operator's invitation, and from then on by what they have.
 
-#![expect(clippy::unwrap_used, reason = "a story that cannot be told should stop")]
-
 use std::fs;
 
 use http::StatusCode;

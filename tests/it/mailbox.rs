@@ -1,7 +1,5 @@
 //! A small real mail server (RFC 5321): it takes letters over a socket and keeps them for the test to read.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a mail server that cannot listen fails the test")]
-
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},

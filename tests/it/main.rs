@@ -1,5 +1,12 @@
 //! One integration-test binary: it links once.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test whose world cannot be set up, or whose promise is broken, should stop"
+)]
+
 mod browser;
 mod bypass;
 mod cli;

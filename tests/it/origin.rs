@@ -1,7 +1,5 @@
 //! Apps to put behind the edge: one that keeps every byte it got, and one on hyper that speaks HTTP/1, HTTP/2 and TLS.
 
-#![expect(clippy::unwrap_used, reason = "a test server that cannot serve should stop its test")]
-
 use std::{
     convert::Infallible,
     net::SocketAddr,

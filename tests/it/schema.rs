@@ -1,7 +1,5 @@
 //! The schemas that editors use, held against the files that the engine's own tests load and refuse.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot read its cases should stop")]
-
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,7 +1,5 @@
 //! `stepward.yaml`: files that must load, and files that must not, each with the findings it must give.
 
-#![expect(clippy::unwrap_used, reason = "test data that cannot be read should stop the test")]
-
 use std::{
     fs,
     path::{Path, PathBuf},

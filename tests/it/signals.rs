@@ -1,7 +1,5 @@
 //! Signals of this machine: counters, known devices and values in a real store; lists and databases in real files.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world should stop")]
-
 use std::{collections::BTreeMap, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use serde_json::json;

@@ -2,8 +2,6 @@
 //!
 //! Time is an argument, so expiry is tested by naming another moment. Races run on several threads.
 
-#![expect(clippy::unwrap_used, reason = "a store that does not answer fails the test")]
-
 use std::{future::Future, sync::Arc, time::Duration};
 
 use stepward::{

@@ -3,8 +3,6 @@
 //! The test binary starts itself again as the writer. A kill leaves the page cache intact, so this shows that nothing is
 //! acknowledged too early or forgotten at the start; power cuts were simulated once (`research/state.md` §3.2).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::{
     env,
     io::{BufRead, BufReader, Write},

@@ -1,7 +1,5 @@
 //! The second half of the README's walk through the demo, from the bad network to the agents; `demo` tells the first.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a story that cannot be told should stop")]
-
 use std::{fs, time::Duration};
 
 use http::StatusCode;

@@ -1,7 +1,5 @@
 //! Who is asking: real signatures, a real key server on loopback, a clock that is moved by hand.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world should stop")]
-
 use std::{
     net::SocketAddr,
     sync::{

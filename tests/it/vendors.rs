@@ -1,7 +1,5 @@
 //! Vendors over real sockets: everything they can do wrong, and what a policy is told then.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world should stop")]
-
 use std::{
     collections::BTreeMap,
     net::SocketAddr,

@@ -1,7 +1,5 @@
 //! A browser without a screen: keeps cookies, follows nothing by itself, says what it saw.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a browser that cannot go on should stop")]
-
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use http::{HeaderMap, StatusCode, header};

@@ -1,8 +1,6 @@
 //! A world in which a gateway stands in front of an app: settings and policies given as text, everything real,
 //! on loopback. Time is the world's own and moves only when a test says so.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a world that cannot be set up fails its test")]
-
 use std::{
     collections::BTreeMap,
     fs,

@@ -1,8 +1,6 @@
 //! Stepward's own pages in Chromium: a small server around challenges and an app that echoes, driven by
 //! `tests/browser/pages.mjs`. The gateway's own way through is driven by the demo's story.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::sync::Arc;
 
 use axum::{

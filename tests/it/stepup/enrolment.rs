@@ -1,7 +1,5 @@
 //! Who may set up what, and addresses.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on should stop")]
-
 use http::StatusCode;
 use stepward::{
     sessions::cookies::{self, Scope},

@@ -1,7 +1,5 @@
 //! What is kept while somebody proves who they are, and how it comes back.
 
-#![expect(clippy::panic, clippy::expect_used, reason = "a test that cannot go on should stop")]
-
 use http::StatusCode;
 use stepward::{
     arrival::Withheld,

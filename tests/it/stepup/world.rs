@@ -1,8 +1,6 @@
 //! A gateway's challenges with everything real around them (store on disk, keys, mail server), and browsers that keep
 //! cookies and send what browsers send.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a world that cannot be set up fails the test")]
-
 use std::{
     collections::BTreeMap,
     sync::{
