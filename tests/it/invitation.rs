@@ -49,7 +49,7 @@ async fn set_up(visitor: &mut Visitor, invitation: &str) -> Vec<String> {
     let shown = visitor.get(&page).await.text;
     let key = shown.split("class=\"key\" dir=\"ltr\">").nth(1).unwrap().split('<').next().unwrap();
     let done = visitor.post(&page, &[("code", &code(key))]).await;
-    let shown = visitor.get(&done.location().to_string()).await.text;
+    let shown = visitor.get(done.location()).await.text;
     shown.split("<li><code>").skip(1).map(|it| it.split('<').next().unwrap().to_string()).collect()
 }
 
@@ -88,7 +88,7 @@ async fn an_invitation_leads_to_a_first_app_and_a_proof_by_it_to_a_known_device(
     assert_eq!(proven.status, StatusCode::SEE_OTHER, "{}", proven.text);
     assert!(ada.cookies.contains_key("stepward-device"), "a strong proof makes the device known");
     assert_eq!(devices(&demo, &ada).await, 1);
-    let going_on = ada.get(&proven.location().to_string()).await;
+    let going_on = ada.get(proven.location()).await;
     let changed = ada.post(&going_on.after("action=\""), &[]).await;
     assert_eq!(changed.location(), "/", "{}", changed.text);
     assert!(ada.get("/").await.text.contains("ada@new.example"));

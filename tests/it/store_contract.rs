@@ -180,7 +180,7 @@ async fn challenges_grant_so_many_tries<S: StateStore>(store: &Arc<S>) {
     store.issue_challenge(home, challenge, 3, b"code".to_vec(), NOW + MINUTE_MS).await.unwrap();
     let attempt = move |store: Arc<S>| async move { store.attempt_challenge(NOW, home, challenge).await.unwrap() };
     let outcomes = race(store, attempt).await;
-    let mut left: Vec<u32> = outcomes.iter().filter_map(|attempt| granted(attempt)).collect();
+    let mut left: Vec<u32> = outcomes.iter().filter_map(granted).collect();
     left.sort_unstable();
     assert_eq!(left, [0, 1, 2], "64 callers, three tries");
     assert_eq!(outcomes.iter().filter(|it| **it == Attempt::Exhausted).count(), RACERS - 3);

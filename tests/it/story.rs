@@ -83,14 +83,14 @@ async fn from_a_bad_network_a_right_password_waits_for_a_code_and_the_apps_answe
     assert!(!bob.cookies.contains_key("sessionid"), "the app's cookie is held back");
     let code = mailed_code(&demo, "bob@example.com").await;
     let proven = bob.post(&challenge, &[("method", "email_code"), ("code", &code)]).await;
-    let on = bob.get(&proven.location().to_string()).await;
-    let mut released = bob.get(&on.location().to_string()).await;
+    let on = bob.get(proven.location()).await;
+    let mut released = bob.get(on.location()).await;
     for _ in 0..LOOKS_MAX {
         if released.status != StatusCode::SERVICE_UNAVAILABLE {
             break;
         }
         pause().await;
-        released = bob.get(&on.location().to_string()).await;
+        released = bob.get(on.location()).await;
     }
     assert_eq!(released.location(), "/", "the app's own answer: {}", released.text);
     assert!(bob.get("/").await.text.contains("bob@example.com"), "and he is in");

@@ -237,7 +237,7 @@ impl Town {
         let code = self.code(secret);
         let proven = visitor.post(&challenge, &[("method", "totp"), ("code", &code)]).await;
         assert_eq!(proven.status, 303, "the code was not taken: {}", proven.text);
-        let passed = visitor.get(&proven.location().to_string()).await;
+        let passed = visitor.get(proven.location()).await;
         match passed.status.is_redirection() {
             true => passed.location().to_string(),
             false => passed.after("action=\""),
