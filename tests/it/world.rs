@@ -51,8 +51,6 @@ pub(crate) struct World {
     policies: Vec<(String, String)>,
     files: Vec<(String, String)>,
     settings: String,
-    routes: String,
-    manual_clock: bool,
     listen: String,
 }
 
@@ -62,8 +60,6 @@ impl World {
             policies: Vec::new(),
             files: Vec::new(),
             settings: String::new(),
-            routes: "routes: [{ upstream: app }]\n".into(),
-            manual_clock: true,
             listen: "listen: [{ address: \"127.0.0.1:0\" }]\n".into(),
         }
     }
@@ -87,21 +83,9 @@ impl World {
         self
     }
 
-    /// Other routes than all to the app.
-    pub(crate) fn routes(mut self, yaml: &str) -> Self {
-        self.routes = format!("{yaml}\n");
-        self
-    }
-
     /// Sends codes by a mail server at this address.
     pub(crate) fn mail(self, server: SocketAddr) -> Self {
         self.settings(&format!("mail: {{ smtp: \"smtp://{server}\", from: no-reply@bank.example }}"))
-    }
-
-    /// Runs by the machine's clock.
-    pub(crate) fn by_the_clock(mut self) -> Self {
-        self.manual_clock = false;
-        self
     }
 
     /// Starts everything: an app, a second one (`other`), and the gateway in front of them.
@@ -116,7 +100,7 @@ impl World {
                 app.address, other.address
             ));
         }
-        text.push_str(&self.routes);
+        text.push_str("routes: [{ upstream: app }]\n");
         for (key, line) in [
             ("subject:", "subject: [{ app_session: { cookie: sid } }]\n"),
             ("state:", "state: { store: embedded, path: state }\n"),
@@ -141,7 +125,7 @@ impl World {
             file(&format!("policies/{name}"), text);
         }
         let now = Arc::new(AtomicI64::new(START_MS));
-        let clock = if self.manual_clock { Clock::Manual(now.clone()) } else { Clock::System };
+        let clock = Clock::Manual(now.clone());
         let gateway = run(&folder.path().join("stepward.yaml"), clock.clone()).await;
         Town { gateway, app, other, folder, now, clock }
     }

@@ -18,7 +18,8 @@ use crate::{
 pub(crate) struct World {
     pub(crate) gateway: Running,
     pub(crate) mailbox: Mailbox,
-    pub(crate) app: Recorder,
+    /// Answers for as long as the world stands.
+    _app: Recorder,
     pub(crate) folder: tempfile::TempDir,
     client: reqwest::Client,
 }
@@ -29,7 +30,6 @@ pub(crate) struct Plan {
     policies: Vec<(String, String)>,
     files: Vec<(String, String)>,
     more: String,
-    app: Option<&'static [u8]>,
     mail: bool,
     log: Option<&'static str>,
 }
@@ -51,11 +51,6 @@ impl Plan {
         self
     }
 
-    pub(crate) fn app(mut self, answer: &'static [u8]) -> Plan {
-        self.app = Some(answer);
-        self
-    }
-
     pub(crate) fn mail(mut self) -> Plan {
         self.mail = true;
         self
@@ -71,10 +66,7 @@ impl Plan {
         // A second call finds the provider already there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let app = match self.app {
-            Some(answer) => Recorder::answering(answer).await,
-            None => Recorder::start().await,
-        };
+        let app = Recorder::start().await;
         let mailbox = Mailbox::open().await;
         let mut text = format!(
             "listen: [{{ address: 127.0.0.1:0 }}]\ntrusted_proxies: [127.0.0.0/8]\n\
@@ -95,7 +87,7 @@ impl Plan {
         write(folder.path(), "stepward.yaml", &text);
         let gateway = gateway::start(load(folder.path()), None, Clock::System).await;
         let gateway = gateway.unwrap_or_else(|error| panic!("{error}: {error:?}"));
-        World { gateway, mailbox, app, folder, client: reqwest::Client::new() }
+        World { gateway, mailbox, _app: app, folder, client: reqwest::Client::new() }
     }
 }
 
