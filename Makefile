@@ -40,7 +40,9 @@ browser: deps deps-browser
 	cargo test --locked --test it browser -- --nocapture
 
 bench: deps
+	.ci/need wrk:wrk nginx:nginx-light curl:curl
 	cargo bench --locked
+	MANY=$${MANY:-0} benches/e2e.sh
 
 # Licences, bans and advisories; needs cargo-deny and the network for advisories. `tests/it/supply.rs` holds the bans.
 supply:
