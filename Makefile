@@ -33,8 +33,8 @@ lint: deps
 
 # Every test, those in the browser too: one linking of the integration tests. Doc tests are what nextest leaves out.
 unit: deps deps-browser
-	if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace --locked --no-fail-fast; else cargo test --workspace --lib --bins --tests --locked --no-fail-fast; fi
 	cargo test --workspace --doc --locked
+	if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace --locked --no-fail-fast; else cargo test --workspace --lib --bins --tests --locked --no-fail-fast; fi
 
 browser: deps deps-browser
 	cargo test --locked --test it browser -- --nocapture
