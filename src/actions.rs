@@ -15,7 +15,6 @@ use stepward_core::{
 use crate::{
     arrival::{Arrival, Client, Withheld},
     challenges::{Begun, Challenges, Demand, Refused},
-    clock,
     reply::Reply,
     sessions::{SessionHandle, cookies::Scope, record::Subject},
     signals::{Who, velocity},
@@ -312,9 +311,4 @@ pub fn waits_for_answer(policy: &Policy) -> bool {
 /// The store's own, or [`StateError::Indeterminate`] when the wait is over.
 pub async fn within<T>(call: impl Future<Output = Stored<T>>) -> Stored<T> {
     tokio::time::timeout(STATE_WAIT_MAX, call).await.unwrap_or(Err(StateError::Indeterminate))
-}
-
-/// A fresh id for a decision: 26 characters, unguessable, so that a support reference gives nothing away.
-pub fn fresh_decision_id() -> Arc<str> {
-    data_encoding::BASE32_NOPAD.encode(&clock::random_id()).to_lowercase().into()
 }

@@ -19,7 +19,7 @@ use crate::{
     actions::{self, Actions},
     arrival::{Arrival, Withheld},
     challenges::Challenges,
-    clock::Clock,
+    clock::{self, Clock},
     inquiry::{Conclusion, Question},
     keys::Keys,
     outcomes::DecisionLog,
@@ -322,7 +322,7 @@ impl Journeys {
 
     /// Writes down a refusal by the edge before there was an arrival; the id it is known by.
     pub fn refused(&self, reason: Reason) -> Arc<str> {
-        let id = actions::fresh_decision_id();
+        let id = clock::fresh_name();
         record::refused_early(&self.0, id.clone(), reason);
         id
     }

@@ -30,20 +30,20 @@ pub type Pseudonym = Arc<dyn Fn(&str, &str) -> [u8; 16] + Send + Sync>;
 /// The decision log of one gateway; clones share it.
 #[derive(Clone)]
 pub struct DecisionLog {
-    writer: Arc<writer::Writer<Record>>,
-    recent: Arc<Mutex<VecDeque<Arc<Value>>>>,
+    writer: Arc<writer::Writer<Box<Record>>>,
+    /// Their lines: what is personal is kept nowhere else than in the facts of a request.
+    recent: Arc<Mutex<VecDeque<Box<[u8]>>>>,
 }
 
 impl DecisionLog {
     /// Opens the log; that it cannot be opened now is an error, that it cannot be written later is not.
     pub fn open(target: &LogTarget, pseudonym: Pseudonym, metrics: Metrics) -> io::Result<Self> {
-        let recent: Arc<Mutex<VecDeque<Arc<Value>>>> = Arc::default();
+        let recent: Arc<Mutex<VecDeque<Box<[u8]>>>> = Arc::default();
         let kept = recent.clone();
-        let render = move |record: Record| {
-            let line = record.line(&*pseudonym);
-            let text = line.to_string();
-            keep(&kept, line);
-            text
+        let render = move |record: Box<Record>, lines: &mut Vec<u8>| {
+            let begun = lines.len();
+            record.write(&*pseudonym, lines);
+            keep(&kept, lines.get(begun..).unwrap_or_default().into());
         };
         let writer = Arc::new(writer::Writer::open(Log::Decisions, target, render, metrics)?);
         Ok(DecisionLog { writer, recent })
@@ -51,13 +51,14 @@ impl DecisionLog {
 
     /// Hands a decision over; never waits.
     pub fn record(&self, record: Record) {
-        self.writer.write(record);
+        self.writer.write(Box::new(record));
     }
 
-    /// The newest decisions that `wanted` accepts, newest first, at most `limit`.
-    pub fn recent(&self, limit: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Arc<Value>> {
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.iter().rev().filter(|line| wanted(line)).take(limit).cloned().collect()
+    /// The newest decisions that `wanted` accepts, newest first, at most `limit`, as their lines tell them.
+    pub fn recent(&self, limit: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let lines: Vec<_> = self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect();
+        let read = lines.iter().filter_map(|line| serde_json::from_slice(line).ok());
+        read.filter(|line| wanted(line)).take(limit).collect()
     }
 
     /// Why nothing can be written at the moment, if so.
@@ -76,12 +77,12 @@ impl DecisionLog {
     }
 }
 
-fn keep(recent: &Mutex<VecDeque<Arc<Value>>>, line: Value) {
+fn keep(recent: &Mutex<VecDeque<Box<[u8]>>>, line: Box<[u8]>) {
     let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
     if recent.len() >= RECENT_MAX {
         recent.pop_front();
     }
-    recent.push_back(Arc::new(line));
+    recent.push_back(line);
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl Sessions {
     }
 
     /// What a record keeps of the app's session cookie: enough to know it again, not to use it.
-    fn app_binding(&self, tenant: &str, name: &str, value: &str) -> Id {
+    pub fn app_binding(&self, tenant: &str, name: &str, value: &str) -> Id {
         self.keys.pseudonym_of(&[b"app-session", tenant.as_bytes(), name.as_bytes(), value.as_bytes()])
     }
 
@@ -237,12 +237,6 @@ impl SessionHandle {
     pub fn bind_app(&mut self, sessions: &Sessions, name: &str, value: &str) {
         let binding = sessions.app_binding(&self.record.tenant, name, value);
         self.change().bind_app(name, binding);
-    }
-
-    /// Whether the app's session cookie is the one this session's subject was bound to. If not, the subject is unknown.
-    pub fn is_bound_to_app(&self, sessions: &Sessions, name: &str, value: &str) -> bool {
-        let binding = sessions.app_binding(&self.record.tenant, name, value);
-        self.record.app_cookies.iter().any(|(bound, id)| **bound == *name && *id == binding)
     }
 
     /// The `Set-Cookie` value that gives the browser this ticket, for as long as the session can last at most.

@@ -159,6 +159,8 @@ pub struct Upstream {
     pub tls: Option<UpstreamTls>,
     /// Speak HTTP/2 to it (h2 over TLS, h2c without); needed for gRPC.
     pub http2: bool,
+    /// Whether forwarded events carry the signed `Stepward-Assertion`.
+    pub assertion: bool,
     /// How long a connection may take.
     pub connect: Duration,
     /// How long it may be silent.

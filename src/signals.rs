@@ -7,7 +7,7 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
+    sync::{Arc, LazyLock, Mutex, PoisonError, atomic::AtomicU32},
 };
 
 use arc_swap::ArcSwap;
@@ -76,7 +76,7 @@ impl<'a> Who<'a> {
             claimed: None,
             device: None,
             session: None,
-            ip: keys.pseudonym(tenant, "ip", &network_of(ip).to_string()),
+            ip: address(keys, tenant, ip),
             place: None,
             now_ms,
             counted_already: false,
@@ -104,6 +104,11 @@ impl<'a> Who<'a> {
     fn anyone(&self) -> Option<Id> {
         self.account.or(self.claimed)
     }
+}
+
+/// What the store calls an address.
+pub fn address(keys: &Keys, tenant: &str, ip: IpAddr) -> Id {
+    keys.pseudonym(tenant, "ip", &network_of(ip).to_string())
 }
 
 /// What one address is counted as: itself, or its /64, because a customer of an IPv6 provider has that many.
@@ -290,7 +295,14 @@ fn typed(reading: Reading, slot: &Slot, origin: impl FnOnce() -> Provenance) -> 
 }
 
 fn local(source: &str) -> Provenance {
-    Provenance { source: source.into(), age_ms: 0, path: Path::Live }
+    Provenance { source: shared(source), age_ms: 0, path: Path::Live }
+}
+
+/// A word for where this gateway learnt something by itself, shared: every reading of every request carries one.
+fn shared(source: &str) -> Arc<str> {
+    static WORDS: LazyLock<[Arc<str>; 4]> =
+        LazyLock::new(|| ["request", "session", "state", "response"].map(Arc::from));
+    WORDS.iter().find(|word| ***word == *source).map_or_else(|| source.into(), Arc::clone)
 }
 
 /// Everything that is fetched: operators' files and vendors.

@@ -44,6 +44,8 @@ pub struct Told<'a> {
     pub proofs: &'a [Proof],
     /// The upstream's name: the audience.
     pub upstream: &'a str,
+    /// Whether it is signed as well.
+    pub is_signed: bool,
     /// Now, in milliseconds.
     pub now_ms: i64,
 }
@@ -66,10 +68,12 @@ pub fn headers(keys: &Keys, told: &Told<'_>, forward: &Forward) -> Vec<(HeaderNa
     if !forward.narrow_scopes.is_empty() {
         set("stepward-scopes", &forward.narrow_scopes.join(" "));
     }
-    match assertion(keys, told, assurance) {
-        Ok(assertion) => set("stepward-assertion", &assertion),
-        // Plain text and numbers always serialise; an app that asks for the assertion refuses what lacks it.
-        Err(error) => tracing::error!(%error, "an assertion could not be signed"),
+    if told.is_signed {
+        match assertion(keys, told, assurance) {
+            Ok(assertion) => set("stepward-assertion", &assertion),
+            // Plain text and numbers always serialise; an app that asks for the assertion refuses what lacks it.
+            Err(error) => tracing::error!(%error, "an assertion could not be signed"),
+        }
     }
     for (name, value) in &forward.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {

@@ -1,7 +1,5 @@
 //! `/api/v1/decisions`: the newest decisions of this node, as they stand in its log.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -49,7 +47,7 @@ pub(super) async fn list(State(desk): State<Desk>, Query(wanted): Query<Wanted>)
             && is(line, "reason", &wanted.reason)
             && is(line, "mode", &wanted.mode)
     });
-    Json(json!({ "decisions": found.iter().map(|line| (**line).clone()).collect::<Vec<_>>() }))
+    Json(json!({ "decisions": found }))
 }
 
 /// One of the newest decisions.
@@ -62,7 +60,7 @@ pub(super) async fn list(State(desk): State<Desk>, Query(wanted): Query<Wanted>)
 pub(super) async fn one(State(desk): State<Desk>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let found = desk.journeys.parts().log.recent(1, |line| line.get("id").and_then(Value::as_str) == Some(&id));
     match found.into_iter().next() {
-        Some(line) => Ok(Json(Arc::unwrap_or_clone(line))),
+        Some(line) => Ok(Json(line)),
         None => {
             let detail = "it is not among the newest decisions of this node; look into its log";
             Err(Problem::new(StatusCode::NOT_FOUND, "decision.unknown", detail))

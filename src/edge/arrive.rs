@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use data_encoding::BASE32_NOPAD;
 use http::HeaderValue;
 use ipnet::IpNet;
 use pingora::http::RequestHeader;
@@ -37,7 +36,7 @@ pub(crate) fn arrival(
     let (body, fields) = body.map_or((None, Body::Unread), |(bytes, fields)| (Some(bytes), fields));
     view.body = fields;
     Ok(Arrival {
-        id: BASE32_NOPAD.encode(&clock::random_id()).into(),
+        id: clock::fresh_name(),
         route,
         request: view,
         headers: request.headers.clone(),

@@ -12,11 +12,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use bytes::{Buf as _, BytesMut};
 use futures_util::task::AtomicWaker;
 use http::HeaderValue;
 use pingora::{
@@ -35,6 +36,10 @@ use tokio::{
 
 /// How an HTTP/2 client that knows begins (RFC 9113 §3.4).
 pub(crate) const H2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What is written is gathered up to this many bytes, so that the head and the body of a small answer leave in one call
+/// to the system. Pingora does the same to connections that its own listeners accept.
+const GATHER_BYTES_MAX: usize = 16 * 1024;
 
 const IDLE: u8 = 0;
 const HEADER: u8 = 1;
@@ -104,6 +109,8 @@ impl Connection {
 #[derive(Debug)]
 pub(crate) struct Guarded {
     io: Stream,
+    /// Written but not yet given to `io`; empty, and without memory of its own, between answers.
+    gathered: BytesMut,
     connection: Arc<Connection>,
     digest: Arc<ProxyDigest>,
     limit: Duration,
@@ -131,7 +138,16 @@ impl Guarded {
         };
         let head = ResponseHeader::build(200, Some(0)).map_err(|error| io::Error::other(error.to_string()))?;
         let digest = Arc::new(ProxyDigest::new(Box::new(head), Some(Box::new(connection.clone()))));
-        Ok(Guarded { io, connection, digest, limit, deadline: Instant::now() + limit, timer: None, protocol })
+        Ok(Guarded {
+            io,
+            gathered: BytesMut::new(),
+            connection,
+            digest,
+            limit,
+            deadline: Instant::now() + limit,
+            timer: None,
+            protocol,
+        })
     }
 
     /// Whether the header's time is up; arms the timer where it is not.
@@ -160,6 +176,18 @@ impl Guarded {
             }
             Protocol::Http1 => {}
         }
+    }
+
+    /// Gives `io` what was gathered.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.gathered.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.gathered))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.gathered.advance(written),
+            }
+        }
+        self.gathered = BytesMut::new();
+        Poll::Ready(Ok(()))
     }
 
     fn severed(&self) -> Option<io::Error> {
@@ -192,39 +220,33 @@ impl AsyncRead for Guarded {
 
 impl AsyncWrite for Guarded {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.severed() {
-            Some(error) => Poll::Ready(Err(error)),
-            None => Pin::new(&mut self.io).poll_write(cx, bytes),
+        if let Some(error) = self.severed() {
+            return Poll::Ready(Err(error));
         }
+        if self.gathered.len() + bytes.len() <= GATHER_BYTES_MAX {
+            self.gathered.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.severed() {
-            Some(error) => Poll::Ready(Err(error)),
-            None => Pin::new(&mut self.io).poll_write_vectored(cx, slices),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
     }
 }
 
 #[async_trait]
 impl Shutdown for Guarded {
     async fn shutdown(&mut self) {
+        // A client that is gone loses what it did not wait for.
+        let _ = std::future::poll_fn(|cx| self.poll_drain(cx)).await;
         self.io.shutdown().await;
     }
 }

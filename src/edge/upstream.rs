@@ -226,6 +226,7 @@ pub(crate) mod tests {
             addresses: addresses.map(|(host, port)| (host.into(), port.parse().unwrap())).collect(),
             tls: None,
             http2: false,
+            assertion: true,
             connect: Duration::from_secs(1),
             read: Duration::from_secs(1),
         })

@@ -58,6 +58,11 @@ pub async fn carry(
     let Some(first) = decided.first() else {
         return Ok(Carried::Answer(parts.actions.refuse(&visit.arrival, Reason::Internal, StatusCode::FORBIDDEN)));
     };
+    if let Outcome::Forward(forward) = &decision.outcome
+        && forward.max_rate.is_none()
+    {
+        return Ok(Carried::Onward(forward.clone()));
+    }
     let subject = visit.subject(parts);
     let arrival = visit.arrival.clone();
     let resuming = visit.resuming.clone();
@@ -158,13 +163,15 @@ fn forwarding(
     let Some(first) = decided.first() else { return Forwarding::default() };
     let subject = visit.subject(parts);
     let proofs = visit.proofs(parts);
+    let upstream_name = upstream.as_deref().unwrap_or(&visit.arrival.route.upstream);
     let told = identity::Told {
         arrival: &visit.arrival,
         event: &first.policy.event,
         decision_id: &first.decision_id,
         subject: subject.as_ref(),
         proofs: &proofs,
-        upstream: upstream.as_deref().unwrap_or(&visit.arrival.route.upstream),
+        upstream: upstream_name,
+        is_signed: parts.settings.upstreams.get(upstream_name).is_none_or(|it| it.assertion),
         now_ms: visit.now_ms,
     };
     Forwarding {

@@ -30,8 +30,20 @@ pub struct Choice {
     pub policy: Arc<Policy>,
     /// What the path's parameters are.
     pub parameters: Vec<(Arc<str>, Arc<str>)>,
-    /// The request, or one element of its batch.
-    pub request: Request,
+    /// The request as one element of its batch, where it is one.
+    element: Option<Request>,
+}
+
+impl Choice {
+    /// The event of a whole request.
+    pub fn of(index: usize, policy: Arc<Policy>, parameters: Vec<(Arc<str>, Arc<str>)>) -> Self {
+        Choice { index, policy, parameters, element: None }
+    }
+
+    /// The request, or the element of its batch that this event is about.
+    pub fn request<'a>(&'a self, whole: &'a Request) -> &'a Request {
+        self.element.as_ref().unwrap_or(whole)
+    }
 }
 
 /// What a request was found to be.
@@ -61,7 +73,10 @@ pub async fn choose(parts: &Parts, visit: &mut Visit) -> Result<Chosen, stand::L
                 index: candidate.policy,
                 policy: policy.clone(),
                 parameters: candidate.parameters.clone(),
-                request: request.clone().into_owned(),
+                element: match &request {
+                    Cow::Owned(element) => Some(element.clone()),
+                    Cow::Borrowed(_) => None,
+                },
             };
             match policy.mode {
                 Mode::Enforce => {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// One decision.
-pub fn decision(parts: &Parts, visit: &Visit, decided: &Decided, decision: &Decision, took: Duration) {
+pub fn decision(parts: &Parts, visit: &Visit, decided: &Decided, decision: &Arc<Decision>, took: Duration) {
     let policy = &decided.policy;
     parts.metrics.decided(&policy.event, decision.outcome.verb(), policy.mode, took);
     parts.log.record(Record {

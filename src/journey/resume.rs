@@ -97,12 +97,7 @@ async fn release(
     });
     let Some((candidate, policy)) = found else { return Ok(journeys.gone(&visit.arrival)) };
     visit.is_withheld = true;
-    let event = Choice {
-        index: candidate.policy,
-        policy,
-        parameters: candidate.parameters,
-        request: visit.arrival.request.clone(),
-    };
+    let event = Choice::of(candidate.policy, policy, candidate.parameters);
     let decided = stand::look(parts, &mut visit, event).await?;
     conclude::release(journeys, &mut visit, &mut [decided], answer).await
 }

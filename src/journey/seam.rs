@@ -72,7 +72,8 @@ pub struct Pending {
 pub struct Decided {
     pub(crate) index: usize,
     pub(crate) policy: Arc<Policy>,
-    pub(crate) facts: Facts,
+    /// Shared with the decision log; copied only where the app's answer adds to them.
+    pub(crate) facts: Arc<Facts>,
     pub(crate) decision_id: Arc<str>,
 }
 

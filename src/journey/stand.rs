@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     actions::{self, within},
+    clock,
     journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
     signals::{self, Asked, Who, free, free::Free},
     store::{Begin, Counted, Kind, Standing, StateError, StateStore, Stored, Touch},
@@ -34,7 +35,7 @@ pub enum Touching {
 /// One decision and what it was made of.
 pub struct Ruled {
     /// The decision.
-    pub decision: Decision,
+    pub decision: Arc<Decision>,
     /// The event with its facts.
     pub decided: Decided,
 }
@@ -60,7 +61,7 @@ pub async fn weigh(parts: &Parts, visit: &mut Visit, event: &Choice, touching: T
         Some(decision) => decision,
         None => settle(parts, visit, &mut decided).await,
     };
-    Ok(Ruled { decision, decided })
+    Ok(Ruled { decision: Arc::new(decision), decided })
 }
 
 /// Counts the try of an event that is decided only after the app has answered: nobody is asked and nothing is paid for
@@ -74,6 +75,7 @@ pub async fn count(parts: &Parts, visit: &mut Visit, event: &Choice) -> Result<R
     Ok(match locked {
         None => Ok(decided),
         Some(decision) => {
+            let decision = Arc::new(decision);
             record::decision(parts, visit, &decided, &decision, started.elapsed());
             Err(Ruled { decision, decided })
         }
@@ -90,17 +92,18 @@ async fn meet(
     let (facts, locked_until_ms) = stand(parts, visit, event, touching).await?;
     let (index, policy) = (event.index, event.policy.clone());
     let locked = locked_until_ms.map(|until_ms| locked_out(until_ms - visit.now_ms));
-    Ok((Decided { index, policy, facts, decision_id: actions::fresh_decision_id() }, locked))
+    Ok((Decided { index, policy, facts: Arc::new(facts), decision_id: clock::fresh_name() }, locked))
 }
 
 /// The same event decided again on what is known now, without asking the store: after the app's answer.
-pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision {
+pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Arc<Decision> {
     let started = Instant::now();
-    decided.facts.proofs = visit.proofs(parts);
-    decided.facts.units = visit.units(parts);
-    learn_free(parts, visit, &decided.policy, &mut decided.facts);
-    decided.decision_id = actions::fresh_decision_id();
-    let decision = settle(parts, visit, decided).await;
+    let facts = Arc::make_mut(&mut decided.facts);
+    facts.proofs = visit.proofs(parts);
+    facts.units = visit.units(parts);
+    learn_free(parts, visit, &decided.policy, facts);
+    decided.decision_id = clock::fresh_name();
+    let decision = Arc::new(settle(parts, visit, decided).await);
     record::decision(parts, visit, decided, &decision, started.elapsed());
     decision
 }
@@ -112,22 +115,22 @@ pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -
 pub async fn look(parts: &Parts, visit: &mut Visit, event: Choice) -> Result<Decided, Loss> {
     let (facts, _) = stand(parts, visit, &event, Touching::Look).await?;
     let Choice { index, policy, .. } = event;
-    Ok(Decided { index, policy, facts, decision_id: actions::fresh_decision_id() })
+    Ok(Decided { index, policy, facts: Arc::new(facts), decision_id: clock::fresh_name() })
 }
 
 /// The strictest of several decisions, with everything they were made of; the event that decides comes first.
-pub fn strictest(rulings: Vec<Ruled>) -> (Decision, Vec<Decided>) {
+pub fn strictest(rulings: Vec<Ruled>) -> (Arc<Decision>, Vec<Decided>) {
     let mut all = Vec::with_capacity(rulings.len());
-    let mut strictest: Option<Decision> = None;
+    let mut strictest: Option<Arc<Decision>> = None;
     for Ruled { decision, decided } in rulings {
         let is_stricter = strictest.as_ref().is_none_or(|before| decision.outcome.verb() > before.outcome.verb());
         all.insert(if is_stricter { 0 } else { all.len() }, decided);
         strictest = Some(match strictest {
-            Some(before) => decide::strictest(before, decision),
+            Some(before) => Arc::new(decide::strictest(Arc::unwrap_or_clone(before), Arc::unwrap_or_clone(decision))),
             None => decision,
         });
     }
-    (strictest.unwrap_or_else(|| Decision::refused(Reason::Internal)), all)
+    (strictest.unwrap_or_else(|| Arc::new(Decision::refused(Reason::Internal))), all)
 }
 
 /// The loop: ask the core, fetch what it needs, ask again. Ends because whatever was asked for becomes a reading.
@@ -145,10 +148,11 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
             let ask = ask(visit, &policy, &decided.facts);
             parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left).await
         };
+        let facts = Arc::make_mut(&mut decided.facts);
         for (slot, reading, provenance) in answers {
-            decided.facts.learn(slot, reading, provenance);
+            facts.learn(slot, reading, provenance);
         }
-        decide::over_budget(&mut decided.facts, wanted);
+        decide::over_budget(facts, wanted);
     }
     // The core promises to end within as many rounds as there are slots; if it ever did not, nobody gets in.
     Decision::refused(Reason::Internal)
@@ -188,7 +192,7 @@ pub fn read_request(policy: &Policy, parameters: &[(Arc<str>, Arc<str>)], reques
 /// # Errors
 /// When the state store is lost.
 pub async fn read_session(parts: &Parts, visit: &mut Visit) -> Result<(), Loss> {
-    let Some(session) = visit.unread_session(parts) else { return Ok(()) };
+    let Some(session) = visit.unread_session() else { return Ok(()) };
     let begin = Begin { session: Some(session), ..Begin::default() };
     let standing = within(parts.store.begin(visit.now_ms, begin)).await.map_err(Loss)?;
     visit.receive(parts, standing.session.as_ref());
@@ -204,7 +208,7 @@ async fn stand(
 ) -> Result<(Facts, Option<i64>), Loss> {
     let policy = &event.policy;
     let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
-    read_request(policy, &event.parameters, &event.request, &mut facts);
+    read_request(policy, &event.parameters, event.request(&visit.arrival.request), &mut facts);
     visit.suppose(policy, &mut facts);
     let release = visit.seen.release.clone();
     let Some(plan) = release.plans.get(event.index) else { return Err(Loss(StateError::Unavailable)) };
@@ -213,10 +217,10 @@ async fn stand(
     let asked = plan.ask(&who, &facts, policy, &parts.keys);
     let standing = read_standing(parts, visit, &who, policy, &asked, touching).await.map_err(Loss)?;
     // With the session read it may have turned out that the cookie's account was not to be believed.
-    let who = visit.who(parts, &tenant, policy, &facts);
+    let who = visit.who_now(parts, who);
     facts.proofs = visit.proofs(parts);
     facts.units = visit.units(parts);
-    learn_free(parts, visit, policy, &mut facts);
+    learn_free_of(parts, visit, &who, policy, &mut facts);
     asked.learn(plan, &standing, &who, &mut facts, policy, &parts.keys);
     visit.suppose(policy, &mut facts);
     if let Some(supposed) = &visit.supposed {
@@ -244,7 +248,7 @@ async fn read_standing(
             &looked
         }
     };
-    let session = visit.unread_session(parts);
+    let session = visit.unread_session();
     let mut locks = actions::locks(who);
     locks.extend(session.map(|session| Counted { kind: Kind::Session, id: session.id }));
     let begin = Begin { session, meters, locks: &locks, entries: &asked.entries };
@@ -280,10 +284,14 @@ fn goes_on_without_state(parts: &Parts, policy: &Policy, now_ms: i64) -> bool {
 pub fn learn_free(parts: &Parts, visit: &Visit, policy: &Policy, facts: &mut Facts) {
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, policy, facts);
+    learn_free_of(parts, visit, &who, policy, facts);
+}
+
+fn learn_free_of(parts: &Parts, visit: &Visit, who: &Who<'_>, policy: &Policy, facts: &mut Facts) {
     let proofs = visit.proofs(parts);
     let free = Free {
         arrival: &visit.arrival,
-        who: &who,
+        who,
         identified: &visit.identified,
         kind: visit.subject(parts).map(|subject| subject.kind),
         session: visit.session.as_ref().map(|session| &session.record),

@@ -18,7 +18,7 @@ use crate::{
         cookies::{self, Device},
         record::{Subject, VerifiedBy},
     },
-    signals::Who,
+    signals::{self, Who},
     store::{Id, Session, SessionRef},
     subject::{self, Identified},
 };
@@ -31,8 +31,12 @@ pub struct Visit {
     pub seen: Seen,
     /// What it says of itself, verified.
     pub identified: Identified,
-    /// Its session cookie, not yet believed.
-    ticket: Option<Ticket>,
+    /// Its session cookie, not yet believed, and where its session would be kept.
+    ticket: Option<(Ticket, SessionRef)>,
+    /// What the store calls its address.
+    address: Id,
+    /// What a session record would keep of the app's session cookie that it carries.
+    app_cookie: Option<Id>,
     /// Whether the store was asked for its session.
     is_read: bool,
     /// Its session, once the store has confirmed it.
@@ -53,9 +57,15 @@ impl Visit {
     /// The beginning of a request: everything that can be known without the store.
     pub async fn begin(parts: &Parts, arrival: &Arc<Arrival>, seen: Seen) -> Visit {
         let now_ms = parts.clock.now_ms();
+        let tenant = &*arrival.route.tenant;
+        let identified = parts.subjects.identify(&arrival.request, arrival.trusted_peer).await;
+        let app_cookie = identified.app_cookie.as_ref();
+        let ticket = parts.sessions.ticket(&arrival.request);
         Visit {
-            identified: parts.subjects.identify(&arrival.request, arrival.trusted_peer).await,
-            ticket: parts.sessions.ticket(&arrival.request),
+            ticket: ticket.map(|ticket| (ticket, parts.sessions.reference(tenant, &ticket))),
+            address: signals::address(&parts.keys, tenant, arrival.request.client_ip),
+            app_cookie: app_cookie.map(|(name, value)| parts.sessions.app_binding(tenant, name, value)),
+            identified,
             is_read: false,
             session: None,
             device: cookies::read_device(&parts.keys, now_ms, &arrival.route.tenant, &arrival.request),
@@ -69,14 +79,13 @@ impl Visit {
     }
 
     /// The session to load, if there is one and it was not loaded yet.
-    pub fn unread_session(&self, parts: &Parts) -> Option<SessionRef> {
-        let ticket = self.ticket.as_ref().filter(|_| !self.is_read)?;
-        Some(parts.sessions.reference(&self.arrival.route.tenant, ticket))
+    pub fn unread_session(&self) -> Option<SessionRef> {
+        self.ticket.as_ref().filter(|_| !self.is_read).map(|(_, reference)| *reference)
     }
 
     /// Takes in what the store had for [`Visit::unread_session`].
     pub fn receive(&mut self, parts: &Parts, stored: Option<&Session>) {
-        let Some(ticket) = self.ticket.filter(|_| !self.is_read) else { return };
+        let Some((ticket, _)) = self.ticket.filter(|_| !self.is_read) else { return };
         self.is_read = true;
         let (tenant, host) = (&self.arrival.route.tenant, &self.arrival.request.host);
         self.session = stored.and_then(|stored| parts.sessions.resume(self.now_ms, tenant, host, ticket, stored));
@@ -107,9 +116,9 @@ impl Visit {
             });
         }
         let session = self.session.as_ref()?;
-        let is_bound = match &self.identified.app_cookie {
-            Some((name, value)) => session.is_bound_to_app(&parts.sessions, name, value),
-            None => session.record.app_cookies.is_empty(),
+        let is_bound = match (&self.identified.app_cookie, self.app_cookie) {
+            (Some((name, _)), Some(binding)) => session.record.is_bound_to_app(name, &binding),
+            (Some(_), None) | (None, _) => session.record.app_cookies.is_empty(),
         };
         session.record.subject.clone().filter(|_| is_bound || self.is_withheld)
     }
@@ -140,7 +149,7 @@ impl Visit {
         Units {
             subject: self.subject(parts).map(|subject| word(subject.account)),
             device: self.device.map(|device| word(device.id)),
-            session: self.session.as_ref().map(|session| word(session.reference().id)),
+            session: self.session_id().map(word),
         }
     }
 
@@ -151,18 +160,37 @@ impl Visit {
     /// taken: a pseudonym that cannot be guessed, and that nothing but counting follows from.
     pub fn who<'t>(&self, parts: &Parts, tenant: &'t str, policy: &Policy, facts: &Facts) -> Who<'t> {
         let claimed = claimed_subject(policy, facts).map(|name| parts.keys.account(tenant, &name));
-        let by_ticket = || self.unread_session(parts).filter(|it| it.home != it.id).map(|it| it.home);
-        let verified = self.subject(parts).map(|subject| subject.account).or_else(by_ticket);
-        let account = verified.filter(|account| claimed.is_none_or(|claimed| claimed == *account));
-        let ip = self.arrival.request.client_ip;
-        Who {
+        let who = Who {
+            tenant,
+            account: None,
+            claimed,
             device: self.device.map(|device| device.id),
-            session: self.session.as_ref().map(|session| session.reference().id),
-            place: parts.signals.place(ip),
+            session: None,
+            ip: self.address,
+            place: parts.signals.place(self.arrival.request.client_ip),
+            now_ms: self.now_ms,
             counted_already: self.resuming.is_some() || self.is_withheld,
-            ..Who::at(tenant, ip, self.now_ms, &parts.keys)
-        }
-        .with_subject(account, claimed, &parts.keys)
+            pair: None,
+        };
+        let account = self.counted_account(parts, claimed);
+        Who { session: self.session_id(), ..who.with_subject(account, claimed, &parts.keys) }
+    }
+
+    /// The same after its session was read: the cookie's account may have turned out not to be believed.
+    pub fn who_now<'t>(&self, parts: &Parts, before: Who<'t>) -> Who<'t> {
+        let account = self.counted_account(parts, before.claimed);
+        let who = Who { session: self.session_id(), ..before };
+        if account == before.account { who } else { who.with_subject(account, before.claimed, &parts.keys) }
+    }
+
+    fn counted_account(&self, parts: &Parts, claimed: Option<Id>) -> Option<Id> {
+        let by_ticket = || self.unread_session().filter(|it| it.home != it.id).map(|it| it.home);
+        let verified = self.subject(parts).map(|subject| subject.account).or_else(by_ticket);
+        verified.filter(|account| claimed.is_none_or(|claimed| claimed == *account))
+    }
+
+    fn session_id(&self) -> Option<Id> {
+        self.session.as_ref().map(|session| session.reference().id)
     }
 
     /// The tenant, shared.

@@ -4,11 +4,12 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use serde_json::{Map, Value as Json, json};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use stepward_core::{
-    decision::{Decision, Outcome, Reason},
-    facts::{Facts, Provenance, Reading},
-    policy::{Mode, Policy, Slot},
+    decision::{Decision, Outcome, Rate, Reason, Reroute, Scope, Trace, Verb},
+    facts::{Facts, Provenance, Reading, Why},
+    policy::{Mode, Policy},
+    session::Method,
     value::Value,
 };
 
@@ -28,9 +29,9 @@ pub struct Record {
     /// The mode it was decided in; a shadow decision caused nothing.
     pub mode: Mode,
     /// What was known; its `now_ms` is the time of the decision.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// What was decided.
-    pub decision: Decision,
+    pub decision: Arc<Decision>,
     /// Place in a batch, where there was one.
     pub element: Option<usize>,
     /// From recognised to decided.
@@ -47,110 +48,208 @@ impl Record {
             release: 0,
             release_hash: Arc::from(""),
             mode: Mode::Enforce,
-            facts: Facts { now_ms, ..Facts::default() },
-            decision: Decision::refused(reason),
+            facts: Arc::new(Facts { now_ms, ..Facts::default() }),
+            decision: Arc::new(Decision::refused(reason)),
             element: None,
             took: Duration::ZERO,
         }
     }
 
-    /// The line it becomes; `pseudonym` is given tenant and value.
-    pub fn line(&self, pseudonym: &dyn Fn(&str, &str) -> [u8; 16]) -> Json {
+    /// Writes the line it becomes, without its end; `pseudonym` is given tenant and value.
+    pub fn write(&self, pseudonym: &dyn Fn(&str, &str) -> [u8; 16], into: &mut Vec<u8>) {
+        let begun = into.len();
+        if let Err(error) = serde_json::to_writer(&mut *into, &self.line(pseudonym)) {
+            // Text, numbers and enums always serialise; half a line would be worse than none.
+            tracing::error!(%error, decision = %self.id, "a decision could not be written down");
+            into.truncate(begun);
+        }
+    }
+
+    fn line<'a>(&'a self, pseudonym: &'a dyn Fn(&str, &str) -> [u8; 16]) -> Line<'a> {
         let policy = self.policy.as_deref();
-        let decision = &self.decision;
-        let mut line = json!({
-            "schema": "stepward.decision/1",
-            "id": self.id,
-            "time": time(self.facts.now_ms),
-            "tenant": self.tenant,
-            "event": policy.map(|it| &it.event),
-            "journey": policy.and_then(|it| it.journey.as_ref()),
-            "release": self.release,
-            "release_hash": self.release_hash,
-            "mode": self.mode,
-            "outcome": decision.outcome.verb(),
-            "reason": decision.reason,
-            "step": decision.step,
-            "rule": decision.rule,
-            "details": details(&decision.outcome),
-            "trace": decision.trace,
-            "attributes": self.attributes(pseudonym),
-            "proofs": self.proofs(),
-            "units": { "subject": self.facts.units.subject, "device": self.facts.units.device, "session": self.facts.units.session },
-            "arms": decision.arms.iter().map(|(experiment, arm)| json!({ "experiment": experiment, "arm": arm })).collect::<Vec<_>>(),
-            "tags": decision.obligations.tag,
-            "latency_us": u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
-        });
-        if let (Some(element), Some(line)) = (self.element, line.as_object_mut()) {
-            line.insert("element".into(), element.into());
+        let (decision, units) = (&*self.decision, &self.facts.units);
+        Line {
+            schema: "stepward.decision/1",
+            id: &self.id,
+            time: time(self.facts.now_ms),
+            tenant: &self.tenant,
+            event: policy.map(|it| &*it.event),
+            journey: policy.and_then(|it| it.journey.as_deref()),
+            release: self.release,
+            release_hash: &self.release_hash,
+            mode: self.mode,
+            outcome: decision.outcome.verb(),
+            reason: decision.reason,
+            step: decision.step.as_deref(),
+            rule: decision.rule.as_deref(),
+            details: Details::of(&decision.outcome),
+            trace: &decision.trace,
+            attributes: Attributes { record: self, pseudonym },
+            proofs: self.proofs(),
+            units: Units {
+                subject: units.subject.as_deref(),
+                device: units.device.as_deref(),
+                session: units.session.as_deref(),
+            },
+            arms: decision.arms.iter().map(|(experiment, arm)| Arm { experiment, arm }).collect(),
+            tags: &decision.obligations.tag,
+            latency_us: u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
+            element: self.element,
         }
-        line
     }
 
-    fn attributes(&self, pseudonym: &dyn Fn(&str, &str) -> [u8; 16]) -> Json {
-        let slots = self.policy.as_deref().map_or(&[][..], |policy| &policy.slots);
-        let known = slots.iter().zip(&self.facts.readings).enumerate();
-        let mut attributes = Map::new();
-        for (at, (slot, reading)) in known {
-            let origin = self.facts.provenance.get(at).and_then(Option::as_ref);
-            let told = match reading {
-                // Nobody asked: that it was not needed is told by its absence.
-                Reading::Pending => continue,
-                Reading::Unknown(why) => json!({ "unknown": why }),
-                Reading::Known(value) => self.known(slot, value, origin, pseudonym),
-            };
-            attributes.insert(slot.name.to_string(), told);
-        }
-        Json::Object(attributes)
-    }
-
-    fn known(
-        &self,
-        slot: &Slot,
-        value: &Value,
-        origin: Option<&Provenance>,
-        pseudonym: &dyn Fn(&str, &str) -> [u8; 16],
-    ) -> Json {
-        let mut told = match slot.pii {
-            true => json!({ "pseudonym": hex(&pseudonym(&self.tenant, &plain(value))) }),
-            false => json!({ "value": shown(value) }),
-        };
-        if let (Some(origin), Some(told)) = (origin, told.as_object_mut()) {
-            told.insert("source".into(), json!(origin.source));
-            told.insert("age_ms".into(), json!(origin.age_ms));
-            told.insert("path".into(), json!(origin.path));
-        }
-        told
-    }
-
-    fn proofs(&self) -> Vec<Json> {
+    fn proofs(&self) -> Vec<Proven<'_>> {
         let proofs = self.facts.proofs.iter();
-        let told = proofs.map(|proof| {
-            let age_ms = self.facts.now_ms.saturating_sub(proof.at_ms);
-            let bound_to = proof.bound_to.as_ref().map(|digest| hex(digest));
-            json!({ "method": proof.method, "age_ms": age_ms, "event": proof.event, "bound_to": bound_to })
+        let told = proofs.map(|proof| Proven {
+            method: proof.method,
+            age_ms: self.facts.now_ms.saturating_sub(proof.at_ms),
+            event: &proof.event,
+            bound_to: proof.bound_to.as_ref().map(|digest| hex(digest)),
         });
         told.collect()
     }
 }
 
+/// The line of a decision, field by field in the order in which it is written; DESIGN §5 says what must be in it.
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: &'static str,
+    id: &'a str,
+    time: String,
+    tenant: &'a str,
+    event: Option<&'a str>,
+    journey: Option<&'a str>,
+    release: u64,
+    release_hash: &'a str,
+    mode: Mode,
+    outcome: Verb,
+    reason: Reason,
+    step: Option<&'a str>,
+    rule: Option<&'a str>,
+    details: Option<Details<'a>>,
+    trace: &'a [Trace],
+    attributes: Attributes<'a>,
+    proofs: Vec<Proven<'a>>,
+    units: Units<'a>,
+    arms: Vec<Arm<'a>>,
+    tags: &'a [Arc<str>],
+    latency_us: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    element: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Proven<'a> {
+    method: Method,
+    age_ms: i64,
+    event: &'a str,
+    bound_to: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Units<'a> {
+    subject: Option<&'a str>,
+    device: Option<&'a str>,
+    session: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Arm<'a> {
+    experiment: &'a str,
+    arm: &'a str,
+}
+
 /// What an outcome says beyond its word.
-fn details(outcome: &Outcome) -> Json {
-    match outcome {
-        Outcome::Forward(forward) => match &forward.max_rate {
-            Some(rate) => json!({ "max_rate": rate }),
-            None => Json::Null,
-        },
-        Outcome::Throttle(throttle) => json!({ "rate": throttle.rate, "per": throttle.per }),
-        Outcome::Challenge(challenge) => json!({
-            "methods": challenge.methods,
-            "fresh_for_ms": challenge.fresh_for_ms,
-            "bound_to": challenge.binding.as_ref().map(|it| hex(&it.digest)),
-        }),
-        Outcome::Reroute(stepward_core::decision::Reroute::Path(path)) => json!({ "path": path }),
-        Outcome::Reroute(stepward_core::decision::Reroute::Upstream(upstream)) => json!({ "upstream": upstream }),
-        Outcome::Block => Json::Null,
-        Outcome::LockOut(lock) => json!({ "what": lock.what, "for_ms": lock.for_ms }),
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Details<'a> {
+    Forward { max_rate: Rate },
+    Throttle { rate: Rate, per: Scope },
+    Challenge { methods: &'a [Method], fresh_for_ms: i64, bound_to: Option<String> },
+    Path { path: &'a str },
+    Upstream { upstream: &'a str },
+    LockOut { what: Scope, for_ms: u64 },
+}
+
+impl<'a> Details<'a> {
+    fn of(outcome: &'a Outcome) -> Option<Self> {
+        Some(match outcome {
+            Outcome::Forward(forward) => Details::Forward { max_rate: forward.max_rate? },
+            Outcome::Throttle(throttle) => Details::Throttle { rate: throttle.rate, per: throttle.per },
+            Outcome::Challenge(challenge) => Details::Challenge {
+                methods: &challenge.methods,
+                fresh_for_ms: challenge.fresh_for_ms,
+                bound_to: challenge.binding.as_ref().map(|it| hex(&it.digest)),
+            },
+            Outcome::Reroute(Reroute::Path(path)) => Details::Path { path },
+            Outcome::Reroute(Reroute::Upstream(upstream)) => Details::Upstream { upstream },
+            Outcome::Block => return None,
+            Outcome::LockOut(lock) => Details::LockOut { what: lock.what, for_ms: lock.for_ms },
+        })
+    }
+}
+
+/// What was known, by name. What nobody asked for is not there: that it was not needed is told by its absence.
+struct Attributes<'a> {
+    record: &'a Record,
+    pseudonym: &'a dyn Fn(&str, &str) -> [u8; 16],
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told<'a> {
+    Unknown {
+        unknown: Why,
+    },
+    Pseudonym {
+        pseudonym: String,
+        #[serde(flatten)]
+        origin: Option<&'a Provenance>,
+    },
+    Value {
+        value: Shown<'a>,
+        #[serde(flatten)]
+        origin: Option<&'a Provenance>,
+    },
+}
+
+impl Serialize for Attributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let facts = &self.record.facts;
+        let slots = self.record.policy.as_deref().map_or(&[][..], |policy| &policy.slots);
+        let mut attributes = serializer.serialize_map(None)?;
+        for (at, (slot, reading)) in slots.iter().zip(&facts.readings).enumerate() {
+            let origin = facts.provenance.get(at).and_then(Option::as_ref);
+            let told = match reading {
+                Reading::Pending => continue,
+                Reading::Unknown(why) => Told::Unknown { unknown: *why },
+                Reading::Known(value) if slot.pii => {
+                    let pseudonym = hex(&(self.pseudonym)(&self.record.tenant, &plain(value)));
+                    Told::Pseudonym { pseudonym, origin }
+                }
+                Reading::Known(value) => Told::Value { value: Shown(value), origin },
+            };
+            attributes.serialize_entry(&slot.name, &told)?;
+        }
+        attributes.end()
+    }
+}
+
+/// A value as JSON that reads back as the same value, but for addresses.
+struct Shown<'a>(&'a Value);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Bool(it) => serializer.serialize_bool(*it),
+            Value::Int(it) => serializer.serialize_i64(*it),
+            Value::Number(it) => serializer.serialize_f64(*it),
+            Value::Text(it) => serializer.serialize_str(it),
+            Value::Time(ms) => serializer.serialize_str(&time(*ms)),
+            Value::Duration(ms) => serializer.collect_str(&format_args!("{ms}ms")),
+            Value::Ip(it) => serializer.serialize_str(&network_of(*it)),
+            Value::List(items) => serializer.collect_seq(items.iter().map(Shown)),
+        }
     }
 }
 
@@ -160,20 +259,6 @@ pub fn time(now_ms: i64) -> String {
         Ok(moment) => format!("{moment:.3}"),
         // Outside the years -9999 to 9999 no clock of ours can be.
         Err(_) => String::from("1970-01-01T00:00:00.000Z"),
-    }
-}
-
-/// A value as JSON that reads back as the same value.
-fn shown(value: &Value) -> Json {
-    match value {
-        Value::Bool(it) => json!(it),
-        Value::Int(it) => json!(it),
-        Value::Number(it) => json!(it),
-        Value::Text(it) => json!(it),
-        Value::Time(ms) => json!(time(*ms)),
-        Value::Duration(ms) => json!(format!("{ms}ms")),
-        Value::Ip(it) => json!(network_of(*it)),
-        Value::List(items) => items.iter().map(shown).collect(),
     }
 }
 

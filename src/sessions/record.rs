@@ -177,6 +177,12 @@ impl Record {
         keep_newest(&mut self.app_cookies, APP_COOKIES_MAX);
     }
 
+    /// Whether the app's session cookie of this name, kept as [`super::Sessions::app_binding`], is one that this session's
+    /// subject was bound to. If not, the subject is unknown.
+    pub fn is_bound_to_app(&self, name: &str, binding: &Id) -> bool {
+        self.app_cookies.iter().any(|(bound, id)| **bound == *name && id == binding)
+    }
+
     pub(super) fn is_of_same_subject(&self, other: &Record) -> bool {
         let account = |record: &Record| record.subject.as_ref().map(|subject| subject.account);
         account(self) == account(other)

@@ -144,6 +144,10 @@ pub struct Upstream {
     /// Speak HTTP/2 to it (h2 over TLS, h2c without); needed for gRPC.
     #[serde(default)]
     pub http2: bool,
+    /// Whether forwarded events carry the signed `Stepward-Assertion`. An app that nothing but Stepward can reach, and
+    /// that believes the plain headers, may do without: signing is most of what a simple event costs.
+    #[serde(default = "Upstream::assertion")]
+    pub assertion: bool,
     /// How long a connection may take.
     #[serde(default = "Upstream::connect")]
     #[schemars(extend("format" = "duration"))]
@@ -155,6 +159,10 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    fn assertion() -> bool {
+        true
+    }
+
     fn connect() -> String {
         "3s".into()
     }

@@ -162,8 +162,9 @@ impl Parser<'_> {
             let name: Arc<str> = name.as_str().into();
             let addresses = addresses.into_iter().map(|(host, port)| (Arc::from(host), port)).collect();
             let (connect, read) = (time(&entry.connect), time(&entry.read));
-            upstreams
-                .insert(name.clone(), settings::Upstream { name, addresses, tls, http2: entry.http2, connect, read });
+            let (http2, assertion) = (entry.http2, entry.assertion);
+            let upstream = settings::Upstream { name: name.clone(), addresses, tls, http2, assertion, connect, read };
+            upstreams.insert(name, upstream);
         }
         upstreams
     }

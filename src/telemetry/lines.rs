@@ -59,7 +59,8 @@ pub fn install(access_log: Option<&LogTarget>, metrics: &Metrics) -> io::Result<
 }
 
 fn access(target: &LogTarget, metrics: &Metrics) -> io::Result<Arc<Writer<String>>> {
-    Writer::open(Log::Access, target, |line| line, metrics.clone()).map(Arc::new)
+    let render = |line: String, into: &mut Vec<u8>| into.extend_from_slice(line.as_bytes());
+    Writer::open(Log::Access, target, render, metrics.clone()).map(Arc::new)
 }
 
 /// Hands each formatted line over to the log's own thread, so that no request waits for a disk.

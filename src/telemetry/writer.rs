@@ -42,11 +42,11 @@ enum Order<T> {
 }
 
 impl<T: Send + 'static> Writer<T> {
-    /// Opens the target and starts the thread. `render` gives one line without its newline.
+    /// Opens the target and starts the thread. `render` adds one line without its end to what is there.
     pub fn open(
         log: Log,
         target: &LogTarget,
-        render: impl Fn(T) -> String + Send + 'static,
+        render: impl Fn(T, &mut Vec<u8>) + Send + 'static,
         metrics: Metrics,
     ) -> io::Result<Self> {
         let sink = Sink::open(target)?;
@@ -100,7 +100,7 @@ struct Clerk<T> {
     sink: Option<Sink>,
     target: LogTarget,
     torn: bool,
-    render: Box<dyn Fn(T) -> String + Send>,
+    render: Box<dyn Fn(T, &mut Vec<u8>) + Send>,
     reopen: Arc<AtomicBool>,
     trouble: Arc<Mutex<Option<String>>>,
     metrics: Metrics,
@@ -139,7 +139,7 @@ impl<T> Clerk<T> {
         while let Some(order) = next {
             match order {
                 Order::Line(line) => {
-                    bytes.extend_from_slice((self.render)(line).as_bytes());
+                    (self.render)(line, &mut bytes);
                     bytes.push(b'\n');
                     lines += 1;
                 }

@@ -54,6 +54,7 @@ pub(crate) fn upstream(name: &str, addresses: &[SocketAddr]) -> Upstream {
         addresses: addresses.iter().map(|it| (it.ip().to_string().into(), it.port())).collect(),
         tls: None,
         http2: false,
+        assertion: true,
         connect: Duration::from_secs(2),
         read: Duration::from_secs(5),
     }
