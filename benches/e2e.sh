@@ -31,7 +31,7 @@ start() { # core, log, command...
 }
 
 await() { # port, path
-  for _ in $(seq 200); do
+  for _ in $(seq 1200); do
     curl -so /dev/null "http://127.0.0.1:$1$2" && return
     sleep 0.05
   done
@@ -58,14 +58,15 @@ NGINX
 start "$LOAD_CORE" nginx nginx -c "$WORK/nginx.conf" -p "$WORK"
 await 18080 /
 
-# A policy for the requests that are an event, one that signs in, and so many other events beside them (in policies of
+# A policy for the requests that are an event (of an app that wants the signed assertion, and of one that does without),
+# one that signs in, and so many other events beside them (in policies of
 # up to 100 covers each, since what is measured is matching, not loading).
 policies() { # folder, how many events
   mkdir -p "$1"
   cat >"$1/event.yaml" <<'POLICY'
 event: measured
 after: [login]
-covers: [GET /event]
+covers: [GET /event, GET /unsigned]
 when_unsure: block
 otherwise: block
 steps:
@@ -110,8 +111,10 @@ stepward() { # name, port, how many events
   policies "$WORK/$1" "$3"
   cat >"$WORK/$1.yaml" <<SETTINGS
 listen: [{ address: 127.0.0.1:$2 }]
-upstreams: { app: { url: http://127.0.0.1:18080 } }
-routes: [{ host: "127.0.0.1", upstream: app }]
+upstreams:
+  app: { url: http://127.0.0.1:18080 }
+  believer: { url: http://127.0.0.1:18080, assertion: false }
+routes: [{ host: "127.0.0.1", path: /unsigned, upstream: believer }, { host: "127.0.0.1", upstream: app }]
 state: { store: embedded, path: $WORK/$1-state }
 policies: $WORK/$1
 decision_log: { file: /dev/null }
@@ -124,7 +127,8 @@ start "$PROXY_CORE" bare "$TARGET/examples/bare" 127.0.0.1:18100 127.0.0.1:18080
 await 18100 /
 stepward few 18101 10; FEW=$LAST
 stepward some 18102 1000; SOME=$LAST
-CONTENDERS="bare:18100:/:$BARE none-of-10:18101:/:$FEW none-of-1000:18102:/:$SOME event-of-10:18101:/event:$FEW event-of-1000:18102:/event:$SOME"
+CONTENDERS="bare:18100:/:$BARE none-of-10:18101:/:$FEW none-of-1000:18102:/:$SOME event-of-10:18101:/event:$FEW"
+CONTENDERS="$CONTENDERS event-of-1000:18102:/event:$SOME event-unsigned:18101:/unsigned:$FEW"
 if [ "${MANY:-1}" = 1 ]; then
   stepward many 18103 100000; MANY_PID=$LAST
   CONTENDERS="$CONTENDERS none-of-100000:18103:/:$MANY_PID event-of-100000:18103:/event:$MANY_PID"

@@ -323,7 +323,7 @@ impl Journeys {
     /// Writes down a refusal by the edge before there was an arrival; the id it is known by.
     pub fn refused(&self, reason: Reason) -> Arc<str> {
         let id = clock::fresh_name();
-        record::refused_early(&self.0, id.clone(), reason);
+        record::refused_early(&self.0, &id, reason);
         id
     }
 

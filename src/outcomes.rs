@@ -1,7 +1,7 @@
 //! What was decided, written down: one JSON line a decision, enough to replay it, and nothing that names a person.
 //!
-//! The request path only hands a record over; rendering, pseudonyms and writing happen on a thread of the log's own.
-//! It never waits for a disk: when the queue is full or the disk is, lines are counted as lost, `/readyz?verbose` says
+//! The request path renders its line, which costs less than handing what it is made of to another thread, and leaves it
+//! to a thread of the log's own. It never waits for a disk: when the queue is full or the disk is, lines are counted as lost, `/readyz?verbose` says
 //! so, and writing resumes by itself.
 
 use std::{
@@ -12,6 +12,11 @@ use std::{
 };
 
 use serde_json::Value;
+use stepward_core::{
+    decision::{Decision, Reason},
+    facts::Facts,
+    policy::Mode,
+};
 
 use crate::{
     outcomes::record::Record,
@@ -23,6 +28,8 @@ pub mod record;
 
 /// How many of the newest decisions are kept for the API.
 const RECENT_MAX: usize = 1_000;
+/// Room for a line of ordinary length.
+const LINE_BYTES: usize = 2_048;
 
 /// Makes a pseudonym of a tenant's personal value; the same value gives the same one as long as the keys do.
 pub type Pseudonym = Arc<dyn Fn(&str, &str) -> [u8; 16] + Send + Sync>;
@@ -30,7 +37,8 @@ pub type Pseudonym = Arc<dyn Fn(&str, &str) -> [u8; 16] + Send + Sync>;
 /// The decision log of one gateway; clones share it.
 #[derive(Clone)]
 pub struct DecisionLog {
-    writer: Arc<writer::Writer<Box<Record>>>,
+    writer: Arc<writer::Writer>,
+    pseudonym: Pseudonym,
     /// Their lines: what is personal is kept nowhere else than in the facts of a request.
     recent: Arc<Mutex<VecDeque<Box<[u8]>>>>,
 }
@@ -40,18 +48,31 @@ impl DecisionLog {
     pub fn open(target: &LogTarget, pseudonym: Pseudonym, metrics: Metrics) -> io::Result<Self> {
         let recent: Arc<Mutex<VecDeque<Box<[u8]>>>> = Arc::default();
         let kept = recent.clone();
-        let render = move |record: Box<Record>, lines: &mut Vec<u8>| {
-            let begun = lines.len();
-            record.write(&*pseudonym, lines);
-            keep(&kept, lines.get(begun..).unwrap_or_default().into());
-        };
-        let writer = Arc::new(writer::Writer::open(Log::Decisions, target, render, metrics)?);
-        Ok(DecisionLog { writer, recent })
+        let writer = writer::Writer::open(Log::Decisions, target, move |lines| keep(&kept, lines), metrics)?;
+        Ok(DecisionLog { writer: Arc::new(writer), pseudonym, recent })
     }
 
-    /// Hands a decision over; never waits.
-    pub fn record(&self, record: Record) {
-        self.writer.write(Box::new(record));
+    /// Writes a decision down; never waits for a disk.
+    pub fn record(&self, record: &Record<'_>) {
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        record.write(&*self.pseudonym, &mut line);
+        self.writer.write(&line);
+    }
+
+    /// Writes down a refusal before any policy was asked.
+    pub fn refused(&self, id: &str, tenant: &str, reason: Reason, now_ms: i64) {
+        let (facts, decision) = (Facts { now_ms, ..Facts::default() }, Decision::refused(reason));
+        self.record(&Record {
+            id,
+            tenant,
+            policy: None,
+            release: 0,
+            release_hash: "",
+            mode: Mode::Enforce,
+            facts: &facts,
+            decision: &decision,
+            took: Duration::ZERO,
+        });
     }
 
     /// The newest decisions that `wanted` accepts, newest first, at most `limit`, as their lines tell them.
@@ -77,12 +98,14 @@ impl DecisionLog {
     }
 }
 
-fn keep(recent: &Mutex<VecDeque<Box<[u8]>>>, line: Box<[u8]>) {
+/// Keeps the newest of a batch of whole lines.
+fn keep(recent: &Mutex<VecDeque<Box<[u8]>>>, lines: &[u8]) {
+    let newest = lines.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(RECENT_MAX);
+    let newest: Vec<Box<[u8]>> = newest.map(Into::into).collect();
     let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
-    if recent.len() >= RECENT_MAX {
-        recent.pop_front();
-    }
-    recent.push_back(line);
+    let surplus = (recent.len() + newest.len()).saturating_sub(RECENT_MAX);
+    recent.drain(..surplus);
+    recent.extend(newest.into_iter().rev());
 }
 
 #[cfg(test)]

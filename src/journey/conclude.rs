@@ -3,8 +3,6 @@
 //! The user has the app's answer already or is about to; a store that is lost here loses a counter, never an answer.
 //! An answer that is held is different: it is let go only by a decision.
 
-use std::sync::Arc;
-
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use stepward_core::{
     expr::{Condition, SlotSet, Truth},
@@ -145,7 +143,7 @@ fn sense(event: &mut Decided, status: StatusCode, headers: &HeaderMap) -> Option
     }
 }
 
-fn read_response(policy: &Policy, status: StatusCode, headers: &HeaderMap, facts: &mut Arc<Facts>) {
+fn read_response(policy: &Policy, status: StatusCode, headers: &HeaderMap, facts: &mut Facts) {
     for (at, slot) in policy.slots.iter().enumerate() {
         let (Origin::Response(source), Ok(at)) = (&slot.origin, u16::try_from(at)) else { continue };
         let reading = match source {
@@ -155,7 +153,7 @@ fn read_response(policy: &Policy, status: StatusCode, headers: &HeaderMap, facts
                 .and_then(|value| value.to_str().ok())
                 .map_or(Reading::Unknown(Why::Absent), |text| Reading::Known(Value::text(text))),
         };
-        signals::learn(Arc::make_mut(facts), policy, SlotId(at), reading, "response");
+        signals::learn(facts, policy, SlotId(at), reading, "response");
     }
 }
 

@@ -89,7 +89,7 @@ async fn conclude(journeys: &Journeys, mut visit: Visit) -> Result<Conclusion, U
     let mut shadows = Vec::new();
     for event in &chosen.shadows {
         let ruled = stand::weigh(parts, &mut visit, event, Touching::Look).await?;
-        shadows.push((event.policy.clone(), Arc::unwrap_or_clone(ruled.decision)));
+        shadows.push((event.policy.clone(), ruled.decision));
     }
     let mut rulings = Vec::with_capacity(chosen.enforced.len());
     for event in &chosen.enforced {
@@ -98,10 +98,10 @@ async fn conclude(journeys: &Journeys, mut visit: Visit) -> Result<Conclusion, U
     let (decision, decided) = stand::strictest(rulings);
     let Some(first) = decided.into_iter().next() else { return Ok(Conclusion::NoEvent) };
     let explanation = explain::explain(&first.policy, &first.facts);
-    let decision = possible(parts, Arc::unwrap_or_clone(decision));
+    let decision = possible(parts, decision);
     Ok(Conclusion::Event(Box::new(Concluded {
         policy: first.policy,
-        facts: Arc::unwrap_or_clone(first.facts),
+        facts: first.facts,
         decision,
         explanation,
         shadows,

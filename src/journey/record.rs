@@ -1,6 +1,6 @@
 //! Writes decisions down: the log, the numbers, and nothing else.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use stepward_core::decision::{Decision, Reason};
 
@@ -11,31 +11,30 @@ use crate::{
 };
 
 /// One decision.
-pub fn decision(parts: &Parts, visit: &Visit, decided: &Decided, decision: &Arc<Decision>, took: Duration) {
+pub fn decision(parts: &Parts, visit: &Visit, decided: &Decided, decision: &Decision, took: Duration) {
     let policy = &decided.policy;
     parts.metrics.decided(&policy.event, decision.outcome.verb(), policy.mode, took);
-    parts.log.record(Record {
-        id: decided.decision_id.clone(),
-        tenant: visit.arrival.route.tenant.clone(),
-        policy: Some(policy.clone()),
+    parts.log.record(&Record {
+        id: &decided.decision_id,
+        tenant: &visit.arrival.route.tenant,
+        policy: Some(policy),
         release: visit.seen.release.number,
-        release_hash: visit.seen.release.hash.clone(),
+        release_hash: &visit.seen.release.hash,
         mode: policy.mode,
-        facts: decided.facts.clone(),
-        decision: decision.clone(),
-        element: None,
+        facts: &decided.facts,
+        decision,
         took,
     });
 }
 
 /// A refusal before it was known whose route it is: no tenant has it.
-pub fn refused_early(parts: &Parts, id: Arc<str>, reason: Reason) {
+pub fn refused_early(parts: &Parts, id: &str, reason: Reason) {
     parts.metrics.refused(reason);
-    parts.log.record(Record::refused(id, Arc::from(""), reason, parts.clock.now_ms()));
+    parts.log.refused(id, "", reason, parts.clock.now_ms());
 }
 
 /// A refusal before any policy was asked.
 pub fn refusal(parts: &Parts, arrival: &Arrival, reason: Reason) {
     parts.metrics.refused(reason);
-    parts.log.record(Record::refused(arrival.id.clone(), arrival.route.tenant.clone(), reason, parts.clock.now_ms()));
+    parts.log.refused(&arrival.id, &arrival.route.tenant, reason, parts.clock.now_ms());
 }

@@ -72,8 +72,7 @@ pub struct Pending {
 pub struct Decided {
     pub(crate) index: usize,
     pub(crate) policy: Arc<Policy>,
-    /// Shared with the decision log; copied only where the app's answer adds to them.
-    pub(crate) facts: Arc<Facts>,
+    pub(crate) facts: Facts,
     pub(crate) decision_id: Arc<str>,
 }
 

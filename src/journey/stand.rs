@@ -35,7 +35,7 @@ pub enum Touching {
 /// One decision and what it was made of.
 pub struct Ruled {
     /// The decision.
-    pub decision: Arc<Decision>,
+    pub decision: Decision,
     /// The event with its facts.
     pub decided: Decided,
 }
@@ -61,7 +61,7 @@ pub async fn weigh(parts: &Parts, visit: &mut Visit, event: &Choice, touching: T
         Some(decision) => decision,
         None => settle(parts, visit, &mut decided).await,
     };
-    Ok(Ruled { decision: Arc::new(decision), decided })
+    Ok(Ruled { decision, decided })
 }
 
 /// Counts the try of an event that is decided only after the app has answered: nobody is asked and nothing is paid for
@@ -75,7 +75,6 @@ pub async fn count(parts: &Parts, visit: &mut Visit, event: &Choice) -> Result<R
     Ok(match locked {
         None => Ok(decided),
         Some(decision) => {
-            let decision = Arc::new(decision);
             record::decision(parts, visit, &decided, &decision, started.elapsed());
             Err(Ruled { decision, decided })
         }
@@ -92,18 +91,18 @@ async fn meet(
     let (facts, locked_until_ms) = stand(parts, visit, event, touching).await?;
     let (index, policy) = (event.index, event.policy.clone());
     let locked = locked_until_ms.map(|until_ms| locked_out(until_ms - visit.now_ms));
-    Ok((Decided { index, policy, facts: Arc::new(facts), decision_id: clock::fresh_name() }, locked))
+    Ok((Decided { index, policy, facts, decision_id: clock::fresh_name() }, locked))
 }
 
 /// The same event decided again on what is known now, without asking the store: after the app's answer.
-pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Arc<Decision> {
+pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision {
     let started = Instant::now();
-    let facts = Arc::make_mut(&mut decided.facts);
+    let facts = &mut decided.facts;
     facts.proofs = visit.proofs(parts);
     facts.units = visit.units(parts);
     learn_free(parts, visit, &decided.policy, facts);
     decided.decision_id = clock::fresh_name();
-    let decision = Arc::new(settle(parts, visit, decided).await);
+    let decision = settle(parts, visit, decided).await;
     record::decision(parts, visit, decided, &decision, started.elapsed());
     decision
 }
@@ -115,22 +114,22 @@ pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -
 pub async fn look(parts: &Parts, visit: &mut Visit, event: Choice) -> Result<Decided, Loss> {
     let (facts, _) = stand(parts, visit, &event, Touching::Look).await?;
     let Choice { index, policy, .. } = event;
-    Ok(Decided { index, policy, facts: Arc::new(facts), decision_id: clock::fresh_name() })
+    Ok(Decided { index, policy, facts, decision_id: clock::fresh_name() })
 }
 
 /// The strictest of several decisions, with everything they were made of; the event that decides comes first.
-pub fn strictest(rulings: Vec<Ruled>) -> (Arc<Decision>, Vec<Decided>) {
+pub fn strictest(rulings: Vec<Ruled>) -> (Decision, Vec<Decided>) {
     let mut all = Vec::with_capacity(rulings.len());
-    let mut strictest: Option<Arc<Decision>> = None;
+    let mut strictest: Option<Decision> = None;
     for Ruled { decision, decided } in rulings {
         let is_stricter = strictest.as_ref().is_none_or(|before| decision.outcome.verb() > before.outcome.verb());
         all.insert(if is_stricter { 0 } else { all.len() }, decided);
         strictest = Some(match strictest {
-            Some(before) => Arc::new(decide::strictest(Arc::unwrap_or_clone(before), Arc::unwrap_or_clone(decision))),
+            Some(before) => decide::strictest(before, decision),
             None => decision,
         });
     }
-    (strictest.unwrap_or_else(|| Arc::new(Decision::refused(Reason::Internal))), all)
+    (strictest.unwrap_or_else(|| Decision::refused(Reason::Internal)), all)
 }
 
 /// The loop: ask the core, fetch what it needs, ask again. Ends because whatever was asked for becomes a reading.
@@ -148,7 +147,7 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
             let ask = ask(visit, &policy, &decided.facts);
             parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left).await
         };
-        let facts = Arc::make_mut(&mut decided.facts);
+        let facts = &mut decided.facts;
         for (slot, reading, provenance) in answers {
             facts.learn(slot, reading, provenance);
         }

@@ -14,47 +14,29 @@ use stepward_core::{
 };
 
 /// One decision with everything it was made from.
-#[derive(Clone, Debug)]
-pub struct Record {
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
     /// The decision's id, as in headers and problem documents.
-    pub id: Arc<str>,
+    pub id: &'a str,
     /// The tenant.
-    pub tenant: Arc<str>,
+    pub tenant: &'a str,
     /// The policy; `None` where the request was refused before any policy.
-    pub policy: Option<Arc<Policy>>,
+    pub policy: Option<&'a Policy>,
     /// Number of the release it belongs to.
     pub release: u64,
     /// Hash of that release.
-    pub release_hash: Arc<str>,
+    pub release_hash: &'a str,
     /// The mode it was decided in; a shadow decision caused nothing.
     pub mode: Mode,
     /// What was known; its `now_ms` is the time of the decision.
-    pub facts: Arc<Facts>,
+    pub facts: &'a Facts,
     /// What was decided.
-    pub decision: Arc<Decision>,
-    /// Place in a batch, where there was one.
-    pub element: Option<usize>,
+    pub decision: &'a Decision,
     /// From recognised to decided.
     pub took: Duration,
 }
 
-impl Record {
-    /// A refusal before any policy was asked.
-    pub fn refused(id: Arc<str>, tenant: Arc<str>, reason: Reason, now_ms: i64) -> Self {
-        Record {
-            id,
-            tenant,
-            policy: None,
-            release: 0,
-            release_hash: Arc::from(""),
-            mode: Mode::Enforce,
-            facts: Arc::new(Facts { now_ms, ..Facts::default() }),
-            decision: Arc::new(Decision::refused(reason)),
-            element: None,
-            took: Duration::ZERO,
-        }
-    }
-
+impl<'a> Record<'a> {
     /// Writes the line it becomes, without its end; `pseudonym` is given tenant and value.
     pub fn write(&self, pseudonym: &dyn Fn(&str, &str) -> [u8; 16], into: &mut Vec<u8>) {
         let begun = into.len();
@@ -65,18 +47,18 @@ impl Record {
         }
     }
 
-    fn line<'a>(&'a self, pseudonym: &'a dyn Fn(&str, &str) -> [u8; 16]) -> Line<'a> {
-        let policy = self.policy.as_deref();
-        let (decision, units) = (&*self.decision, &self.facts.units);
+    fn line(&'a self, pseudonym: &'a dyn Fn(&str, &str) -> [u8; 16]) -> Line<'a> {
+        let policy = self.policy;
+        let (decision, units) = (self.decision, &self.facts.units);
         Line {
             schema: "stepward.decision/1",
-            id: &self.id,
+            id: self.id,
             time: time(self.facts.now_ms),
-            tenant: &self.tenant,
+            tenant: self.tenant,
             event: policy.map(|it| &*it.event),
             journey: policy.and_then(|it| it.journey.as_deref()),
             release: self.release,
-            release_hash: &self.release_hash,
+            release_hash: self.release_hash,
             mode: self.mode,
             outcome: decision.outcome.verb(),
             reason: decision.reason,
@@ -94,7 +76,6 @@ impl Record {
             arms: decision.arms.iter().map(|(experiment, arm)| Arm { experiment, arm }).collect(),
             tags: &decision.obligations.tag,
             latency_us: u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
-            element: self.element,
         }
     }
 
@@ -134,8 +115,6 @@ struct Line<'a> {
     arms: Vec<Arm<'a>>,
     tags: &'a [Arc<str>],
     latency_us: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    element: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -191,7 +170,7 @@ impl<'a> Details<'a> {
 
 /// What was known, by name. What nobody asked for is not there: that it was not needed is told by its absence.
 struct Attributes<'a> {
-    record: &'a Record,
+    record: &'a Record<'a>,
     pseudonym: &'a dyn Fn(&str, &str) -> [u8; 16],
 }
 
@@ -215,8 +194,8 @@ enum Told<'a> {
 
 impl Serialize for Attributes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let facts = &self.record.facts;
-        let slots = self.record.policy.as_deref().map_or(&[][..], |policy| &policy.slots);
+        let facts = self.record.facts;
+        let slots = self.record.policy.map_or(&[][..], |policy| &policy.slots);
         let mut attributes = serializer.serialize_map(None)?;
         for (at, (slot, reading)) in slots.iter().zip(&facts.readings).enumerate() {
             let origin = facts.provenance.get(at).and_then(Option::as_ref);
@@ -224,7 +203,7 @@ impl Serialize for Attributes<'_> {
                 Reading::Pending => continue,
                 Reading::Unknown(why) => Told::Unknown { unknown: *why },
                 Reading::Known(value) if slot.pii => {
-                    let pseudonym = hex(&(self.pseudonym)(&self.record.tenant, &plain(value)));
+                    let pseudonym = hex(&(self.pseudonym)(self.record.tenant, &plain(value)));
                     Told::Pseudonym { pseudonym, origin }
                 }
                 Reading::Known(value) => Told::Value { value: Shown(value), origin },

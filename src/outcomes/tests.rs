@@ -55,7 +55,11 @@ fn policy() -> Arc<Policy> {
     })
 }
 
-fn record(id: &str) -> Record {
+fn record(log: &DecisionLog, id: &str) {
+    record_of(log, id, "default");
+}
+
+fn record_of(log: &DecisionLog, id: &str, tenant: &str) {
     let policy = policy();
     let mut facts = Facts::unasked(1_800_000_000_123, policy.slots.len());
     let live = |source: &str| Some(Provenance { source: source.into(), age_ms: 7, path: Way::Live });
@@ -63,18 +67,17 @@ fn record(id: &str) -> Record {
     facts.learn(SlotId(1), Reading::Known(CoreValue::text(HOSTILE)), live("request"));
     facts.learn(SlotId(2), Reading::Known(CoreValue::Ip([203, 0, 113, 77].into())), None);
     facts.learn(SlotId(3), Reading::Unknown(Why::Unavailable), None);
-    Record {
-        id: id.into(),
-        tenant: "default".into(),
-        policy: Some(policy),
+    log.record(&Record {
+        id,
+        tenant,
+        policy: Some(&policy),
         release: 3,
-        release_hash: "abc".into(),
+        release_hash: "abc",
         mode: Mode::Enforce,
-        facts: Arc::new(facts),
-        decision: Arc::new(Decision::refused(Reason::BindingUnknown)),
-        element: None,
+        facts: &facts,
+        decision: &Decision::refused(Reason::BindingUnknown),
         took: Duration::from_micros(42),
-    }
+    });
 }
 
 fn open(path: &Path) -> (DecisionLog, Metrics) {
@@ -93,7 +96,7 @@ fn a_decision_is_one_line_with_enough_to_replay_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("decisions.jsonl");
     let (log, _) = open(&path);
-    log.record(record("D1"));
+    record(&log, "D1");
     assert!(log.flush(Duration::from_secs(5)));
     let line = &lines(&path)[0];
     assert_eq!(line["time"], "2027-01-15T08:00:00.123Z");
@@ -112,10 +115,8 @@ fn hostile_text_stays_inside_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("decisions.jsonl");
     let (log, _) = open(&path);
-    let mut hostile = record(HOSTILE);
-    hostile.tenant = HOSTILE.into();
-    log.record(hostile);
-    log.record(record("D2"));
+    record_of(&log, HOSTILE, HOSTILE);
+    record(&log, "D2");
     assert!(log.flush(Duration::from_secs(5)));
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 2, "one record, one line:\n{text}");
@@ -128,7 +129,7 @@ fn personal_values_leave_as_pseudonyms_and_addresses_as_networks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("decisions.jsonl");
     let (log, _) = open(&path);
-    log.record(record("D1"));
+    record(&log, "D1");
     assert!(log.flush(Duration::from_secs(5)));
     let text = fs::read_to_string(&path).unwrap();
     assert!(!text.contains("CANARY"), "{text}");
@@ -145,13 +146,13 @@ fn a_full_disk_is_counted_told_and_healed_from() {
     let path = folder.path().join("decisions.jsonl");
     std::os::unix::fs::symlink("/dev/full", &path).unwrap();
     let (log, metrics) = open(&path);
-    log.record(record("lost"));
+    record(&log, "lost");
     assert!(log.flush(Duration::from_secs(5)));
     assert!(log.trouble().unwrap().contains("decisions log cannot be written"), "{:?}", log.trouble());
     assert_eq!(metrics.lines_dropped(), 1);
 
     fs::remove_file(&path).unwrap();
-    log.record(record("kept"));
+    record(&log, "kept");
     assert!(log.flush(Duration::from_secs(5)));
     assert_eq!(log.trouble(), None, "it healed by itself");
     let text = fs::read_to_string(&path).unwrap();
@@ -165,14 +166,13 @@ fn a_queue_that_is_full_loses_lines_and_never_waits() {
     let path = folder.path().join("slow");
     let metrics = Metrics::new();
     let (go, gate) = std::sync::mpsc::channel::<()>();
-    let render = move |line: String, into: &mut Vec<u8>| {
-        // The first line waits until the test has filled the queue.
+    let slow = move |_: &[u8]| {
+        // The first batch waits until the test has filled the queue.
         let _ = gate.recv();
-        into.extend_from_slice(line.as_bytes());
     };
-    let writer = writer::Writer::open(Log::Access, &LogTarget::File(path), render, metrics.clone()).unwrap();
+    let writer = writer::Writer::open(Log::Access, &LogTarget::File(path), slow, metrics.clone()).unwrap();
     for at in 0..10_000 {
-        writer.write(at.to_string());
+        writer.write(at.to_string().as_bytes());
     }
     assert!(metrics.lines_dropped() > 1_000, "10,000 lines do not fit into the queue");
     drop(go);
@@ -183,11 +183,11 @@ fn rotation_moves_to_the_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let (path, moved) = (folder.path().join("d.jsonl"), folder.path().join("d.jsonl.1"));
     let (log, _) = open(&path);
-    log.record(record("before"));
+    record(&log, "before");
     assert!(log.flush(Duration::from_secs(5)));
     fs::rename(&path, &moved).unwrap();
     log.reopen();
-    log.record(record("after"));
+    record(&log, "after");
     assert!(log.flush(Duration::from_secs(5)));
     assert_eq!(lines(&moved)[0]["id"], "before");
     assert_eq!(lines(&path)[0]["id"], "after");
@@ -198,7 +198,7 @@ fn the_newest_decisions_are_kept_up_to_a_limit() {
     let folder = tempfile::tempdir().unwrap();
     let (log, _) = open(&folder.path().join("d.jsonl"));
     for at in 0..RECENT_MAX + 5 {
-        log.record(record(&at.to_string()));
+        record(&log, &at.to_string());
     }
     assert!(log.flush(Duration::from_secs(10)));
     let recent = log.recent(usize::MAX, |_| true);
@@ -209,9 +209,11 @@ fn the_newest_decisions_are_kept_up_to_a_limit() {
 
 #[test]
 fn a_refusal_before_any_policy_is_logged_too() {
-    let mut line = Vec::new();
-    Record::refused("R1".into(), "default".into(), Reason::PathAmbiguous, 0).write(&|_, _| [0; 16], &mut line);
-    let line: Value = serde_json::from_slice(&line).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = open(&folder.path().join("d.jsonl"));
+    log.refused("R1", "default", Reason::PathAmbiguous, 0);
+    assert!(log.flush(Duration::from_secs(5)));
+    let line = &log.recent(1, |_| true)[0];
     assert_eq!((&line["event"], &line["reason"]), (&Value::Null, &"path.ambiguous".into()));
     assert_eq!(line["time"], "1970-01-01T00:00:00.000Z");
 }

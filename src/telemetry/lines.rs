@@ -20,7 +20,7 @@ const ACCESS: &str = "access";
 
 /// The log of requests of this process; clones share it.
 #[derive(Clone)]
-pub struct AccessLog(Arc<Writer<String>>);
+pub struct AccessLog(Arc<Writer>);
 
 impl AccessLog {
     /// Opens the file anew, after it was moved away by log rotation.
@@ -58,18 +58,16 @@ pub fn install(access_log: Option<&LogTarget>, metrics: &Metrics) -> io::Result<
     Ok(access.map(AccessLog))
 }
 
-fn access(target: &LogTarget, metrics: &Metrics) -> io::Result<Arc<Writer<String>>> {
-    let render = |line: String, into: &mut Vec<u8>| into.extend_from_slice(line.as_bytes());
-    Writer::open(Log::Access, target, render, metrics.clone()).map(Arc::new)
+fn access(target: &LogTarget, metrics: &Metrics) -> io::Result<Arc<Writer>> {
+    Writer::open(Log::Access, target, |_| {}, metrics.clone()).map(Arc::new)
 }
 
-/// Hands each formatted line over to the log's own thread, so that no request waits for a disk.
-struct Line(Arc<Writer<String>>);
+/// Leaves each formatted line to the log's own thread, so that no request waits for a disk.
+struct Line(Arc<Writer>);
 
 impl io::Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes);
-        self.0.write(text.trim_end_matches('\n').to_string());
+        self.0.write(bytes.trim_ascii_end());
         Ok(bytes.len())
     }
 

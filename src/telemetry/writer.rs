@@ -1,17 +1,18 @@
 //! Lines to a file or to standard output, from a thread of its own behind a bounded queue.
 //!
-//! Handing over never waits. A write that fails loses its batch, is counted, and the file is opened anew for the next
+//! Leaving a line never waits for a disk. A write that fails loses its batch, is counted, and the file is opened anew for the next
 //! one, so that a disk that was full, or a file that was moved, heals without anybody's help. A line that a failed
 //! write tore is ended before the next, so that every line stays one record (Envoy CVE-2025-25294).
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
+    mem,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
+        mpsc::{self, SyncSender},
     },
     thread,
     time::Duration,
@@ -24,138 +25,166 @@ use crate::{
 
 /// How many lines may wait.
 const QUEUE_LINES_MAX: usize = 8_192;
-/// How many lines are written at once.
-const BATCH_LINES_MAX: usize = 4_096;
+/// How many bytes may wait.
+const QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// For how long lines are gathered before they are written: waking for each of them would cost the request path more
+/// than writing it costs us.
+const GATHER: Duration = Duration::from_millis(5);
+/// How often a quiet log looks whether it can be written again, or is to be opened anew.
+const HEAL_EVERY: Duration = Duration::from_secs(1);
 
-/// A log that takes `T` and writes a line for each.
-pub struct Writer<T> {
-    queue: SyncSender<Order<T>>,
-    reopen: Arc<AtomicBool>,
-    trouble: Arc<Mutex<Option<String>>>,
+/// A log of lines. Dropping it writes what is left.
+pub struct Writer {
+    desk: Arc<Desk>,
     metrics: Metrics,
     log: Log,
 }
 
-enum Order<T> {
-    Line(T),
-    Flush(SyncSender<()>),
+/// Where lines are left for the thread that writes them.
+#[derive(Default)]
+struct Desk {
+    tray: Mutex<Tray>,
+    bell: Condvar,
+    reopen: AtomicBool,
+    trouble: Mutex<Option<String>>,
 }
 
-impl<T: Send + 'static> Writer<T> {
-    /// Opens the target and starts the thread. `render` adds one line without its end to what is there.
+/// Whole lines, and who waits for them to be written.
+#[derive(Default)]
+struct Tray {
+    bytes: Vec<u8>,
+    lines: usize,
+    waiting: Vec<SyncSender<()>>,
+    is_closed: bool,
+}
+
+impl Desk {
+    fn tray(&self) -> MutexGuard<'_, Tray> {
+        self.tray.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    /// Opens the target and starts the thread; `seen` is shown every batch of whole lines before it is written.
+    ///
+    /// # Errors
+    /// The target cannot be opened, or no thread can be started.
     pub fn open(
         log: Log,
         target: &LogTarget,
-        render: impl Fn(T, &mut Vec<u8>) + Send + 'static,
+        seen: impl FnMut(&[u8]) + Send + 'static,
         metrics: Metrics,
     ) -> io::Result<Self> {
-        let sink = Sink::open(target)?;
-        let (queue, orders) = mpsc::sync_channel(QUEUE_LINES_MAX);
-        let (reopen, trouble) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Option<String>>>::default());
+        let desk = Arc::<Desk>::default();
         let clerk = Clerk {
-            orders,
-            sink: Some(sink),
+            desk: desk.clone(),
+            sink: Some(Sink::open(target)?),
             target: target.clone(),
             torn: false,
-            render: Box::new(render),
-            reopen: reopen.clone(),
-            trouble: trouble.clone(),
+            seen: Box::new(seen),
             metrics: metrics.clone(),
             log,
         };
         thread::Builder::new().name(format!("log {}", log.name())).spawn(move || clerk.work())?;
-        Ok(Writer { queue, reopen, trouble, metrics, log })
+        Ok(Writer { desk, metrics, log })
     }
 
-    /// Hands a line over; a full queue loses it, and says so in the metrics.
-    pub fn write(&self, line: T) {
-        match self.queue.try_send(Order::Line(line)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.metrics.dropped(self.log, 1),
+    /// Leaves a line, without its end, to be written. One too many is lost, and the metrics say so.
+    pub fn write(&self, line: &[u8]) {
+        let mut tray = self.desk.tray();
+        if tray.lines >= QUEUE_LINES_MAX || tray.bytes.len() + line.len() >= QUEUE_BYTES_MAX {
+            drop(tray);
+            return self.metrics.dropped(self.log, 1);
+        }
+        tray.bytes.extend_from_slice(line);
+        tray.bytes.push(b'\n');
+        tray.lines += 1;
+        if tray.lines == 1 {
+            self.desk.bell.notify_one();
         }
     }
 
     /// Opens the file anew before the next line.
     pub fn reopen(&self) {
-        self.reopen.store(true, Ordering::Release);
+        self.desk.reopen.store(true, Ordering::Release);
     }
 
     /// Why the last write failed, if it did.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.desk.trouble().clone()
     }
 
-    /// Waits until everything handed over so far was tried, at most so long; whether that was done in time.
+    /// Waits until everything left so far was tried, at most so long; whether that was done in time.
     pub fn flush(&self, wait: Duration) -> bool {
         let (done, is_done) = mpsc::sync_channel(1);
-        self.queue.try_send(Order::Flush(done)).is_ok() && is_done.recv_timeout(wait).is_ok()
+        self.desk.tray().waiting.push(done);
+        self.desk.bell.notify_one();
+        is_done.recv_timeout(wait).is_ok()
     }
 }
 
-/// For how long lines are gathered before they are written.
-const GATHER: Duration = Duration::from_millis(5);
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.desk.tray().is_closed = true;
+        self.desk.bell.notify_one();
+    }
+}
 
-struct Clerk<T> {
-    orders: Receiver<Order<T>>,
+struct Clerk {
+    desk: Arc<Desk>,
     sink: Option<Sink>,
     target: LogTarget,
     torn: bool,
-    render: Box<dyn Fn(T, &mut Vec<u8>) + Send>,
-    reopen: Arc<AtomicBool>,
-    trouble: Arc<Mutex<Option<String>>>,
+    seen: Box<dyn FnMut(&[u8]) + Send>,
     metrics: Metrics,
     log: Log,
 }
 
-impl<T> Clerk<T> {
-    /// Works until nobody can hand anything over any more.
+impl Clerk {
+    /// Works until nobody can leave anything any more.
     fn work(mut self) {
         loop {
-            match self.orders.recv_timeout(Duration::from_secs(1)) {
-                Ok(order) => {
-                    // Lines that come meanwhile are written with this one: waking for each of them costs the request
-                    // path more than writing it costs us.
-                    if matches!(order, Order::Line(_)) {
-                        thread::sleep(GATHER);
-                    }
-                    self.batch(order);
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.reopen_if_asked();
-                    // A quiet log heals too, so that readiness does not wait for the next decision.
-                    if self.is_troubled() {
-                        self.write(Vec::new(), 0);
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
+            let tray = self.take();
+            self.reopen_if_asked();
+            if tray.lines > 0 {
+                (self.seen)(&tray.bytes);
+                self.write(&tray.bytes, tray.lines as u64);
+            } else if self.is_troubled() {
+                // A quiet log heals too, so that readiness does not wait for the next decision.
+                self.write(&[], 0);
+            }
+            for done in tray.waiting {
+                // Whoever waited may have given up.
+                let _ = done.try_send(());
+            }
+            if tray.is_closed {
+                return;
             }
         }
     }
 
-    fn batch(&mut self, first: Order<T>) {
-        self.reopen_if_asked();
-        let (mut bytes, mut lines, mut waiting) = (Vec::new(), 0, Vec::new());
-        let mut next = Some(first);
-        while let Some(order) = next {
-            match order {
-                Order::Line(line) => {
-                    (self.render)(line, &mut bytes);
-                    bytes.push(b'\n');
-                    lines += 1;
-                }
-                Order::Flush(done) => waiting.push(done),
-            }
-            next = if lines < BATCH_LINES_MAX { self.orders.try_recv().ok() } else { None };
+    /// What was left, gathered for a moment; nothing after a while without any.
+    fn take(&self) -> Tray {
+        let has_nothing = |tray: &mut Tray| tray.lines == 0 && tray.waiting.is_empty() && !tray.is_closed;
+        let waited = self.desk.bell.wait_timeout_while(self.desk.tray(), HEAL_EVERY, has_nothing);
+        let (mut tray, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if tray.lines > 0 && tray.waiting.is_empty() && !tray.is_closed {
+            drop(tray);
+            thread::sleep(GATHER);
+            tray = self.desk.tray();
         }
-        self.write(bytes, lines as u64);
-        for done in waiting {
-            // Whoever waited may have given up.
-            let _ = done.try_send(());
-        }
+        let is_closed = tray.is_closed;
+        let room = Vec::with_capacity(tray.bytes.len());
+        let taken = mem::replace(&mut *tray, Tray { bytes: room, is_closed, ..Tray::default() });
+        Tray { is_closed, ..taken }
     }
 
-    fn write(&mut self, bytes: Vec<u8>, lines: u64) {
-        match self.try_write(&bytes) {
+    fn write(&mut self, bytes: &[u8], lines: u64) {
+        match self.try_write(bytes) {
             Ok(()) => {
                 if self.is_troubled() {
                     tracing::info!(log = self.log.name(), "log is written again");
@@ -188,19 +217,19 @@ impl<T> Clerk<T> {
     }
 
     fn reopen_if_asked(&mut self) {
-        if self.reopen.swap(false, Ordering::AcqRel) {
+        if self.desk.reopen.swap(false, Ordering::AcqRel) {
             self.sink = None;
             self.torn = false;
-            self.write(Vec::new(), 0);
+            self.write(&[], 0);
         }
     }
 
     fn is_troubled(&self) -> bool {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.desk.trouble().is_some()
     }
 
     fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        *self.desk.trouble() = trouble;
     }
 }
 
