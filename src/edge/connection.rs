@@ -309,3 +309,67 @@ impl GetSocketDigest for Guarded {
         self.io.get_socket_digest()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pingora::protocols::l4::stream::Stream as TcpStream;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net,
+    };
+
+    use super::*;
+
+    async fn pair() -> (Guarded, net::TcpStream) {
+        let listener = net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (served, peer) = listener.accept().await.unwrap();
+        let connection = Arc::new(Connection::new(peer, false, false).unwrap());
+        let stream: Stream = Box::new(TcpStream::from(served));
+        (Guarded::new(stream, connection, Duration::from_secs(5), false).unwrap(), client)
+    }
+
+    fn is_silent(client: &net::TcpStream) -> bool {
+        matches!(client.try_read(&mut [0; 1]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    #[tokio::test]
+    async fn head_and_body_of_a_small_answer_leave_together() {
+        let (mut guarded, mut client) = pair().await;
+        guarded.write_all(b"head ").await.unwrap();
+        guarded.write_all(b"body").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(is_silent(&client), "nothing leaves before it is flushed");
+        guarded.flush().await.unwrap();
+        let mut read = [0; 64];
+        let got = client.read(&mut read).await.unwrap();
+        assert_eq!(&read[..got], b"head body");
+        assert_eq!(guarded.gathered.capacity(), 0, "an idle connection holds no memory for it");
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_arrives_whole_and_in_order() {
+        let (mut guarded, mut client) = pair().await;
+        let answer: Vec<u8> = (0..300_000_u32).map(|at| (at % 251) as u8).collect();
+        let sent = answer.clone();
+        let writing = tokio::spawn(async move {
+            for piece in sent.chunks(7_001) {
+                guarded.write_all(piece).await.unwrap();
+            }
+            Shutdown::shutdown(&mut guarded).await;
+        });
+        let mut read = Vec::new();
+        client.read_to_end(&mut read).await.unwrap();
+        writing.await.unwrap();
+        assert_eq!(read.len(), answer.len());
+        assert!(read == answer, "in order");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_cut_sends_nothing_more() {
+        let (mut guarded, client) = pair().await;
+        guarded.connection.cut();
+        assert_eq!(guarded.write(b"late").await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert!(is_silent(&client));
+    }
+}
