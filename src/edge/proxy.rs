@@ -2,6 +2,9 @@
 //!
 //! Guard, route, recognise, judge; then Pingora forwards it, or the relay does, or we answer. Nothing is forwarded
 //! that the guard did not pass and the journey did not rule on; an error in a hook ends in a refusal.
+//!
+//! Pingora boxes the future of every hook, for every request. What only events need is boxed once more where it begins,
+//! so that a request that is none does not carry its room about (measured: several KiB copied a request).
 
 use std::{sync::Arc, time::Duration};
 
@@ -97,16 +100,16 @@ impl ProxyHttp for Proxy {
         timing::request(session);
         let (way, errand) = match self.admit(session) {
             Ok(admitted) => admitted,
-            Err(refusal) => return self.refuse(session, refusal).await,
+            Err(refusal) => return Box::pin(self.refuse(session, refusal)).await,
         };
         headers::clean(session.req_header_mut(), passage.connection()?.trusted)?;
         passage.upstream = Some(way.upstream.clone());
         match errand {
             Errand::Pass => self.pass(session).await,
-            Errand::Event(seen) => self.judge(session, passage, way, seen).await,
-            Errand::Form(bytes_max) => self.form(session, passage, way, bytes_max).await,
-            Errand::Own => self.own(session, passage, way).await,
-            Errand::Resume(id) => self.resume(session, passage, way, &id).await,
+            Errand::Event(seen) => Box::pin(self.judge(session, passage, way, seen)).await,
+            Errand::Form(bytes_max) => Box::pin(self.form(session, passage, way, bytes_max)).await,
+            Errand::Own => Box::pin(self.own(session, passage, way)).await,
+            Errand::Resume(id) => Box::pin(self.resume(session, passage, way, &id)).await,
         }
     }
 
@@ -182,13 +185,13 @@ impl ProxyHttp for Proxy {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
         if let Some(pending) = passage.take_pending() {
-            self.journeys.lost(*pending).await;
+            Box::pin(self.journeys.lost(*pending)).await;
         }
         let refusal = what_failed(error).filter(|_| session.response_written().is_none());
         if let Some(refusal) = refusal {
             access_log::failure(error, passage);
             session.set_keepalive(None);
-            if let Err(error) = self.refuse(session, refusal).await {
+            if let Err(error) = Box::pin(self.refuse(session, refusal)).await {
                 tracing::debug!(%error, "client gone before it was told");
             }
         }
@@ -198,7 +201,7 @@ impl ProxyHttp for Proxy {
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, passage: &mut Passage) {
         if let Some(pending) = passage.take_pending() {
-            self.journeys.lost(*pending).await;
+            Box::pin(self.journeys.lost(*pending)).await;
         }
         access_log::request(session, passage);
         passage.end();
@@ -409,7 +412,8 @@ impl Proxy {
     async fn conclude(&self, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         let mut cookies = passage.take_cookies();
         if let Some(pending) = passage.take_pending() {
-            cookies.extend(self.journeys.concluded(*pending, response.status, &response.headers).await);
+            let concluded = self.journeys.concluded(*pending, response.status, &response.headers);
+            cookies.extend(Box::pin(concluded).await);
         }
         for cookie in cookies {
             response.append_header(header::SET_COOKIE, cookie)?;
