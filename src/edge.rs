@@ -7,16 +7,16 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use pingora::{
-    apps::HttpServerOptions,
+    apps::{HttpServerOptions, ServerApp},
     protocols::http::v2::server::default_h2_options,
     proxy::{HttpProxy, http_proxy},
     server::configuration::ServerConf,
 };
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::TcpListener,
     sync::watch,
     task::{AbortHandle, JoinSet},
+    time,
 };
 
 use crate::{
@@ -28,9 +28,11 @@ use crate::{
         route::Routes,
         tls::{Store, TlsError},
         upstream::Upstreams,
+        visits::Visits,
     },
     journey::Journeys,
     settings::{Listen, Settings},
+    sockets::{Held, Sockets},
 };
 
 mod accept;
@@ -52,13 +54,14 @@ mod timing;
 pub mod tls;
 mod tunnel;
 mod upstream;
+mod visits;
 
 /// Connections kept open to all apps together, for each worker.
 const POOLED_MAX: usize = 512;
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 4096;
 /// An HTTP/2 connection without a stream is closed after this long.
 const H2_IDLE: Duration = Duration::from_secs(60);
+/// Before a hand-over, connections without a request may bring one for this long; its answer asks them to close.
+const LINGER: Duration = Duration::from_millis(300);
 
 /// Why the edge cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +93,9 @@ pub struct RunningEdge {
     /// Where it listens, in the order of `listen`; port 0 has become a real one.
     pub addresses: Vec<SocketAddr>,
     stores: Vec<Arc<Store>>,
+    held: Vec<Held>,
+    app: Arc<HttpProxy<Proxy>>,
+    visits: Visits,
     phase: watch::Sender<Phase>,
     closing: watch::Sender<bool>,
     listeners: JoinSet<()>,
@@ -97,17 +103,27 @@ pub struct RunningEdge {
 }
 
 impl Edge {
-    /// Binds every address and begins to serve on the current runtime.
+    /// Whether the certificates of every listener can be used.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn rehearse(settings: &Settings) -> Result<(), TlsError> {
+        settings.listen.iter().try_for_each(|listen| open_store(listen).map(drop))
+    }
+
+    /// Takes or binds a socket for every address and begins to serve on the current runtime.
     ///
     /// # Errors
     /// Where an address, a certificate, a CA bundle or a route cannot be used; nothing is left running then.
-    pub async fn start(settings: &Settings, journeys: Journeys) -> Result<RunningEdge, EdgeError> {
+    pub async fn start(settings: &Settings, journeys: Journeys, sockets: &Sockets) -> Result<RunningEdge, EdgeError> {
         let upstreams = Arc::new(Upstreams::new(&settings.upstreams).await.map_err(EdgeError::Upstream)?);
         let trusted_proxies: Arc<[IpNet]> = settings.trusted_proxies.clone().into();
         let routes = Routes::new(&settings.routes, &upstreams).map_err(EdgeError::Route)?;
         let metrics = journeys.parts().metrics.clone();
+        let visits = Visits::default();
         let app = Arc::new(engine(Proxy {
             journeys,
+            visits: visits.clone(),
             routes,
             upstreams: upstreams.clone(),
             relay: Relay::default(),
@@ -120,6 +136,7 @@ impl Edge {
         let (closing, _) = watch::channel(false);
 
         let mut doors = Vec::new();
+        let mut held = Vec::new();
         let mut stores = Vec::new();
         for listen in &settings.listen {
             let store = open_store(listen)?;
@@ -133,7 +150,9 @@ impl Edge {
                 metrics: metrics.clone(),
             };
             stores.extend(store);
-            doors.push((Arc::new(door), bind(listen.address)?));
+            let (socket, accepting) = open(listen, sockets)?;
+            held.push(socket);
+            doors.push((Arc::new(door), accepting));
         }
         let addresses = doors.iter().filter_map(|(_, listener)| listener.local_addr().ok()).collect();
         let mut listeners = JoinSet::new();
@@ -141,11 +160,32 @@ impl Edge {
             listeners.spawn(accept::run(door, listener, phase.subscribe(), closing.subscribe()));
         }
         let resolver = tokio::spawn(upstreams.keep_resolved()).abort_handle();
-        Ok(RunningEdge { addresses, stores, phase, closing, listeners, resolver })
+        Ok(RunningEdge { addresses, stores, held, app, visits, phase, closing, listeners, resolver })
     }
 }
 
 impl RunningEdge {
+    /// Its listening sockets, once more: they stay open for as long as either is kept.
+    ///
+    /// # Errors
+    /// No descriptors are left.
+    pub fn sockets(&self) -> io::Result<Vec<Held>> {
+        self.held.iter().map(Held::try_clone).collect()
+    }
+
+    /// Stops accepting and waits until no request needs state any more, at most `wait`; whether it came to that.
+    ///
+    /// Who connects meanwhile waits in the queue of the socket. Whoever is connected is asked to close with the next
+    /// answer (HTTP/1) or told to open no more streams (HTTP/2). Streams that are open stay open.
+    pub async fn quiesce(&self, wait: Duration) -> bool {
+        let until = time::Instant::now() + wait;
+        self.phase.send_replace(Phase::Paused);
+        self.closing.send_replace(true);
+        time::sleep(LINGER.min(wait)).await;
+        self.app.cleanup().await;
+        time::timeout_at(until, self.visits.over()).await.is_ok()
+    }
+
     /// Reads every certificate again.
     ///
     /// # Errors
@@ -156,6 +196,7 @@ impl RunningEdge {
 
     /// Stops accepting, closes idle connections at once, and lets open requests take up to `grace`.
     pub async fn stop(mut self, grace: Duration) {
+        self.held.clear();
         self.closing.send_replace(true);
         self.phase.send_replace(Phase::Draining(grace));
         while self.listeners.join_next().await.is_some() {}
@@ -192,16 +233,15 @@ fn open_store(listen: &Listen) -> Result<Option<Arc<Store>>, TlsError> {
     }
 }
 
-/// `SO_REUSEPORT` lets the next binary bind before this one stops.
-fn bind(address: SocketAddr) -> Result<TcpListener, EdgeError> {
-    let listen = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        TcpListener::from_std(socket.into())
+/// The socket of one entry, and the same for the accept loop.
+fn open(listen: &Listen, sockets: &Sockets) -> Result<(Held, TcpListener), EdgeError> {
+    let open = || {
+        let held = match &listen.socket {
+            Some(name) => sockets.named(name)?,
+            None => sockets.listen(listen.address)?,
+        };
+        let accepting = TcpListener::from_std(held.listener.try_clone()?)?;
+        Ok((held, accepting))
     };
-    listen().map_err(|source| EdgeError::Listen { address, source })
+    open().map_err(|source| EdgeError::Listen { address: listen.address, source })
 }

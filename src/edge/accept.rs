@@ -52,6 +52,8 @@ pub(crate) struct Door {
 pub(crate) enum Phase {
     /// Accepting.
     Running,
+    /// Not accepting: whoever connects waits in the queue of the socket.
+    Paused,
     /// No longer accepting; open requests may take this long.
     Draining(Duration),
 }
@@ -64,28 +66,43 @@ pub(crate) async fn run(
     closing: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let serve = |tcp, peer| serve(door.clone(), tcp, peer, closing.clone());
+    let grace = attend(&listener, &mut phase, &mut connections, serve).await;
+    drop(listener);
+    door.app.cleanup().await;
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(grace, drained).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+/// Serves each connection in a task of its own until told to stop; how long they may then take.
+async fn attend<S: Future<Output = ()> + Send + 'static>(
+    listener: &TcpListener,
+    phase: &mut watch::Receiver<Phase>,
+    connections: &mut JoinSet<()>,
+    serve: impl Fn(tokio::net::TcpStream, SocketAddr) -> S,
+) -> Duration {
     loop {
+        let is_running = match *phase.borrow_and_update() {
+            Phase::Running => true,
+            Phase::Paused => false,
+            Phase::Draining(grace) => return grace,
+        };
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((tcp, peer)) => { connections.spawn(serve(door.clone(), tcp, peer, closing.clone())); }
+            accepted = listener.accept(), if is_running => match accepted {
+                Ok((tcp, peer)) => { connections.spawn(serve(tcp, peer)); }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(REST).await;
                 }
             },
+            // A panic ended its own connection and was told by the hook of `telemetry::panics`.
             _ = connections.join_next(), if !connections.is_empty() => {}
-            _ = phase.changed() => break,
+            changed = phase.changed() => if changed.is_err() {
+                return Duration::ZERO;
+            },
         }
-    }
-    drop(listener);
-    door.app.cleanup().await;
-    let grace = match *phase.borrow() {
-        Phase::Running => Duration::ZERO,
-        Phase::Draining(grace) => grace,
-    };
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if timeout(grace, drained).await.is_err() {
-        connections.shutdown().await;
     }
 }
 
@@ -150,4 +167,59 @@ async fn sniff(tcp: &mut TcpStream) -> io::Result<bool> {
 
 async fn within<T>(door: &Door, wait: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(door.header_deadline, wait).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    async fn said(address: SocketAddr) -> String {
+        let mut tcp = tokio::net::TcpStream::connect(address).await.unwrap();
+        let mut text = String::new();
+        // A reset is an end too.
+        let _ = tcp.read_to_string(&mut text).await;
+        text
+    }
+
+    #[tokio::test]
+    async fn k5_a_panic_ends_its_own_connection_and_neither_another_nor_the_loop() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (phase, mut told) = watch::channel(Phase::Running);
+        let turn = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let serve = move |mut tcp: tokio::net::TcpStream, _| {
+            let turn = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            async move {
+                assert!(turn % 2 == 0, "every second connection panics");
+                tcp.write_all(b"served").await.unwrap();
+            }
+        };
+        let running = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            attend(&listener, &mut told, &mut connections, serve).await
+        });
+        for expected in ["served", "", "served", "", "served"] {
+            assert_eq!(said(address).await, expected);
+        }
+        phase.send_replace(Phase::Draining(Duration::from_secs(3)));
+        assert_eq!(running.await.unwrap(), Duration::from_secs(3), "the loop ends only when it is told");
+    }
+
+    #[tokio::test]
+    async fn who_connects_during_a_pause_is_served_after_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (phase, mut told) = watch::channel(Phase::Paused);
+        let serve = |mut tcp: tokio::net::TcpStream, _| async move { tcp.write_all(b"served").await.unwrap() };
+        tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            attend(&listener, &mut told, &mut connections, serve).await
+        });
+        let mut waiting = tokio::spawn(said(address));
+        assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err(), "nobody is served in a pause");
+        phase.send_replace(Phase::Running);
+        assert_eq!(waiting.await.unwrap(), "served");
+    }
 }

@@ -16,6 +16,7 @@ use crate::{
         connection::Connection,
         tunnel::Watch,
         upstream::{Place, Upstream},
+        visits::Visiting,
     },
     journey::seam::{Forwarding, Pending},
 };
@@ -35,6 +36,8 @@ pub(crate) struct Passage {
     /// How the journey wants it forwarded.
     pub(crate) forwarding: Option<Box<Forwarding>>,
     watch: Option<Watch>,
+    /// As long as it may still need state.
+    pub(crate) visiting: Option<Visiting>,
 }
 
 impl Passage {
@@ -51,6 +54,7 @@ impl Passage {
     /// The request is over.
     pub(crate) fn end(&mut self) {
         self.watch = None;
+        self.visiting = None;
         if let Some(connection) = &self.connection {
             connection.request_done();
         }

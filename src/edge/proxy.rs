@@ -38,6 +38,7 @@ use crate::{
         route::{Routes, Way},
         timing,
         upstream::{Upstreams, Wants},
+        visits::Visits,
     },
     journey::{
         Journeys,
@@ -58,6 +59,8 @@ pub(crate) struct Proxy {
     pub(crate) routes: Routes,
     /// The apps.
     pub(crate) upstreams: Arc<Upstreams>,
+    /// Requests on their way that may need state.
+    pub(crate) visits: Visits,
     /// For what Pingora cannot carry.
     pub(crate) relay: Relay,
     /// How long a body may take.
@@ -101,6 +104,9 @@ impl ProxyHttp for Proxy {
         };
         headers::clean(session.req_header_mut(), passage.connection()?.trusted)?;
         passage.upstream = Some(way.upstream.clone());
+        if !matches!(errand, Errand::Pass) {
+            passage.visiting = Some(self.visits.begin());
+        }
         match errand {
             Errand::Pass => self.pass(session).await,
             Errand::Event(seen) => self.judge(session, passage, way, seen).await,
@@ -411,6 +417,7 @@ impl Proxy {
         if let Some(pending) = passage.take_pending() {
             cookies.extend(self.journeys.concluded(*pending, response.status, &response.headers).await);
         }
+        passage.visiting = None;
         for cookie in cookies {
             response.append_header(header::SET_COOKIE, cookie)?;
         }

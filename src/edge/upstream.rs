@@ -229,6 +229,7 @@ pub(crate) mod tests {
             assertion: true,
             connect: Duration::from_secs(1),
             read: Duration::from_secs(1),
+            health: None,
         })
         .await
     }

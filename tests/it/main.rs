@@ -17,6 +17,7 @@ mod docs;
 mod edge;
 mod every_outcome;
 mod faults;
+mod handover;
 mod invitation;
 mod layering;
 mod mailbox;
