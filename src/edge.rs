@@ -12,12 +12,7 @@ use pingora::{
     proxy::{HttpProxy, http_proxy},
     server::configuration::ServerConf,
 };
-use tokio::{
-    net::TcpListener,
-    sync::watch,
-    task::{AbortHandle, JoinSet},
-    time,
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
 
 use crate::{
     edge::{
@@ -43,6 +38,7 @@ mod callers;
 mod connection;
 mod guard;
 mod headers;
+mod health;
 mod passage;
 mod proxy;
 mod proxy_protocol;
@@ -99,7 +95,8 @@ pub struct RunningEdge {
     phase: watch::Sender<Phase>,
     closing: watch::Sender<bool>,
     listeners: JoinSet<()>,
-    resolver: AbortHandle,
+    /// Resolves and checks, and ends with this.
+    background: JoinSet<()>,
 }
 
 impl Edge {
@@ -116,10 +113,11 @@ impl Edge {
     /// # Errors
     /// Where an address, a certificate, a CA bundle or a route cannot be used; nothing is left running then.
     pub async fn start(settings: &Settings, journeys: Journeys, sockets: &Sockets) -> Result<RunningEdge, EdgeError> {
-        let upstreams = Arc::new(Upstreams::new(&settings.upstreams).await.map_err(EdgeError::Upstream)?);
+        let metrics = journeys.parts().metrics.clone();
+        let upstreams = Upstreams::new(&settings.upstreams, &metrics).await.map_err(EdgeError::Upstream)?;
+        let upstreams = Arc::new(upstreams);
         let trusted_proxies: Arc<[IpNet]> = settings.trusted_proxies.clone().into();
         let routes = Routes::new(&settings.routes, &upstreams).map_err(EdgeError::Route)?;
-        let metrics = journeys.parts().metrics.clone();
         let visits = Visits::default();
         let app = Arc::new(engine(Proxy {
             journeys,
@@ -159,8 +157,10 @@ impl Edge {
         for (door, listener) in doors {
             listeners.spawn(accept::run(door, listener, phase.subscribe(), closing.subscribe()));
         }
-        let resolver = tokio::spawn(upstreams.keep_resolved()).abort_handle();
-        Ok(RunningEdge { addresses, stores, held, app, visits, phase, closing, listeners, resolver })
+        let mut background = JoinSet::new();
+        background.spawn(health::watch(upstreams.clone()));
+        background.spawn(upstreams.keep_resolved());
+        Ok(RunningEdge { addresses, stores, held, app, visits, phase, closing, listeners, background })
     }
 }
 
@@ -200,13 +200,7 @@ impl RunningEdge {
         self.closing.send_replace(true);
         self.phase.send_replace(Phase::Draining(grace));
         while self.listeners.join_next().await.is_some() {}
-        self.resolver.abort();
-    }
-}
-
-impl Drop for RunningEdge {
-    fn drop(&mut self) {
-        self.resolver.abort();
+        self.background.shutdown().await;
     }
 }
 

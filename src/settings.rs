@@ -174,7 +174,7 @@ pub struct Upstream {
 /// How an app is asked whether it is well.
 #[derive(Clone, Debug)]
 pub struct Health {
-    /// The path and query that are asked for.
+    /// The path that is asked for.
     pub path: Arc<str>,
     /// The `Host` that is asked.
     pub host: Arc<str>,

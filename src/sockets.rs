@@ -102,16 +102,16 @@ impl Sockets {
     pub fn named(&self, name: &str) -> io::Result<Held> {
         let found = self.take(|passed| passed.held.name.as_deref() == Some(name));
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("no socket `{name}` was passed"));
-        found.ok_ornamed(missing).and_then(Held::nonblocking)
+        found.ok_or_else(missing).and_then(Held::nonblocking)
     }
 
     /// Addresses of those that nobody took; a client that connects there would wait for ever.
     pub fn left(&self) -> Vec<SocketAddr> {
-        self.0.lock().unwrap_ornamed(PoisonError::into_inner).iter().map(|passed| passed.address).collect()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|passed| passed.address).collect()
     }
 
     fn take(&self, fits: impl Fn(&Passed) -> bool) -> Option<Held> {
-        let mut passed = self.0.lock().unwrap_ornamed(PoisonError::into_inner);
+        let mut passed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = passed.iter().position(fits)?;
         Some(passed.remove(at).held)
     }
@@ -173,9 +173,9 @@ mod tests {
 
     #[test]
     fn port_0_takes_what_was_passed_in_order_and_then_any_port() {
-        let (named, elsewhere) = passed(None);
+        let (other_use, elsewhere) = passed(None);
         let ((first, one), (second, other)) = (passed(Some(ANY_PORT)), passed(Some(ANY_PORT)));
-        let sockets = Sockets::of(vec![named, first, second]).unwrap();
+        let sockets = Sockets::of(vec![other_use, first, second]).unwrap();
         let next = || local(sockets.listen(anywhere()));
         assert_eq!([next(), next()], [one, other]);
         assert!(![one, other, elsewhere].contains(&next()), "a port that was passed for itself is not any port");
