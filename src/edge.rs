@@ -119,8 +119,9 @@ impl Edge {
         let trusted_proxies: Arc<[IpNet]> = settings.trusted_proxies.clone().into();
         let routes = Routes::new(&settings.routes, &upstreams).map_err(EdgeError::Route)?;
         let visits = Visits::default();
+        let tenant = routes.only_tenant().cloned();
         let app = Arc::new(engine(Proxy {
-            journeys,
+            journeys: journeys.clone(),
             visits: visits.clone(),
             routes,
             upstreams: upstreams.clone(),
@@ -140,6 +141,8 @@ impl Edge {
             let store = open_store(listen)?;
             let door = Door {
                 app: app.clone(),
+                journeys: journeys.clone(),
+                tenant: tenant.clone(),
                 tls: store.as_ref().map(Store::acceptor).transpose()?,
                 proxy_protocol: listen.proxy_protocol,
                 trusted_proxies: trusted_proxies.clone(),

@@ -21,6 +21,7 @@ use prometheus_client::{
 use stepward_core::{decision::Reason, decision::Verb, policy::Mode, session::Method};
 
 pub mod lines;
+pub mod panics;
 pub mod writer;
 
 /// Buckets for a decision, in seconds: 20 µs to 5 s.
@@ -47,6 +48,7 @@ pub struct Metrics {
     log_drops: Family<LogLabels, Counter>,
     upstream_addresses: Family<UpstreamLabels, Gauge>,
     upstream_failures: Family<AppLabels, Counter>,
+    panics: Counter,
     upstreams: Arc<Mutex<BTreeMap<Arc<str>, Standing>>>,
     logged: Arc<AtomicU64>,
 }
@@ -140,6 +142,7 @@ impl Metrics {
             log_drops: Family::default(),
             upstream_addresses: Family::default(),
             upstream_failures: Family::default(),
+            panics: Counter::default(),
             upstreams: Arc::default(),
             logged: Arc::default(),
         };
@@ -175,6 +178,7 @@ impl Metrics {
         );
         let failures = self.upstream_failures.clone();
         all.register("upstream_connect_failures", "Connections to an app that failed", failures);
+        all.register("panics", "Faults of ours that ended one task", self.panics.clone());
         registry
     }
 
@@ -259,6 +263,11 @@ impl Metrics {
     /// An address of an app refused a connection.
     pub fn unreachable(&self, app: &Arc<str>) {
         self.upstream_failures.get_or_create(&AppLabels { upstream: Name(app.clone()) }).inc();
+    }
+
+    /// A fault of ours ended one task.
+    pub fn panicked(&self) {
+        self.panics.inc();
     }
 
     /// A log line could not be written.

@@ -27,6 +27,7 @@ pub(super) fn serve(settings: Settings, policies: Policies) -> Came {
     let sockets = Sockets::inherited().map_err(cannot_start)?;
     let metrics = Metrics::new();
     let access_log = telemetry::lines::install(settings.access_log.as_ref(), &metrics).map_err(cannot_start)?;
+    telemetry::panics::tell(&metrics);
     let telemetry = Telemetry { metrics, access_log };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(cannot_start)?.block_on(until_stopped(settings, policies, telemetry, sockets))

@@ -15,16 +15,20 @@ use pingora::{
     },
     proxy::HttpProxy,
 };
-use stepward_core::request::names;
+use stepward_core::{decision::Reason, request::names};
 use tokio::{io::AsyncReadExt, net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 
-use crate::edge::{
-    callers::{Call, Callers},
-    connection::{Connection, Guarded, H2_PREFACE},
-    proxy::Proxy,
-    proxy_protocol,
+use crate::{
+    edge::{
+        access_log,
+        callers::{Call, Callers},
+        connection::{Connection, Guarded, H2_PREFACE},
+        proxy::Proxy,
+        proxy_protocol,
+    },
+    journey::Journeys,
+    telemetry::Metrics,
 };
-use crate::telemetry::Metrics;
 
 /// After an accept error (no descriptors left) the loop rests this long instead of spinning.
 const REST: Duration = Duration::from_millis(50);
@@ -33,6 +37,10 @@ const REST: Duration = Duration::from_millis(50);
 pub(crate) struct Door {
     /// Pingora with our hooks.
     pub(crate) app: Arc<HttpProxy<Proxy>>,
+    /// Where refusals are written down.
+    pub(crate) journeys: Journeys,
+    /// The tenant that every route has, if there is only one.
+    pub(crate) tenant: Option<Arc<str>>,
     /// TLS, if this listener speaks it.
     pub(crate) tls: Option<Acceptor>,
     /// Whether each connection begins with a PROXY protocol header.
@@ -109,15 +117,23 @@ async fn attend<S: Future<Output = ()> + Send + 'static>(
 async fn serve(door: Arc<Door>, tcp: tokio::net::TcpStream, address: SocketAddr, closing: watch::Receiver<bool>) {
     let _open = door.metrics.connected();
     match prepare(&door, tcp, address).await {
-        Ok((stream, _call)) => {
+        Ok((stream, connection, _call)) => {
             door.app.process_new(stream, &closing).await;
+            if let Some(status) = connection.unread() {
+                door.journeys.refused(Reason::RequestMalformed, door.tenant.as_ref());
+                access_log::unread(status);
+            }
         }
         // Health checks, scanners and port probes end here all the time: nothing to warn about.
         Err(error) => tracing::debug!(%error, "connection dropped"),
     }
 }
 
-async fn prepare(door: &Door, tcp: tokio::net::TcpStream, address: SocketAddr) -> io::Result<(Stream, Call)> {
+async fn prepare(
+    door: &Door,
+    tcp: tokio::net::TcpStream,
+    address: SocketAddr,
+) -> io::Result<(Stream, Arc<Connection>, Call)> {
     tcp.set_nodelay(true)?;
     let mut tcp = TcpStream::from(tcp);
     let trusts = |address: SocketAddr| names::is_trusted(address.ip().to_canonical(), &door.trusted_proxies);
@@ -144,7 +160,8 @@ async fn prepare(door: &Door, tcp: tokio::net::TcpStream, address: SocketAddr) -
             (Box::new(tcp), preface)
         }
     };
-    Ok((Box::new(Guarded::new(stream, connection, door.header_deadline, preface)?), call))
+    let stream = Guarded::new(stream, connection.clone(), door.header_deadline, preface)?;
+    Ok((Box::new(stream), connection, call))
 }
 
 /// Whether a clear-text client begins with the HTTP/2 preface. Reads only as long as it still can be one, and puts

@@ -5,172 +5,21 @@ use std::{
     collections::BTreeSet,
     fs,
     net::SocketAddr,
-    os::unix::fs::{PermissionsExt, symlink},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::Path,
+    process::Command,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
-
-use std::io::{BufRead, BufReader};
 
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
 
 use crate::{
-    origin::{self, App},
+    process::{BINARY, POLICIES, Scene, get, patient, signal},
     world::{request, status},
 };
-
-const BINARY: &str = env!("CARGO_BIN_EXE_stepward");
-
-/// An event that reads and writes state with each request, and one that lets each address through once an hour.
-const POLICIES: [(&str, &str); 2] = [
-    (
-        "page.yaml",
-        "event: page\ncovers: [GET /page]\nwhen_unsure: block\notherwise: { throttle: { rate: 1000000/h, per: ip } }\n",
-    ),
-    (
-        "once.yaml",
-        "event: once\ncovers: [GET /once]\nwhen_unsure: block\notherwise: { throttle: { rate: 1/h, per: ip } }\n",
-    ),
-];
-
-/// A folder from which processes are started, and what they say.
-struct Scene {
-    folder: tempfile::TempDir,
-    said: Arc<Mutex<Vec<String>>>,
-    _app: App,
-}
-
-impl Scene {
-    async fn new() -> Scene {
-        let app = App::start().await;
-        let folder = tempfile::tempdir().unwrap();
-        let scene = Scene { folder, said: Arc::default(), _app: app };
-        symlink(BINARY, scene.binary()).unwrap();
-        scene.configure("127.0.0.1:0");
-        fs::create_dir(scene.path("policies")).unwrap();
-        for (name, text) in POLICIES {
-            fs::write(scene.path("policies").join(name), text).unwrap();
-        }
-        scene
-    }
-
-    fn configure(&self, listen: &str) {
-        let settings = format!(
-            "listen: [{{ address: \"{listen}\" }}]\nupstreams: {{ app: {{ url: \"http://{}\" }} }}\n\
-             routes: [{{ upstream: app }}]\nstate: {{ path: data }}\nhealth: {{ address: \"127.0.0.1:0\" }}\n\
-             admin: {{ address: \"127.0.0.1:0\" }}\ndecision_log: {{ file: decisions.jsonl }}\n\
-             limits: {{ drain: 10s, hand_over: 5s }}\n",
-            self._app.address
-        );
-        fs::write(self.path("stepward.yaml"), settings).unwrap();
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// What is started, now and at a hand-over; a test may put something else there.
-    fn binary(&self) -> PathBuf {
-        self.path("stepward")
-    }
-
-    fn replace_binary(&self, script: &str) {
-        fs::remove_file(self.binary()).unwrap();
-        fs::write(self.binary(), script).unwrap();
-        fs::set_permissions(self.binary(), fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn start(&self) -> Started {
-        self.run(Command::new(self.binary()).arg("run"))
-    }
-
-    fn run(&self, command: &mut Command) -> Started {
-        let command = command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let said = self.said.clone();
-        thread::spawn(move || lines.map_while(Result::ok).for_each(|line| said.lock().unwrap().push(line)));
-        Started { child }
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.said.lock().unwrap().clone()
-    }
-
-    /// Lines with this in them, once there are so many.
-    async fn told(&self, text: &str, times: usize) -> Vec<String> {
-        let begun = Instant::now();
-        loop {
-            let found: Vec<_> = self.lines().into_iter().filter(|line| line.contains(text)).collect();
-            if found.len() >= times {
-                return found;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "`{text}` was not said: {:#?}", self.lines());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Where the newest process listens.
-    async fn address(&self, times: usize) -> SocketAddr {
-        let told = self.told("listening on ", times).await;
-        told[times - 1].strip_prefix("listening on ").unwrap().trim().parse().unwrap()
-    }
-
-    /// The process that has taken over.
-    async fn successor(&self, times: usize) -> Successor {
-        let told = self.told("handed over; streams", times).await;
-        let line: serde_json::Value = serde_json::from_str(&told[times - 1]).unwrap();
-        Successor(line["pid"].as_u64().unwrap().to_string())
-    }
-}
-
-struct Started {
-    child: std::process::Child,
-}
-
-impl Started {
-    fn pid(&self) -> String {
-        self.child.id().to_string()
-    }
-
-    async fn ended(&mut self) -> Option<i32> {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "it did not end");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        // It may have ended already, which is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A process that nobody but its predecessor started; ended with the test.
-struct Successor(String);
-
-impl Drop for Successor {
-    fn drop(&mut self) {
-        signal("-TERM", &self.0);
-    }
-}
-
-fn signal(name: &str, pid: &str) -> bool {
-    Command::new("kill").args([name, pid]).stderr(Stdio::null()).status().unwrap().success()
-}
 
 /// Requests without a pause until told to stop, over connections that are kept and over new ones; each must be
 /// answered with 200. How many there were.
@@ -183,14 +32,11 @@ impl Load {
     fn on(address: SocketAddr) -> Load {
         let over = Arc::<AtomicBool>::default();
         let mut clients = JoinSet::new();
-        for at in 0..8 {
-            let over = over.clone();
-            let path = if at % 2 == 0 { "/" } else { "/page" };
-            match at < 4 {
-                true => clients.spawn(keeping(address, path, over)),
-                false => clients.spawn(anew(address, path, over)),
-            };
+        for path in ["/", "/page", "/", "/page"] {
+            clients.spawn(keeping(address, path, over.clone()));
+            clients.spawn(anew(address, path, over.clone()));
         }
+        clients.spawn(sharing(address, "/page", over.clone()));
         Load { over, clients }
     }
 
@@ -230,16 +76,32 @@ async fn anew(address: SocketAddr, path: &'static str, over: Arc<AtomicBool>) ->
     sent
 }
 
-/// Delayed is allowed, lost is not.
-async fn patient(tcp: &mut TcpStream) -> String {
-    let answer = tokio::time::timeout(Duration::from_secs(60), origin::read_message(tcp)).await;
-    String::from_utf8_lossy(&answer.expect("no answer in a minute").unwrap_or_default()).into_owned()
-}
-
-async fn get(address: SocketAddr, path: &str) -> u16 {
-    let mut tcp = TcpStream::connect(address).await.unwrap();
-    tcp.write_all(request(&format!("GET {path}"), &["Connection: close"], "").as_bytes()).await.unwrap();
-    status(&patient(&mut tcp).await)
+/// Over HTTP/2 a server that leaves says which streams it has not taken: those are asked for again (RFC 9113 §6.8).
+async fn sharing(address: SocketAddr, path: &'static str, over: Arc<AtomicBool>) -> usize {
+    let mut sent = 0;
+    while !over.load(Ordering::Relaxed) {
+        let tcp = TcpStream::connect(address).await.expect("refused");
+        let (mut client, connection) = h2::client::handshake(tcp).await.expect("no HTTP/2");
+        tokio::spawn(connection);
+        loop {
+            let asked = async {
+                client = client.clone().ready().await?;
+                let request = http::Request::get(format!("http://a.test{path}")).body(()).unwrap();
+                client.send_request(request, true)?.0.await
+            };
+            match asked.await {
+                Ok(response) => assert_eq!(response.status(), 200),
+                Err(error) if error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR) => break,
+                Err(error) => panic!("a stream was lost: {error}"),
+            }
+            sent += 1;
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    sent
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

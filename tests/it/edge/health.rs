@@ -101,7 +101,7 @@ async fn an_app_that_dies_costs_no_request_and_comes_back() {
     let edge = in_front_of(&[one.address, other.address], checks()).await;
     wait_until(&edge, &addresses("up", 2)).await;
     let address = one.address;
-    one.stop().await;
+    one.stop();
     requests(&edge, 8).await;
     wait_until(&edge, &addresses("down", 1)).await;
     requests(&edge, 8).await;
