@@ -71,7 +71,7 @@ async fn until_stopped(settings: Settings, policies: Policies, telemetry: Teleme
 /// Why a gateway is to end.
 enum End {
     Stop,
-    HandOver(Successor),
+    HandOver(Box<Successor>),
 }
 
 /// Does what signals ask for, until one ends this gateway.
@@ -101,7 +101,7 @@ async fn prepare(running: &Running, signals: &mut Signals) -> Option<End> {
     };
     let why = tokio::select! {
         prepared = successor.prepared() => match prepared {
-            Ok(()) => return Some(End::HandOver(successor)),
+            Ok(()) => return Some(End::HandOver(Box::new(successor))),
             Err(error) => error,
         },
         () = signals.stopped() => {
@@ -117,7 +117,7 @@ async fn prepare(running: &Running, signals: &mut Signals) -> Option<End> {
 /// Gives sockets and state away. Where the other process does not serve after all, the sockets to start again with.
 async fn hand_over(
     running: Running,
-    mut successor: Successor,
+    mut successor: Box<Successor>,
     limits: &Limits,
     signals: &mut Signals,
 ) -> Result<(), io::Result<Sockets>> {

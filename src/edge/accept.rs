@@ -209,7 +209,7 @@ mod tests {
         let serve = move |mut tcp: tokio::net::TcpStream, _| {
             let turn = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             async move {
-                assert!(turn % 2 == 0, "every second connection panics");
+                assert!(turn.is_multiple_of(2), "every second connection panics");
                 tcp.write_all(b"served").await.unwrap();
             }
         };
