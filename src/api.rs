@@ -24,6 +24,7 @@ use crate::{
     api::token::{Scope, Tokens},
     journey::Journeys,
     settings::Settings,
+    sockets::{Held, Sockets},
 };
 
 mod decisions;
@@ -71,6 +72,7 @@ pub struct Running {
     /// The health address; port 0 has become a real one.
     pub health: Option<SocketAddr>,
     draining: Arc<AtomicBool>,
+    held: Vec<Held>,
     stopping: watch::Sender<bool>,
     servers: JoinSet<()>,
 }
@@ -86,23 +88,20 @@ struct Desk {
 ///
 /// # Errors
 /// An address is taken, or the token cannot be kept.
-pub async fn start(settings: &Settings, journeys: Journeys) -> Result<Running, ApiError> {
+pub async fn start(settings: &Settings, journeys: Journeys, sockets: &Sockets) -> Result<Running, ApiError> {
     let draining = Arc::<AtomicBool>::default();
     let desk = Desk { journeys, draining: draining.clone() };
     let (stopping, stop) = watch::channel(false);
-    let mut running = Running { admin: None, health: None, draining, stopping, servers: JoinSet::new() };
+    let mut running =
+        Running { admin: None, health: None, draining, held: Vec::new(), stopping, servers: JoinSet::new() };
     if let Some(address) = settings.admin {
         let folder = settings.state.path.as_deref().ok_or(ApiError::NoFolder)?;
         let tokens = Tokens::open(&token::path(folder))
             .map_err(|why| ApiError::Token { path: token::path(folder).display().to_string(), why: why.to_string() })?;
-        let listener = listen(address).await?;
-        running.admin = listener.local_addr().ok();
-        running.serve(listener, admin(desk.clone(), tokens), stop.clone());
+        running.admin = Some(running.serve(address, sockets, admin(desk.clone(), tokens), stop.clone())?);
     }
     if let Some(address) = settings.health {
-        let listener = listen(address).await?;
-        running.health = listener.local_addr().ok();
-        running.serve(listener, health::routes(desk), stop);
+        running.health = Some(running.serve(address, sockets, health::routes(desk), stop)?);
     }
     Ok(running)
 }
@@ -113,8 +112,17 @@ impl Running {
         self.draining.store(true, Ordering::Release);
     }
 
+    /// Their listening sockets, once more: they stay open for as long as either is kept.
+    ///
+    /// # Errors
+    /// No descriptors are left.
+    pub fn sockets(&self) -> io::Result<Vec<Held>> {
+        self.held.iter().map(Held::try_clone).collect()
+    }
+
     /// Stops both listeners.
     pub async fn stop(mut self) {
+        self.held.clear();
         // Nobody listening any more is what is wanted.
         let _ = self.stopping.send(true);
         let finished = async { while self.servers.join_next().await.is_some() {} };
@@ -123,7 +131,18 @@ impl Running {
         }
     }
 
-    fn serve(&mut self, listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+    fn serve(
+        &mut self,
+        address: SocketAddr,
+        sockets: &Sockets,
+        router: Router,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<SocketAddr, ApiError> {
+        let unusable = |source| ApiError::Listen { address, source };
+        let held = sockets.listen(address).map_err(unusable)?;
+        let address = held.listener.local_addr().map_err(unusable)?;
+        let listener = held.listener.try_clone().and_then(TcpListener::from_std).map_err(unusable)?;
+        self.held.push(held);
         let stopped = async move {
             // The sender lives as long as the process serves; its end is a stop too.
             let _ = stop.wait_for(|stop| *stop).await;
@@ -133,11 +152,8 @@ impl Running {
                 tracing::error!(%error, "the admin or health listener ended");
             }
         });
+        Ok(address)
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, ApiError> {
-    TcpListener::bind(address).await.map_err(|source| ApiError::Listen { address, source })
 }
 
 /// Every route of the API: method, path, the scope it needs, and what serves it.

@@ -12,6 +12,7 @@ mod connector;
 mod demo;
 mod doctor;
 mod explain;
+mod handover;
 mod init;
 mod keys;
 mod proxy;

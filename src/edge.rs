@@ -7,17 +7,12 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use pingora::{
-    apps::HttpServerOptions,
+    apps::{HttpServerOptions, ServerApp},
     protocols::http::v2::server::default_h2_options,
     proxy::{HttpProxy, http_proxy},
     server::configuration::ServerConf,
 };
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{
-    net::TcpListener,
-    sync::watch,
-    task::{AbortHandle, JoinSet},
-};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time};
 
 use crate::{
     edge::{
@@ -28,9 +23,11 @@ use crate::{
         route::Routes,
         tls::{Store, TlsError},
         upstream::Upstreams,
+        visits::Visits,
     },
     journey::Journeys,
     settings::{Listen, Settings},
+    sockets::{Held, Sockets},
 };
 
 mod accept;
@@ -41,6 +38,7 @@ mod callers;
 mod connection;
 mod guard;
 mod headers;
+mod health;
 mod passage;
 mod proxy;
 mod proxy_protocol;
@@ -52,13 +50,14 @@ mod timing;
 pub mod tls;
 mod tunnel;
 mod upstream;
+mod visits;
 
 /// Connections kept open to all apps together, for each worker.
 const POOLED_MAX: usize = 512;
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 4096;
 /// An HTTP/2 connection without a stream is closed after this long.
 const H2_IDLE: Duration = Duration::from_secs(60);
+/// Before a hand-over, connections without a request may bring one for this long; its answer asks them to close.
+const LINGER: Duration = Duration::from_millis(300);
 
 /// Why the edge cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -90,24 +89,40 @@ pub struct RunningEdge {
     /// Where it listens, in the order of `listen`; port 0 has become a real one.
     pub addresses: Vec<SocketAddr>,
     stores: Vec<Arc<Store>>,
+    held: Vec<Held>,
+    app: Arc<HttpProxy<Proxy>>,
+    visits: Visits,
     phase: watch::Sender<Phase>,
     closing: watch::Sender<bool>,
     listeners: JoinSet<()>,
-    resolver: AbortHandle,
+    /// Resolves and checks, and ends with this.
+    background: JoinSet<()>,
 }
 
 impl Edge {
-    /// Binds every address and begins to serve on the current runtime.
+    /// Whether the certificates of every listener can be used.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn rehearse(settings: &Settings) -> Result<(), TlsError> {
+        settings.listen.iter().try_for_each(|listen| open_store(listen).map(drop))
+    }
+
+    /// Takes or binds a socket for every address and begins to serve on the current runtime.
     ///
     /// # Errors
     /// Where an address, a certificate, a CA bundle or a route cannot be used; nothing is left running then.
-    pub async fn start(settings: &Settings, journeys: Journeys) -> Result<RunningEdge, EdgeError> {
-        let upstreams = Arc::new(Upstreams::new(&settings.upstreams).await.map_err(EdgeError::Upstream)?);
+    pub async fn start(settings: &Settings, journeys: Journeys, sockets: &Sockets) -> Result<RunningEdge, EdgeError> {
+        let metrics = journeys.parts().metrics.clone();
+        let upstreams = Upstreams::new(&settings.upstreams, &metrics).await.map_err(EdgeError::Upstream)?;
+        let upstreams = Arc::new(upstreams);
         let trusted_proxies: Arc<[IpNet]> = settings.trusted_proxies.clone().into();
         let routes = Routes::new(&settings.routes, &upstreams).map_err(EdgeError::Route)?;
-        let metrics = journeys.parts().metrics.clone();
+        let visits = Visits::default();
+        let tenant = routes.only_tenant().cloned();
         let app = Arc::new(engine(Proxy {
-            journeys,
+            journeys: journeys.clone(),
+            visits: visits.clone(),
             routes,
             upstreams: upstreams.clone(),
             relay: Relay::default(),
@@ -120,11 +135,14 @@ impl Edge {
         let (closing, _) = watch::channel(false);
 
         let mut doors = Vec::new();
+        let mut held = Vec::new();
         let mut stores = Vec::new();
         for listen in &settings.listen {
             let store = open_store(listen)?;
             let door = Door {
                 app: app.clone(),
+                journeys: journeys.clone(),
+                tenant: tenant.clone(),
                 tls: store.as_ref().map(Store::acceptor).transpose()?,
                 proxy_protocol: listen.proxy_protocol,
                 trusted_proxies: trusted_proxies.clone(),
@@ -133,19 +151,44 @@ impl Edge {
                 metrics: metrics.clone(),
             };
             stores.extend(store);
-            doors.push((Arc::new(door), bind(listen.address)?));
+            let (socket, accepting) = open(listen, sockets)?;
+            held.push(socket);
+            doors.push((Arc::new(door), accepting));
         }
         let addresses = doors.iter().filter_map(|(_, listener)| listener.local_addr().ok()).collect();
         let mut listeners = JoinSet::new();
         for (door, listener) in doors {
             listeners.spawn(accept::run(door, listener, phase.subscribe(), closing.subscribe()));
         }
-        let resolver = tokio::spawn(upstreams.keep_resolved()).abort_handle();
-        Ok(RunningEdge { addresses, stores, phase, closing, listeners, resolver })
+        let mut background = JoinSet::new();
+        background.spawn(health::watch(upstreams.clone()));
+        background.spawn(upstreams.keep_resolved());
+        Ok(RunningEdge { addresses, stores, held, app, visits, phase, closing, listeners, background })
     }
 }
 
 impl RunningEdge {
+    /// Its listening sockets, once more: they stay open for as long as either is kept.
+    ///
+    /// # Errors
+    /// No descriptors are left.
+    pub fn sockets(&self) -> io::Result<Vec<Held>> {
+        self.held.iter().map(Held::try_clone).collect()
+    }
+
+    /// Stops accepting and waits until no request needs state any more, at most `wait`; whether it came to that.
+    ///
+    /// Who connects meanwhile waits in the queue of the socket. Whoever is connected is asked to close with the next
+    /// answer (HTTP/1) or told to open no more streams (HTTP/2). Streams that are open stay open.
+    pub async fn quiesce(&self, wait: Duration) -> bool {
+        let until = time::Instant::now() + wait;
+        self.phase.send_replace(Phase::Paused);
+        self.closing.send_replace(true);
+        time::sleep(LINGER.min(wait)).await;
+        self.app.cleanup().await;
+        time::timeout_at(until, self.visits.over()).await.is_ok()
+    }
+
     /// Reads every certificate again.
     ///
     /// # Errors
@@ -156,16 +199,11 @@ impl RunningEdge {
 
     /// Stops accepting, closes idle connections at once, and lets open requests take up to `grace`.
     pub async fn stop(mut self, grace: Duration) {
+        self.held.clear();
         self.closing.send_replace(true);
         self.phase.send_replace(Phase::Draining(grace));
         while self.listeners.join_next().await.is_some() {}
-        self.resolver.abort();
-    }
-}
-
-impl Drop for RunningEdge {
-    fn drop(&mut self) {
-        self.resolver.abort();
+        self.background.shutdown().await;
     }
 }
 
@@ -192,16 +230,15 @@ fn open_store(listen: &Listen) -> Result<Option<Arc<Store>>, TlsError> {
     }
 }
 
-/// `SO_REUSEPORT` lets the next binary bind before this one stops.
-fn bind(address: SocketAddr) -> Result<TcpListener, EdgeError> {
-    let listen = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        TcpListener::from_std(socket.into())
+/// The socket of one entry, and the same for the accept loop.
+fn open(listen: &Listen, sockets: &Sockets) -> Result<(Held, TcpListener), EdgeError> {
+    let open = || {
+        let held = match &listen.socket {
+            Some(name) => sockets.named(name)?,
+            None => sockets.listen(listen.address)?,
+        };
+        let accepting = TcpListener::from_std(held.listener.try_clone()?)?;
+        Ok((held, accepting))
     };
-    listen().map_err(|source| EdgeError::Listen { address, source })
+    open().map_err(|source| EdgeError::Listen { address: listen.address, source })
 }

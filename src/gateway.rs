@@ -2,7 +2,13 @@
 //!
 //! Many may run in one process (tests do). What cannot be used is an error before the first socket is open.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, sync::atomic::AtomicI64, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 
@@ -13,12 +19,13 @@ use crate::{
     clock::Clock,
     edge::{Edge, EdgeError, RunningEdge},
     journey::{Journeys, Parts},
-    keys::Keys,
+    keys::{Keys, ring::Ring},
     outcomes::DecisionLog,
     registry::{self, Registry, watch::Watch},
     sessions::Sessions,
-    settings::Settings,
+    settings::{self, Settings},
     signals::{self, Signals},
+    sockets::{Held, Sockets},
     store::{
         AnyStore, StateError,
         embedded::{Embedded, disk::OpenError},
@@ -87,7 +94,7 @@ pub struct Running {
     /// Background work, which ends with the gateway.
     background: JoinSet<()>,
     /// Watches the policies for as long as it lives.
-    _watch: Option<Watch>,
+    watch: Option<Watch>,
 }
 
 /// Where policies come from, if not from the folder in the settings.
@@ -98,10 +105,10 @@ pub type Policies = Option<registry::Origin>;
 /// # Errors
 /// The first part that cannot be made; nothing is left running then.
 pub async fn start(settings: Settings, policies: Policies, clock: Clock) -> Result<Running, StartError> {
-    start_with(settings, policies, clock, Telemetry::default()).await
+    start_with(settings, policies, clock, Telemetry::default(), &Sockets::none()).await
 }
 
-/// The same, with numbers and a log of requests that are there already.
+/// The same, with numbers, a log of requests and sockets that are there already.
 ///
 /// # Errors
 /// As [`start`].
@@ -110,6 +117,7 @@ pub async fn start_with(
     policies: Policies,
     clock: Clock,
     telemetry: Telemetry,
+    sockets: &Sockets,
 ) -> Result<Running, StartError> {
     let Telemetry { metrics, access_log } = telemetry;
     let store = Arc::new(AnyStore::Embedded(open_store(&settings)?));
@@ -159,8 +167,8 @@ pub async fn start_with(
         access_log,
         store_lost_since_ms: AtomicI64::new(0),
     });
-    let api = api::start(&settings, journeys.clone()).await?;
-    let edge = Edge::start(&settings, journeys.clone()).await?;
+    let api = api::start(&settings, journeys.clone(), sockets).await?;
+    let edge = Edge::start(&settings, journeys.clone(), sockets).await?;
     let watch = match watched.is_empty() {
         true => None,
         false => {
@@ -170,7 +178,10 @@ pub async fn start_with(
     };
     let mut background = JoinSet::new();
     background.spawn(refresh(journeys.clone()));
-    Ok(Running { addresses: edge.addresses.clone(), journeys, api, edge, background, _watch: watch })
+    for address in sockets.left() {
+        tracing::warn!(%address, "a socket was passed for an address that nothing listens on");
+    }
+    Ok(Running { addresses: edge.addresses.clone(), journeys, api, edge, background, watch })
 }
 
 impl Running {
@@ -193,6 +204,31 @@ impl Running {
         }
     }
 
+    /// Every listening socket, once more: whoever connects waits in it for as long as one is kept.
+    ///
+    /// # Errors
+    /// No descriptors are left.
+    pub fn sockets(&self) -> io::Result<Vec<Held>> {
+        // In the order in which they are asked for at a start, which is what tells those of port 0 apart.
+        let mut sockets = self.api.sockets()?;
+        sockets.extend(self.edge.sockets()?);
+        Ok(sockets)
+    }
+
+    /// Gives the state up to another process: accepts nothing new, lets requests that need state finish within `wait`,
+    /// writes down what is left and closes the store. What still streams is in the edge that is handed back.
+    pub async fn part(self, wait: Duration) -> RunningEdge {
+        let Running { journeys, api, edge, mut background, watch, .. } = self;
+        if !edge.quiesce(wait).await {
+            tracing::warn!("requests that need state were still open when it was handed over; their outcome is lost");
+        }
+        drop(watch);
+        api.stop().await;
+        background.shutdown().await;
+        shut(&journeys);
+        edge
+    }
+
     /// Stops accepting, lets open requests finish within `grace`, and writes down what is left.
     pub async fn stop(self, grace: Duration) {
         let Running { journeys, api, edge, mut background, .. } = self;
@@ -200,10 +236,36 @@ impl Running {
         edge.stop(grace).await;
         api.stop().await;
         background.shutdown().await;
-        journeys.parts().log.flush(Duration::from_secs(2));
-        match &*journeys.parts().store {
-            AnyStore::Embedded(store) => store.shut(),
-        }
+        shut(&journeys);
+    }
+}
+
+/// Whether [`start`] would succeed, as far as can be told without the state and the addresses, which another process
+/// has: everything is made and thrown away.
+///
+/// # Errors
+/// The first part that cannot be made.
+pub async fn rehearse(settings: &Settings, policies: Policies) -> Result<(), StartError> {
+    Edge::rehearse(settings).map_err(EdgeError::from)?;
+    if let Some(file) = &settings.state.keys {
+        Ring::load(file).map_err(ring::RingMismatch::from)?;
+    }
+    let alone = Settings {
+        listen: Vec::new(),
+        admin: None,
+        health: None,
+        state: settings::State { path: None, keys: None },
+        ..settings.clone()
+    };
+    start(alone, policies, Clock::System).await?.stop(Duration::ZERO).await;
+    Ok(())
+}
+
+/// Writes down what is left; blocks until it is done.
+fn shut(journeys: &Journeys) {
+    journeys.parts().log.flush(Duration::from_secs(2));
+    match &*journeys.parts().store {
+        AnyStore::Embedded(store) => store.shut(),
     }
 }
 

@@ -320,10 +320,11 @@ impl Journeys {
         self.0.actions.refuse(arrival, reason, status)
     }
 
-    /// Writes down a refusal by the edge before there was an arrival; the id it is known by.
-    pub fn refused(&self, reason: Reason) -> Arc<str> {
+    /// Writes down a refusal by the edge before there was an arrival; the id it is known by. No `tenant` where it is
+    /// not known whose route it would have been.
+    pub fn refused(&self, reason: Reason, tenant: Option<&Arc<str>>) -> Arc<str> {
         let id = clock::fresh_name();
-        record::refused_early(&self.0, &id, reason);
+        record::refused_early(&self.0, &id, reason, tenant.map_or("", |tenant| tenant));
         id
     }
 

@@ -22,6 +22,7 @@ pub mod reply;
 pub mod sessions;
 pub mod settings;
 pub mod signals;
+pub mod sockets;
 pub mod store;
 pub mod subject;
 pub mod telemetry;

@@ -133,6 +133,8 @@ pub struct Settings {
 pub struct Listen {
     /// The address; port 0 lets the system choose.
     pub address: SocketAddr,
+    /// The name of a socket that the service manager passes, to be used instead of binding the address.
+    pub socket: Option<Arc<str>>,
     /// Certificates by SNI; empty for plain text (HTTP/1.1 and h2c).
     pub tls: Vec<Certificate>,
     /// Whether every connection begins with a PROXY protocol header (v1 or v2).
@@ -165,6 +167,27 @@ pub struct Upstream {
     pub connect: Duration,
     /// How long it may be silent.
     pub read: Duration,
+    /// Whether each address is asked now and then if it is well.
+    pub health: Option<Health>,
+}
+
+/// How an app is asked whether it is well.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// The path that is asked for.
+    pub path: Arc<str>,
+    /// The `Host` that is asked.
+    pub host: Arc<str>,
+    /// How often.
+    pub every: Duration,
+    /// How long an answer may take, the connection included.
+    pub within: Duration,
+    /// So many failures in a row take an address out.
+    pub down_after: u32,
+    /// So many successes in a row bring it back.
+    pub up_after: u32,
+    /// Statuses that say so; empty for any from 200 to 299.
+    pub status: Vec<u16>,
 }
 
 /// TLS towards an app.
@@ -350,6 +373,8 @@ pub struct Limits {
     pub connections_per_ip_max: usize,
     /// How long open requests may finish after SIGTERM.
     pub drain: Duration,
+    /// How long new connections may wait while state is handed to a new process.
+    pub hand_over: Duration,
 }
 
 /// Where lines are written.

@@ -4,9 +4,10 @@
 //! reasons by their closed enums. Never an address, user or path. Counting cannot fail.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -20,6 +21,7 @@ use prometheus_client::{
 use stepward_core::{decision::Reason, decision::Verb, policy::Mode, session::Method};
 
 pub mod lines;
+pub mod panics;
 pub mod writer;
 
 /// Buckets for a decision, in seconds: 20 µs to 5 s.
@@ -44,6 +46,10 @@ pub struct Metrics {
     requests_unmatched: Counter,
     state_store_up: Gauge,
     log_drops: Family<LogLabels, Counter>,
+    upstream_addresses: Family<UpstreamLabels, Gauge>,
+    upstream_failures: Family<AppLabels, Counter>,
+    panics: Counter,
+    upstreams: Arc<Mutex<BTreeMap<Arc<str>, Standing>>>,
     logged: Arc<AtomicU64>,
 }
 
@@ -54,6 +60,15 @@ pub struct Telemetry {
     pub metrics: Metrics,
     /// Its log of requests, if there is one.
     pub access_log: Option<lines::AccessLog>,
+}
+
+/// How many addresses of an app are up and down, by its checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Up, or not asked yet.
+    pub up: usize,
+    /// Down.
+    pub down: usize,
 }
 
 /// An open connection; counted until it is dropped.
@@ -125,6 +140,10 @@ impl Metrics {
             requests_unmatched: Counter::default(),
             state_store_up: Gauge::default(),
             log_drops: Family::default(),
+            upstream_addresses: Family::default(),
+            upstream_failures: Family::default(),
+            panics: Counter::default(),
+            upstreams: Arc::default(),
             logged: Arc::default(),
         };
         metrics.registry = Arc::new(metrics.register());
@@ -152,6 +171,14 @@ impl Metrics {
         all.register("requests_unmatched", "Requests that were no event", self.requests_unmatched.clone());
         all.register("state_store_up", "Whether the state store answers: 1 or 0", self.state_store_up.clone());
         all.register("log_lines_dropped", "Log lines that could not be written", self.log_drops.clone());
+        all.register(
+            "upstream_addresses",
+            "Addresses of an app by what its checks say",
+            self.upstream_addresses.clone(),
+        );
+        let failures = self.upstream_failures.clone();
+        all.register("upstream_connect_failures", "Connections to an app that failed", failures);
+        all.register("panics", "Faults of ours that ended one task", self.panics.clone());
         registry
     }
 
@@ -216,6 +243,31 @@ impl Metrics {
     /// Whether the state store answers.
     pub fn state_store(&self, up: bool) {
         self.state_store_up.set(i64::from(up));
+    }
+
+    /// So many addresses of an app are up, and so many down.
+    pub fn upstream(&self, app: &Arc<str>, up: usize, down: usize) {
+        for (state, count) in [("up", up), ("down", down)] {
+            let labels = UpstreamLabels { upstream: Name(app.clone()), state };
+            self.upstream_addresses.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        upstreams.insert(app.clone(), Standing { up, down });
+    }
+
+    /// What the checks say of every app that is checked.
+    pub fn upstreams(&self) -> BTreeMap<Arc<str>, Standing> {
+        self.upstreams.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// An address of an app refused a connection.
+    pub fn unreachable(&self, app: &Arc<str>) {
+        self.upstream_failures.get_or_create(&AppLabels { upstream: Name(app.clone()) }).inc();
+    }
+
+    /// A fault of ours ended one task.
+    pub fn panicked(&self) {
+        self.panics.inc();
     }
 
     /// A log line could not be written.
@@ -297,6 +349,17 @@ struct LogLabels {
     log: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    upstream: Name,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AppLabels {
+    upstream: Name,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,6 +376,8 @@ mod tests {
         let _open = metrics.connected();
         metrics.state_store(true);
         metrics.dropped(Log::Decisions, 3);
+        metrics.upstream(&"bank".into(), 1, 2);
+        metrics.unreachable(&"bank".into());
         let text = metrics.text();
         for line in [
             "stepward_decisions_total{event=\"login\",outcome=\"challenge\",mode=\"enforce\"} 1",
@@ -325,6 +390,8 @@ mod tests {
             "stepward_policy_release 7",
             "stepward_connections_open 1",
             "stepward_state_store_up 1",
+            "stepward_upstream_addresses{upstream=\"bank\",state=\"down\"} 2",
+            "stepward_upstream_connect_failures_total{upstream=\"bank\"} 1",
             "stepward_log_lines_dropped_total{log=\"decisions\"} 3",
         ] {
             assert!(text.contains(line), "{line} is missing from:\n{text}");

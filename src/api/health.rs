@@ -10,7 +10,11 @@ use axum::{
     routing::get,
 };
 
-use crate::{api::Desk, store::StateStore, telemetry::lines::AccessLog};
+use crate::{
+    api::Desk,
+    store::StateStore,
+    telemetry::{Standing, lines::AccessLog},
+};
 
 /// How long the store may take to say that it is well.
 const STORE_WAIT_MAX: Duration = Duration::from_millis(250);
@@ -50,8 +54,9 @@ async fn readyz(State(desk): State<Desk>, RawQuery(query): RawQuery) -> Response
         .into_response()
 }
 
-/// A bad set of policies and a log that loses lines are told and do not stop traffic: the last good set is at work,
-/// and turning requests away would do what a full disk should not be able to.
+/// A bad set of policies, a log that loses lines and an app that is down are told and do not stop traffic: the last
+/// good set is at work, turning requests away would do what a full disk should not be able to, and every other node has
+/// the same apps behind it.
 async fn look(desk: &Desk) -> Vec<Finding> {
     let parts = desk.journeys.parts();
     let store = tokio::time::timeout(STORE_WAIT_MAX, parts.store.health()).await;
@@ -73,12 +78,20 @@ async fn look(desk: &Desk) -> Vec<Finding> {
         let lines: Vec<_> = found.iter().map(|it| format!("{}: {}", it.file, it.message)).collect();
         format!("the last good ones keep running, for the newest are bad: {}", lines.join(" | "))
     });
+    let down: Vec<_> = parts.metrics.upstreams().into_iter().filter(|(_, standing)| standing.down > 0).collect();
+    let down = (!down.is_empty()).then(|| {
+        let each = down
+            .iter()
+            .map(|(app, Standing { up, down })| format!("{down} of {} addresses of `{app}` are down", up + down));
+        each.collect::<Vec<_>>().join(" | ")
+    });
     let draining = desk.draining.load(Ordering::Acquire).then(|| "the process is stopping".to_string());
     vec![
         Finding { what: "draining", stops: true, trouble: draining },
         Finding { what: "state store", stops: true, trouble: store },
         Finding { what: "policies", stops: false, trouble: refused },
         Finding { what: "connectors", stops: false, trouble: connectors },
+        Finding { what: "upstreams", stops: false, trouble: down },
         Finding { what: "decision log", stops: false, trouble: parts.log.trouble() },
         Finding { what: "access log", stops: false, trouble: parts.access_log.as_ref().and_then(AccessLog::trouble) },
     ]

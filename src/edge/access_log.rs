@@ -26,6 +26,21 @@ pub(crate) fn request(session: &Session, passage: &Passage) {
     );
 }
 
+/// Pingora answered what it could not read as a request: there is nothing of it to tell but that.
+pub(crate) fn unread(status: u16) {
+    tracing::info!(
+        target: "access",
+        method = "-",
+        host = "-",
+        path = "-",
+        status,
+        bytes = 0,
+        ms = 0.0,
+        upstream = "-",
+        event = false,
+    );
+}
+
 /// The app did not answer, or something of ours broke.
 pub(crate) fn failure(error: &Error, passage: &Passage) {
     tracing::warn!(

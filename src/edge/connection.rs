@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -50,6 +50,7 @@ const BODY: u8 = 2;
 pub(crate) struct Connection {
     phase: AtomicU8,
     cut: AtomicBool,
+    unread: AtomicU16,
     watched: AtomicBool,
     waker: AtomicWaker,
     /// Who connected; behind a PROXY protocol header, who it names.
@@ -69,6 +70,7 @@ impl Connection {
         Ok(Connection {
             phase: AtomicU8::new(HEADER),
             cut: AtomicBool::new(false),
+            unread: AtomicU16::new(0),
             watched: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             peer,
@@ -91,6 +93,18 @@ impl Connection {
     /// A request is over: the next byte begins another.
     pub(crate) fn request_done(&self) {
         self.phase.store(IDLE, Ordering::Relaxed);
+    }
+
+    /// The status with which Pingora answered what it could not read as a request, if it did; such a connection ends.
+    pub(crate) fn unread(&self) -> Option<u16> {
+        Some(self.unread.load(Ordering::Acquire)).filter(|status| *status != 0)
+    }
+
+    /// Pingora answers by itself what it could not read.
+    fn cannot_be_read(&self, answer: &[u8]) {
+        let status = answer.get(9..12).and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+        self.unread.store(status.unwrap_or(400), Ordering::Release);
+        self.request_done();
     }
 
     /// From now on [`Connection::cut`] takes effect even while nothing is read.
@@ -190,6 +204,14 @@ impl Guarded {
         Poll::Ready(Ok(()))
     }
 
+    /// Something is answered. While a header is still to come our hooks have seen nothing of it, so that it is no answer
+    /// of ours. HTTP/2 writes before it reads.
+    fn answers(&self, bytes: &[u8]) {
+        if self.protocol == Protocol::Http1 && self.connection.phase.load(Ordering::Relaxed) == HEADER {
+            self.connection.cannot_be_read(bytes);
+        }
+    }
+
     fn severed(&self) -> Option<io::Error> {
         let cut = self.connection.cut.load(Ordering::Acquire);
         cut.then(|| io::Error::new(io::ErrorKind::ConnectionAborted, "no longer allowed"))
@@ -223,6 +245,7 @@ impl AsyncWrite for Guarded {
         if let Some(error) = self.severed() {
             return Poll::Ready(Err(error));
         }
+        self.answers(bytes);
         if self.gathered.len() + bytes.len() <= GATHER_BYTES_MAX {
             self.gathered.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));

@@ -2,7 +2,10 @@
 //!
 //! A request that is no event holds two pointers and a time; everything else is there only where an event needs it.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderValue, StatusCode, header};
 use pingora::{
@@ -16,6 +19,7 @@ use crate::{
         connection::Connection,
         tunnel::Watch,
         upstream::{Place, Upstream},
+        visits::Visiting,
     },
     journey::seam::{Forwarding, Pending},
 };
@@ -35,6 +39,8 @@ pub(crate) struct Passage {
     /// How the journey wants it forwarded.
     pub(crate) forwarding: Option<Box<Forwarding>>,
     watch: Option<Watch>,
+    /// As long as it may still need state.
+    pub(crate) visiting: Option<Visiting>,
 }
 
 impl Passage {
@@ -51,6 +57,7 @@ impl Passage {
     /// The request is over.
     pub(crate) fn end(&mut self) {
         self.watch = None;
+        self.visiting = None;
         if let Some(connection) = &self.connection {
             connection.request_done();
         }
@@ -93,6 +100,21 @@ impl Passage {
         if let (true, Some(recheck)) = (endless, recheck) {
             let alone = if session.is_http2() { None } else { self.connection.clone() };
             self.watch = Some(Watch::begin(recheck, alone));
+        }
+    }
+
+    /// How long the app may be silent, where a stream cannot be ended while nothing flows: over HTTP/2 it ends then at
+    /// the latest, and the client that opens it anew is decided anew.
+    pub(crate) fn silence_max(&self, session: &Session) -> Option<Duration> {
+        let recheck = self.forwarding.as_ref()?.recheck.as_ref()?;
+        session.is_http2().then_some(recheck.every)
+    }
+
+    /// Waits until the stream is no longer allowed; for ever where it is not watched.
+    pub(crate) async fn closed(&self) {
+        match &self.watch {
+            Some(watch) => watch.closed().await,
+            None => std::future::pending().await,
         }
     }
 

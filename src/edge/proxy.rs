@@ -41,6 +41,7 @@ use crate::{
         route::{Routes, Way},
         timing,
         upstream::{Upstreams, Wants},
+        visits::Visits,
     },
     journey::{
         Journeys,
@@ -61,6 +62,8 @@ pub(crate) struct Proxy {
     pub(crate) routes: Routes,
     /// The apps.
     pub(crate) upstreams: Arc<Upstreams>,
+    /// Requests on their way that may need state.
+    pub(crate) visits: Visits,
     /// For what Pingora cannot carry.
     pub(crate) relay: Relay,
     /// How long a body may take.
@@ -104,6 +107,9 @@ impl ProxyHttp for Proxy {
         };
         headers::clean(session.req_header_mut(), passage.connection()?.trusted)?;
         passage.upstream = Some(way.upstream.clone());
+        if !matches!(errand, Errand::Pass) {
+            passage.visiting = Some(self.visits.begin());
+        }
         match errand {
             Errand::Pass => self.pass(session).await,
             Errand::Event(seen) => Box::pin(self.judge(session, passage, way, seen)).await,
@@ -117,7 +123,10 @@ impl ProxyHttp for Proxy {
         let upstream = passage.upstream()?;
         let place = upstream.pick().ok_or_else(|| Error::new(ErrorType::ConnectNoRoute).into_up())?;
         let wants = if session.is_upgrade_req() { Wants::Tunnel } else { Wants::Answer };
-        let peer = upstream.peer(&place, wants);
+        let mut peer = upstream.peer(&place, wants);
+        if let Some(silence) = passage.silence_max(session) {
+            peer.options.read_timeout = peer.options.read_timeout.min(Some(silence));
+        }
         passage.tried += 1;
         passage.place = Some(place);
         Ok(Box::new(peer))
@@ -351,7 +360,10 @@ impl Proxy {
             let missing = || Error::explain(ErrorType::InternalError, "no upstream of that name");
             passage.upstream = Some(self.upstreams.get(name).ok_or_else(missing)?.clone());
         }
-        let relayed = forwarding.replay.is_some() || forwarding.hold.is_some() || session.retry_buffer_truncated();
+        let relayed = forwarding.replay.is_some()
+            || forwarding.hold.is_some()
+            || session.retry_buffer_truncated()
+            || (forwarding.recheck.is_some() && is_event_stream(session));
         passage.forwarding = Some(forwarding);
         match relayed {
             true => self.relay(session, passage, body.unwrap_or_default()).await,
@@ -415,6 +427,7 @@ impl Proxy {
             let concluded = self.journeys.concluded(*pending, response.status, &response.headers);
             cookies.extend(Box::pin(concluded).await);
         }
+        passage.visiting = None;
         for cookie in cookies {
             response.append_header(header::SET_COOKIE, cookie)?;
         }
@@ -462,13 +475,31 @@ impl Proxy {
 
     async fn refuse(&self, session: &mut Session, refusal: Refusal) -> Result<bool> {
         let client = Client::of(&session.req_header().headers);
-        let decision_id = refusal.reason.map(|reason| self.journeys.refused(reason));
+        let decision_id = refusal.reason.map(|reason| self.journeys.refused(reason, self.tenant(session.req_header())));
         self.answer(session, refusal.reply(client, decision_id.as_deref())).await
+    }
+
+    /// Whose request a refused one would have been.
+    fn tenant(&self, request: &RequestHeader) -> Option<&Arc<str>> {
+        let by_head = || {
+            let head = guard::read(request, None, &self.head_limits).ok()?;
+            self.routes.tenant(&head.host, head.path)
+        };
+        self.routes.only_tenant().or_else(by_head)
     }
 
     async fn answer(&self, session: &mut Session, reply: Reply) -> Result<bool> {
         respond::write(session, reply).await.map(|()| true)
     }
+}
+
+/// Whether the answer may be a stream of events on a connection that others share (WHATWG HTML §9.2): the relay can end
+/// it alone while nothing flows, which Pingora cannot.
+fn is_event_stream(session: &mut Session) -> bool {
+    let accepts = |value: &http::HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
+    session.is_http2()
+        && session.req_header().headers.get(header::ACCEPT).is_some_and(accepts)
+        && session.as_downstream_mut().is_body_empty()
 }
 
 /// Whether a request could be a form whose `_method` an app obeys.

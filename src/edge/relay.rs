@@ -21,7 +21,7 @@ use crate::{
     arrival::{Parked, Withheld},
     edge::{
         headers,
-        upstream::{Upstream, Wants},
+        upstream::{Place, Upstream, Wants},
     },
 };
 
@@ -55,18 +55,27 @@ impl Relay {
         Ok(Answer { session, head })
     }
 
-    async fn connect(&self, upstream: &Upstream) -> Result<HttpSession> {
+    /// Sends a request to one address; the status of its answer, which is not read any further.
+    pub(crate) async fn ask(&self, upstream: &Upstream, place: &Place, request: RequestHeader) -> Result<u16> {
+        let mut session = self.reach(upstream, place).await?;
+        exchange(&mut session, request, Bytes::new()).await?;
+        session.response_header().map(|head| head.status.as_u16()).ok_or_else(|| Error::new(ErrorType::ReadError))
+    }
+
+    async fn reach(&self, upstream: &Upstream, place: &Place) -> Result<HttpSession> {
         let connector = self.0.get_or_init(|| Connector::new(Some(ConnectorOptions::new(0))));
+        let (mut session, _) = connector.get_http_session(&upstream.peer(place, Wants::Answer)).await?;
+        session.set_read_timeout(Some(upstream.settings.read));
+        session.set_write_timeout(Some(upstream.settings.read));
+        Ok(session)
+    }
+
+    async fn connect(&self, upstream: &Upstream) -> Result<HttpSession> {
         let mut last = Error::new(ErrorType::ConnectNoRoute);
         for _ in 0..upstream.places().max(1) {
             let Some(place) = upstream.pick() else { break };
-            let peer = upstream.peer(&place, Wants::Answer);
-            match connector.get_http_session(&peer).await {
-                Ok((mut session, _)) => {
-                    session.set_read_timeout(Some(upstream.settings.read));
-                    session.set_write_timeout(Some(upstream.settings.read));
-                    return Ok(session);
-                }
+            match self.reach(upstream, &place).await {
+                Ok(session) => return Ok(session),
                 Err(error) => {
                     upstream.dead(&place);
                     last = error;

@@ -2,8 +2,9 @@
 //!
 //! Keeps the connection open where the request was read to its end; an upload that was not read closes it.
 
+use bytes::Bytes;
 use http::{Method, StatusCode, Version, header};
-use pingora::{Result, http::ResponseHeader, proxy::Session};
+use pingora::{Error, ErrorType, Result, http::ResponseHeader, proxy::Session};
 
 use crate::{
     edge::{passage::Passage, relay},
@@ -43,12 +44,25 @@ pub(crate) async fn pass_on(session: &mut Session, passage: &Passage, mut answer
     if bodiless {
         return Ok(());
     }
-    while let Some(bytes) = answer.chunk().await.map_err(|error| error.into_up())? {
+    while let Some(bytes) = next(session, passage, &mut answer).await? {
         passage.still_open()?;
         session.write_response_body(Some(bytes), false).await?;
     }
     match answer.trailers().await.map_err(|error| error.into_up())? {
         Some(trailers) => session.as_downstream_mut().write_response_trailers(trailers).await,
         None => session.write_response_body(None, true).await,
+    }
+}
+
+/// The next piece of the app's answer, unless the stream is no longer allowed or, over HTTP/2, the client has left it.
+async fn next(session: &mut Session, passage: &Passage, answer: &mut relay::Answer) -> Result<Option<Bytes>> {
+    let is_shared = session.is_http2();
+    tokio::select! {
+        biased;
+        chunk = answer.chunk() => chunk.map_err(|error| error.into_up()),
+        () = passage.closed() => Error::e_explain(ErrorType::ConnectionClosed, "no longer allowed"),
+        _ = session.as_downstream_mut().read_body_or_idle(true), if is_shared => {
+            Error::e_explain(ErrorType::ConnectionClosed, "the client has left")
+        }
     }
 }

@@ -54,6 +54,17 @@ impl Routes {
         }
     }
 
+    /// The tenant that every route has, if there is only one.
+    pub(crate) fn only_tenant(&self) -> Option<&Arc<str>> {
+        let (first, rest) = self.0.split_first()?;
+        rest.iter().all(|way| way.route.tenant == first.route.tenant).then_some(&first.route.tenant)
+    }
+
+    /// Whose request a refused one to this host and path would have been, as far as that can be said.
+    pub(crate) fn tenant(&self, host: &str, path: &str) -> Option<&Arc<str>> {
+        Some(&self.first(host, path)?.route.tenant)
+    }
+
     fn first(&self, host: &str, path: &str) -> Option<&Way> {
         self.0.iter().find(|way| fits_host(way.route.host.as_deref(), host) && fits_path(&way.route.path, path))
     }

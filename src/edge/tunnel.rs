@@ -1,14 +1,15 @@
 //! Streams that stay open: asked again, now and then, whether they may.
 //!
-//! Over HTTP/1 the connection is cut, even while nothing flows. Over HTTP/2, where others share the connection, the
-//! stream passes not one byte more in either direction. Without an answer the stream is closed.
+//! Over HTTP/1 the connection is cut, even while nothing flows. Over HTTP/2, where others share the connection, a stream
+//! of events ends alone; what Pingora carries passes not one byte more in either direction, and ends when the app has
+//! been silent for as long as a recheck takes to come. Without an answer the stream is closed.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering},
 };
 
-use tokio::task::AbortHandle;
+use tokio::{sync::Notify, task::AbortHandle};
 
 use crate::{edge::connection::Connection, journey::seam::Recheck};
 
@@ -19,31 +20,45 @@ const CLOSED: u8 = 2;
 /// Watches one stream until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    state: Arc<AtomicU8>,
+    stream: Arc<Stream>,
     task: AbortHandle,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    state: AtomicU8,
+    closed: Notify,
 }
 
 impl Watch {
     /// Begins to watch. `alone` is the connection, where nothing else runs on it.
     pub(crate) fn begin(recheck: Recheck, alone: Option<Arc<Connection>>) -> Self {
-        let state = Arc::new(AtomicU8::new(OPEN));
+        let stream = Arc::<Stream>::default();
         if let Some(connection) = &alone {
             connection.watch();
         }
-        let close = Close { alone, state: state.clone() };
+        let close = Close { alone, stream: stream.clone() };
         let task = tokio::spawn(watch(recheck, close)).abort_handle();
-        Watch { state, task }
+        Watch { stream, task }
     }
 
     /// Whether the stream may no longer pass anything.
     pub(crate) fn over(&self) -> bool {
-        self.state.load(Ordering::Acquire) == CLOSED
+        self.stream.state.load(Ordering::Acquire) == CLOSED
+    }
+
+    /// Waits until it may not.
+    pub(crate) async fn closed(&self) {
+        // One waits, and a notification that came before is kept for it.
+        while !self.over() {
+            self.stream.closed.notified().await;
+        }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let _ = self.state.compare_exchange(OPEN, FINISHED, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.stream.state.compare_exchange(OPEN, FINISHED, Ordering::AcqRel, Ordering::Acquire);
         self.task.abort();
     }
 }
@@ -61,12 +76,15 @@ async fn watch(recheck: Recheck, close: Close) {
 /// INVARIANT: whatever ends the watching but the end of the stream closes the stream, a panic included.
 struct Close {
     alone: Option<Arc<Connection>>,
-    state: Arc<AtomicU8>,
+    stream: Arc<Stream>,
 }
 
 impl Drop for Close {
     fn drop(&mut self) {
-        let closed = self.state.compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let closed = self.stream.state.compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if closed {
+            self.stream.closed.notify_one();
+        }
         if let (true, Some(connection)) = (closed, &self.alone) {
             connection.cut();
         }

@@ -1,7 +1,8 @@
 //! The apps behind: their addresses, which of them is alive, and how each is spoken to.
 //!
 //! Names are resolved in the background and never on a request. An address that refuses a connection is skipped for
-//! a while; where all are dead they are tried all the same, for one may be back.
+//! a while, one that its checks call down until they call it up; where all are dead they are tried all the same, for
+//! one may be back.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +11,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -23,7 +24,10 @@ use pingora::{
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use crate::settings;
+use crate::{
+    settings::{self, Health},
+    telemetry::Metrics,
+};
 
 /// An address that could not be reached is left alone this long.
 const DEAD_FOR: Duration = Duration::from_secs(5);
@@ -51,6 +55,7 @@ pub(crate) struct Upstream {
     places: ArcSwap<Vec<Arc<Place>>>,
     turn: AtomicUsize,
     began: Instant,
+    metrics: Metrics,
 }
 
 /// One address of an app.
@@ -59,6 +64,10 @@ pub(crate) struct Place {
     address: SocketAddr,
     /// Milliseconds since the upstream was set up until which it is left alone.
     dead_until_ms: AtomicU64,
+    /// Whether its checks call it down.
+    down: AtomicBool,
+    /// How many checks in a row said the other thing.
+    against: AtomicU32,
 }
 
 /// What a request needs of the connection to its app.
@@ -78,10 +87,10 @@ impl std::fmt::Debug for Upstream {
 
 impl Upstreams {
     /// Reads CA bundles and resolves names once; a name without an address yet is tried again in the background.
-    pub(crate) async fn new(settings: &BTreeMap<Arc<str>, settings::Upstream>) -> io::Result<Self> {
+    pub(crate) async fn new(settings: &BTreeMap<Arc<str>, settings::Upstream>, metrics: &Metrics) -> io::Result<Self> {
         let mut found = BTreeMap::new();
         for (group, (name, upstream)) in settings.iter().enumerate() {
-            let upstream = Upstream::new(upstream.clone(), group as u64)?;
+            let upstream = Upstream::new(upstream.clone(), group as u64, metrics.clone())?;
             upstream.resolve().await;
             found.insert(name.clone(), Arc::new(upstream));
         }
@@ -91,6 +100,11 @@ impl Upstreams {
     /// The app of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Upstream>> {
         self.0.get(name)
+    }
+
+    /// Every app.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Upstream> {
+        self.0.values().map(|upstream| &**upstream)
     }
 
     /// Keeps names resolved, until dropped.
@@ -106,11 +120,12 @@ impl Upstreams {
 }
 
 impl Upstream {
-    fn new(settings: settings::Upstream, group: u64) -> io::Result<Self> {
+    fn new(settings: settings::Upstream, group: u64, metrics: Metrics) -> io::Result<Self> {
         let bundle = settings.tls.as_ref().and_then(|tls| tls.ca.as_deref());
         let authorities = bundle.map(read_authorities).transpose()?;
         let places = ArcSwap::default();
-        Ok(Upstream { settings, group, authorities, places, turn: AtomicUsize::new(0), began: Instant::now() })
+        let (turn, began) = (AtomicUsize::new(0), Instant::now());
+        Ok(Upstream { settings, group, authorities, places, turn, began, metrics })
     }
 
     /// Looks every name up. An address that stays keeps its mark; a name that gives nothing keeps its addresses.
@@ -138,14 +153,17 @@ impl Upstream {
         }
     }
 
-    /// The next address in turn that is not known to be dead; the next at all where every one is.
+    /// The next address in turn that is not known to be dead or down; where every one is, the next that is not down;
+    /// where every one is that, the next at all.
     pub(crate) fn pick(&self) -> Option<Arc<Place>> {
         let places = self.places.load();
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
         let in_turn = (0..places.len()).filter_map(|step| places.get(first.wrapping_add(step) % places.len()));
         let now_ms = self.now_ms();
-        let alive = in_turn.clone().find(|place| place.dead_until_ms.load(Ordering::Relaxed) <= now_ms);
-        alive.or_else(|| in_turn.clone().next()).cloned()
+        let up = |place: &&Arc<Place>| !place.down.load(Ordering::Relaxed);
+        let alive = |place: &&Arc<Place>| up(place) && place.dead_until_ms.load(Ordering::Relaxed) <= now_ms;
+        let found = in_turn.clone().find(alive).or_else(|| in_turn.clone().find(up));
+        found.or_else(|| in_turn.clone().next()).cloned()
     }
 
     /// How many addresses there are to try.
@@ -153,10 +171,23 @@ impl Upstream {
         self.places.load().len()
     }
 
+    /// Its addresses.
+    pub(crate) fn addresses(&self) -> Arc<Vec<Arc<Place>>> {
+        self.places.load_full()
+    }
+
+    /// Tells how many of its addresses are up.
+    pub(crate) fn tell(&self) {
+        let places = self.places.load();
+        let down = places.iter().filter(|place| place.down.load(Ordering::Relaxed)).count();
+        self.metrics.upstream(&self.settings.name, places.len() - down, down);
+    }
+
     /// This address refused a connection.
     pub(crate) fn dead(&self, place: &Place) {
         let until_ms = self.now_ms() + DEAD_FOR.as_millis() as u64;
         place.dead_until_ms.store(until_ms, Ordering::Relaxed);
+        self.metrics.unreachable(&self.settings.name);
         tracing::warn!(upstream = &*self.settings.name, address = %place.address, "upstream address unreachable");
     }
 
@@ -192,7 +223,29 @@ impl Upstream {
 
 impl Place {
     fn new(address: SocketAddr) -> Self {
-        Place { address, dead_until_ms: AtomicU64::new(0) }
+        Place { address, dead_until_ms: AtomicU64::new(0), down: AtomicBool::new(false), against: AtomicU32::new(0) }
+    }
+
+    /// A check came to this; whether that changes what is thought of the address.
+    pub(crate) fn checked(&self, is_well: bool, health: &Health) -> Option<bool> {
+        let down = self.down.load(Ordering::Relaxed);
+        if is_well != down {
+            self.against.store(0, Ordering::Relaxed);
+            return None;
+        }
+        let against = self.against.fetch_add(1, Ordering::Relaxed) + 1;
+        if against < if down { health.up_after } else { health.down_after } {
+            return None;
+        }
+        self.against.store(0, Ordering::Relaxed);
+        self.down.store(!is_well, Ordering::Relaxed);
+        Some(is_well)
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.address.fmt(f)
     }
 }
 
@@ -229,12 +282,13 @@ pub(crate) mod tests {
             assertion: true,
             connect: Duration::from_secs(1),
             read: Duration::from_secs(1),
+            health: None,
         })
         .await
     }
 
     pub(crate) async fn of(settings: settings::Upstream) -> Upstream {
-        let upstream = Upstream::new(settings, 0).unwrap();
+        let upstream = Upstream::new(settings, 0, Metrics::new()).unwrap();
         upstream.resolve().await;
         upstream
     }
@@ -257,11 +311,45 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn so_many_checks_in_a_row_take_an_address_out_and_bring_it_back() {
+        let upstream = at(&["127.0.0.1:1", "127.0.0.1:2"]).await;
+        let health = Health {
+            path: "/".into(),
+            host: "app".into(),
+            every: Duration::from_secs(1),
+            within: Duration::from_secs(1),
+            down_after: 3,
+            up_after: 2,
+            status: Vec::new(),
+        };
+        let places = upstream.addresses();
+        let told = |words: &[bool]| -> Vec<Option<bool>> {
+            words.iter().map(|is_well| places[0].checked(*is_well, &health)).collect()
+        };
+        let ports = || (0..2).map(|_| upstream.pick().unwrap().address.port()).collect::<Vec<_>>();
+        assert_eq!(told(&[false, false, true, false, false]), [None; 5], "never three in a row");
+        assert!(ports().contains(&1));
+        assert_eq!(told(&[false]), [Some(false)]);
+        assert_eq!(ports(), [2, 2]);
+        assert_eq!(told(&[false, true, false, true]), [None; 4], "never two in a row");
+        assert_eq!(ports(), [2, 2]);
+        assert_eq!(told(&[true]), [Some(true)]);
+        assert!(ports().contains(&1));
+
+        told(&[false; 3]);
+        upstream.dead(&places[1]);
+        assert_eq!(ports(), [2, 2], "an address that may be back goes before one that is known to be down");
+        let told = [(); 3].map(|()| places[1].checked(false, &health));
+        assert_eq!(told, [None, None, Some(false)]);
+        assert!(ports().contains(&1), "all down: all are tried");
+    }
+
+    #[tokio::test]
     async fn connections_under_another_ca_or_protocol_are_never_shared() {
         let one = at(&["127.0.0.1:1"]).await;
         let place = one.pick().unwrap();
         assert_ne!(one.peer(&place, Wants::Answer).group_key, one.peer(&place, Wants::Tunnel).group_key);
-        let other = Upstream::new(one.settings.clone(), 1).unwrap();
+        let other = Upstream::new(one.settings.clone(), 1, Metrics::new()).unwrap();
         assert_ne!(one.peer(&place, Wants::Answer).group_key, other.peer(&place, Wants::Answer).group_key);
     }
 }

@@ -27,10 +27,10 @@ pub fn decision(parts: &Parts, visit: &Visit, decided: &Decided, decision: &Deci
     });
 }
 
-/// A refusal before it was known whose route it is: no tenant has it.
-pub fn refused_early(parts: &Parts, id: &str, reason: Reason) {
+/// A refusal before there was an arrival; an empty tenant where none is known.
+pub fn refused_early(parts: &Parts, id: &str, reason: Reason, tenant: &str) {
     parts.metrics.refused(reason);
-    parts.log.refused(id, "", reason, parts.clock.now_ms());
+    parts.log.refused(id, tenant, reason, parts.clock.now_ms());
 }
 
 /// A refusal before any policy was asked.

@@ -93,6 +93,10 @@ pub struct Listen {
     /// The address, such as `0.0.0.0:8443`; port 0 lets the system choose.
     #[schemars(extend("format" = "address"))]
     pub address: String,
+    /// Use the socket that the service manager passes under this name (`FileDescriptorName=` of a systemd socket) instead of binding `address`. A socket that is passed for `address` is used without it.
+    #[serde(default)]
+    #[schemars(extend("format" = "name"))]
+    pub socket: Option<String>,
     /// The certificate to serve; plain text (HTTP/1.1 and h2c) without it.
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -156,6 +160,56 @@ pub struct Upstream {
     #[serde(default = "Upstream::read")]
     #[schemars(extend("format" = "duration"))]
     pub read: String,
+    /// Ask each address now and then whether it is well; one that is not gets no requests while another is.
+    #[serde(default)]
+    pub health: Option<Health>,
+}
+
+/// How an app is asked whether it is well.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// What is asked for, with GET.
+    #[schemars(extend("format" = "path"))]
+    pub path: String,
+    /// How often.
+    #[serde(default = "Health::every")]
+    #[schemars(extend("format" = "duration"))]
+    pub every: String,
+    /// How long an answer may take, the connection included.
+    #[serde(default = "Health::within")]
+    #[schemars(extend("format" = "duration"))]
+    pub within: String,
+    /// So many failures in a row take an address out.
+    #[serde(default = "Health::down_after")]
+    #[schemars(range(min = 1, max = 100))]
+    pub down_after: u32,
+    /// So many successes in a row bring it back.
+    #[serde(default = "Health::up_after")]
+    #[schemars(range(min = 1, max = 100))]
+    pub up_after: u32,
+    /// Statuses that say it is well; any from 200 to 299 if left out.
+    #[serde(default)]
+    #[schemars(inner(range(min = 200, max = 599)))]
+    pub status: Vec<u16>,
+}
+
+impl Health {
+    fn every() -> String {
+        "5s".into()
+    }
+
+    fn within() -> String {
+        "2s".into()
+    }
+
+    fn down_after() -> u32 {
+        3
+    }
+
+    fn up_after() -> u32 {
+        2
+    }
 }
 
 impl Upstream {
@@ -452,6 +506,9 @@ pub struct Limits {
     /// How long open requests may finish after SIGTERM.
     #[schemars(extend("format" = "duration"))]
     pub drain: String,
+    /// At SIGQUIT, how long new connections may wait while requests that need state finish in the old process.
+    #[schemars(extend("format" = "duration"))]
+    pub hand_over: String,
 }
 
 impl Default for Limits {
@@ -463,6 +520,7 @@ impl Default for Limits {
             body_deadline: "30s".into(),
             connections_per_ip_max: 0,
             drain: "30s".into(),
+            hand_over: "5s".into(),
         }
     }
 }

@@ -110,7 +110,8 @@ impl Parser<'_> {
                 let help = "add `tls`, or name the proxy that ends TLS in `trusted_proxies`";
                 self.warning("transport.insecure", &["listen", &at, "address"], message, help);
             }
-            listen.push(settings::Listen { address, tls, proxy_protocol: entry.proxy_protocol });
+            let socket = entry.socket.as_deref().map(Arc::from);
+            listen.push(settings::Listen { address, socket, tls, proxy_protocol: entry.proxy_protocol });
             if entry.proxy_protocol && document.trusted_proxies.is_empty() {
                 let message = "no peer may send a PROXY protocol header: every connection here is refused";
                 self.error(
@@ -159,11 +160,21 @@ impl Parser<'_> {
                 name: entry.tls_name.as_deref().unwrap_or(&origin.host).into(),
                 ca: entry.ca.as_ref().map(|ca| self.present(ca, &["upstreams", name, "ca"])),
             });
+            let health = entry.health.as_ref().map(|health| settings::Health {
+                path: health.path.as_str().into(),
+                host: entry.url.split_once("://").map_or("", |(_, host)| host).trim_end_matches('/').into(),
+                every: time(&health.every),
+                within: time(&health.within),
+                down_after: health.down_after,
+                up_after: health.up_after,
+                status: health.status.clone(),
+            });
             let name: Arc<str> = name.as_str().into();
             let addresses = addresses.into_iter().map(|(host, port)| (Arc::from(host), port)).collect();
             let (connect, read) = (time(&entry.connect), time(&entry.read));
             let (http2, assertion) = (entry.http2, entry.assertion);
-            let upstream = settings::Upstream { name: name.clone(), addresses, tls, http2, assertion, connect, read };
+            let upstream =
+                settings::Upstream { name: name.clone(), addresses, tls, http2, assertion, connect, read, health };
             upstreams.insert(name, upstream);
         }
         upstreams
@@ -433,6 +444,7 @@ fn limits(limits: &document::Limits) -> settings::Limits {
         body_deadline: time(&limits.body_deadline),
         connections_per_ip_max: limits.connections_per_ip_max,
         drain: time(&limits.drain),
+        hand_over: time(&limits.hand_over),
     }
 }
 

@@ -215,6 +215,34 @@ fn volumes(name: &str, pod: &Json, container: &Json, documents: &[Json]) {
 }
 
 #[test]
+fn the_socket_is_one_that_the_settings_listen_on_and_systemd_reads_it() {
+    let socket = text("stepward.socket");
+    let values = |key: &str| -> Vec<&str> {
+        socket.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+    };
+    let settings = settings_at("stepward.yaml", &text("stepward.yaml"));
+    let listened: Vec<_> = settings.listen.iter().map(|it| it.address.to_string()).collect();
+    assert_eq!(values("ListenStream"), listened, "a socket is found by its address");
+    let name = values("FileDescriptorName")[0];
+    let comment = socket.lines().find(|line| line.contains("socket:")).unwrap();
+    assert!(comment.contains(&format!("socket: {name} ")), "the name in the comment is the name");
+
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        eprintln!("systemd-analyze is not here; only the text was checked");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let unit = text("stepward.service").replace(&format!("ExecStart={BINARY} "), "ExecStart=/bin/true ");
+    fs::write(folder.path().join("stepward.service"), unit).unwrap();
+    let copy = folder.path().join("stepward.socket");
+    fs::write(&copy, &socket).unwrap();
+    let verified = Command::new("systemd-analyze").arg("verify").arg(&copy).output().unwrap();
+    let told = String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success(), "{told}");
+    assert!(!told.contains("stepward."), "systemd has something to say: {told}");
+}
+
+#[test]
 fn the_unit_runs_what_the_binary_takes_and_systemd_reads_it() {
     let unit = text("stepward.service");
     let value = |key: &str| {

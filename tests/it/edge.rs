@@ -2,9 +2,10 @@
 
 mod event;
 mod guard;
+mod health;
 mod http2;
 mod lasting;
 mod plain;
 mod slow;
 mod tls;
-mod world;
+pub(crate) mod world;

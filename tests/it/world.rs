@@ -284,7 +284,17 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        App::at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    /// An app at this address, where one may have stopped just now.
+    pub(crate) async fn at(address: SocketAddr) -> Self {
+        let listener = loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        };
         let address = listener.local_addr().unwrap();
         let (seen, deeds) = (Arc::default(), Arc::default());
         let server = tokio::spawn(serve(listener, Arc::clone(&seen), Arc::clone(&deeds)));

@@ -213,6 +213,8 @@ fn metrics() -> String {
     numbers.challenge(Method::Totp, ChallengeResult::Shown);
     numbers.refused(decision::Reason::Internal);
     numbers.dropped(Log::Decisions, 1);
+    numbers.upstream(&name, 1, 0);
+    numbers.unreachable(&name);
     let text = numbers.text();
     let mut page = String::from(
         "# Metrics\n\n`/metrics` on the `health` address, in OpenMetrics text. Label values come from your policies and \

@@ -75,6 +75,62 @@ async fn an_open_websocket_is_closed_when_it_is_no_longer_allowed_though_nothing
     assert!(!matches!(next, Some(Ok(Message::Text(_)))), "{next:?}");
 }
 
+/// A stream over HTTP/2 that has said one thing and is silent now, and its connection.
+async fn open_h2_stream(
+    address: std::net::SocketAddr,
+    accept: &str,
+) -> (h2::client::SendRequest<bytes::Bytes>, h2::RecvStream) {
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let (client, connection) = h2::client::handshake(tcp).await.unwrap();
+    tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let request = http::Request::get("http://a.test/stream").header("accept", accept).body(()).unwrap();
+    let response = client.send_request(request, true).unwrap().0.await.unwrap();
+    assert_eq!(response.status(), 200);
+    let mut stream = response.into_body();
+    assert_eq!(stream.data().await.unwrap().unwrap(), "data: 0\n\n");
+    (client, stream)
+}
+
+/// An app whose stream says one thing and stays open without another word.
+async fn silent_app() -> crate::world::App {
+    let app = crate::world::App::start().await;
+    app.answers("GET /stream", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 0\n\n");
+    app
+}
+
+#[tokio::test]
+async fn a_silent_stream_of_events_over_http2_is_closed_alone_when_it_is_no_longer_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("stream.yaml");
+    std::fs::write(&file, watched("forward")).unwrap();
+    let app = silent_app().await;
+    let mut settings = world::settings(app.address);
+    settings.upstreams.get_mut("app").unwrap().read = Duration::from_secs(60);
+    let edge = world::start_with(&settings, Origin::Folder(folder.path().into())).await;
+    let (client, mut stream) = open_h2_stream(edge.addresses[0], "text/event-stream").await;
+    let early = tokio::time::timeout(Duration::from_millis(2500), stream.data()).await;
+    assert!(early.is_err(), "allowed twice by now, and silent: it stays open, not {early:?}");
+    std::fs::write(&file, watched("block")).unwrap();
+    edge.gateway.reload();
+    let next = tokio::time::timeout(Duration::from_secs(20), stream.data()).await.expect("closed by the edge");
+    assert!(!matches!(next, Some(Ok(_))), "{next:?}");
+    let mut client = client.ready().await.expect("the connection is open for others");
+    let other = http::Request::get("http://a.test/other").body(()).unwrap();
+    assert_eq!(client.send_request(other, true).unwrap().0.await.unwrap().status(), 403);
+}
+
+#[tokio::test]
+async fn any_other_silent_stream_over_http2_ends_when_a_recheck_would_come() {
+    let app = silent_app().await;
+    let mut settings = world::settings(app.address);
+    settings.upstreams.get_mut("app").unwrap().read = Duration::from_secs(60);
+    let edge = world::judged(&settings, &watched("forward")).await;
+    let (_client, mut stream) = open_h2_stream(edge.addresses[0], "*/*").await;
+    let next = tokio::time::timeout(Duration::from_secs(20), stream.data()).await.expect("closed by the edge");
+    assert!(!matches!(next, Some(Ok(_))), "{next:?}");
+}
+
 #[tokio::test]
 async fn a_watched_answer_that_ends_leaves_its_connection_open() {
     let app = App::start().await;

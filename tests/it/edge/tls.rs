@@ -15,6 +15,7 @@ use rustls::{
 use stepward::{
     edge::Edge,
     settings::{Certificate, Listen, UpstreamTls},
+    sockets::Sockets,
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -189,11 +190,11 @@ async fn k1_an_edge_whose_files_are_missing_does_not_start() {
     let missing = Certificate { certificate: "/nonexistent/a.pem".into(), key: "/nonexistent/a.key".into() };
     let mut settings = world::settings(app.address);
     settings.listen = vec![over_tls(vec![missing])];
-    assert!(Edge::start(&settings, journeys.clone()).await.is_err());
+    assert!(Edge::start(&settings, journeys.clone(), &Sockets::none()).await.is_err());
     let mut settings = world::settings(app.address);
     let upstream = settings.upstreams.get_mut("app").unwrap();
     upstream.tls = Some(UpstreamTls { name: "app.test".into(), ca: Some("/nonexistent/ca.pem".into()) });
-    assert!(Edge::start(&settings, journeys.clone()).await.is_err());
+    assert!(Edge::start(&settings, journeys.clone(), &Sockets::none()).await.is_err());
 }
 
 #[tokio::test]

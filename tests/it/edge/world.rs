@@ -8,6 +8,7 @@ use stepward::{
     gateway::{self, Running},
     registry::Origin,
     settings::{Geo, Limits, Listen, LogTarget, Pages, Route, SessionLimits, Settings, State, Unmatched, Upstream},
+    sockets::Sockets,
 };
 
 /// Plain HTTP on port 0, host `a.test` to an app at this address.
@@ -37,6 +38,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
             body_deadline: Duration::from_secs(10),
             connections_per_ip_max: 0,
             drain: Duration::from_secs(10),
+            hand_over: Duration::from_secs(5),
         },
         decision_log: LogTarget::File("/dev/null".into()),
         access_log: None,
@@ -45,7 +47,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
 }
 
 pub(crate) fn listen() -> Listen {
-    Listen { address: "127.0.0.1:0".parse().unwrap(), tls: Vec::new(), proxy_protocol: false }
+    Listen { address: "127.0.0.1:0".parse().unwrap(), socket: None, tls: Vec::new(), proxy_protocol: false }
 }
 
 pub(crate) fn upstream(name: &str, addresses: &[SocketAddr]) -> Upstream {
@@ -57,6 +59,7 @@ pub(crate) fn upstream(name: &str, addresses: &[SocketAddr]) -> Upstream {
         assertion: true,
         connect: Duration::from_secs(2),
         read: Duration::from_secs(5),
+        health: None,
     }
 }
 
@@ -89,7 +92,7 @@ pub(crate) async fn start(settings: &Settings) -> Started {
 /// These policies.
 pub(crate) async fn start_with(settings: &Settings, policies: Origin) -> Started {
     let gateway = gateway(settings, policies).await;
-    let edge = Edge::start(settings, gateway.journeys.clone()).await.unwrap();
+    let edge = Edge::start(settings, gateway.journeys.clone(), &Sockets::none()).await.unwrap();
     Started { edge, gateway }
 }
 
@@ -108,7 +111,9 @@ pub(crate) async fn behind(settings: &Settings) -> Running {
 }
 
 async fn gateway(settings: &Settings, policies: Origin) -> Running {
-    let behind = Settings { listen: Vec::new(), ..settings.clone() };
+    let mut behind = Settings { listen: Vec::new(), ..settings.clone() };
+    // The edge under test checks its apps itself.
+    behind.upstreams.values_mut().for_each(|upstream| upstream.health = None);
     match gateway::start(behind, Some(policies), Clock::System).await {
         Ok(running) => running,
         Err(error) => panic!("{error}: {error:?}"),

@@ -161,7 +161,11 @@ async fn connectors_are_read_again_and_bad_ones_leave_the_last_good_ones_at_work
 /// Every number that the reference names, moved by what happens to a gateway on a bad day.
 #[tokio::test]
 async fn every_number_moves_when_its_cause_happens() {
-    let world = with_a_list().mail().log("/dev/full").start().await;
+    let world = with_a_list().mail().log("/dev/full").checked().start().await;
+    stepward::telemetry::panics::tell(&world.gateway.journeys.parts().metrics);
+    assert!(std::thread::spawn(|| panic!("a fault of ours")).join().is_err());
+    // What this test finds wrong is told in the usual words.
+    drop(std::panic::take_hook());
     let mut ada = ada(&world).await;
     assert_eq!(ada.get("/elsewhere").await.status, StatusCode::OK);
     assert_eq!(ada.post("/pay", &[("amount", "1")]).await.status, StatusCode::OK);

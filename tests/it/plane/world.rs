@@ -32,6 +32,7 @@ pub(crate) struct Plan {
     more: String,
     mail: bool,
     log: Option<&'static str>,
+    checked: bool,
 }
 
 impl Plan {
@@ -56,6 +57,12 @@ impl Plan {
         self
     }
 
+    /// The app is asked whether it is well, and has a second address where nobody is.
+    pub(crate) fn checked(mut self) -> Plan {
+        self.checked = true;
+        self
+    }
+
     /// Another file for the decision log.
     pub(crate) fn log(mut self, file: &'static str) -> Plan {
         self.log = Some(file);
@@ -68,9 +75,13 @@ impl Plan {
         let folder = tempfile::tempdir().unwrap();
         let app = Recorder::start().await;
         let mailbox = Mailbox::open().await;
+        let checks = match self.checked {
+            true => format!(", addresses: [\"127.0.0.1:1\", \"{}\"], health: {{ path: / }}", app.address),
+            false => String::new(),
+        };
         let mut text = format!(
             "listen: [{{ address: 127.0.0.1:0 }}]\ntrusted_proxies: [127.0.0.0/8]\n\
-             upstreams: {{ app: {{ url: \"http://{}\" }} }}\nroutes: [{{ upstream: app }}]\n\
+             upstreams: {{ app: {{ url: \"http://{}\"{checks} }} }}\nroutes: [{{ upstream: app }}]\n\
              subject: [{{ header: {{ name: x-user, email: x-email }} }}]\nstate: {{ path: data }}\n\
              admin: {{ address: 127.0.0.1:0 }}\nhealth: {{ address: 127.0.0.1:0 }}\n\
              decision_log: {{ file: {} }}\n",
