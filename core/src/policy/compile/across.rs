@@ -117,19 +117,22 @@ fn shadowed(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
 
 /// Equal for patterns that accept the same.
 fn key(method: Option<&str>, host: &Host, path: &[Segment]) -> String {
-    let host = match host {
-        Host::Any => String::new(),
-        Host::Under(name) => format!("*.{name}"),
-        Host::Exactly(name) => name.to_string(),
+    let mut key = String::from(method.unwrap_or("*"));
+    let (sign, name) = match host {
+        Host::Any => (" ", ""),
+        Host::Under(name) => (" *.", &**name),
+        Host::Exactly(name) => (" ", &**name),
     };
-    let path: Vec<String> = path
-        .iter()
-        .map(|segment| match segment {
-            Segment::Literal(text) => format!("={text}"),
-            Segment::Affixed { prefix, suffix, .. } => format!("{prefix}\u{0}{suffix}"),
-            Segment::Parameter(_) | Segment::One => "\u{1}".to_owned(),
-            Segment::Rest => "\u{2}".to_owned(),
-        })
-        .collect();
-    format!("{} {host}/{}", method.unwrap_or("*"), path.join("/"))
+    key.extend([sign, name]);
+    for segment in path {
+        // No text has a control character; a slash it may have.
+        key.push('\u{0}');
+        match segment {
+            Segment::Literal(text) => key.push_str(text),
+            Segment::Affixed(it) => key.extend([&*it.prefix, "\u{1}", &*it.suffix]),
+            Segment::Parameter(_) | Segment::One => key.push('\u{2}'),
+            Segment::Rest => key.push('\u{3}'),
+        }
+    }
+    key
 }
