@@ -1,15 +1,21 @@
 //! What policies name and nothing on this installation provides: an e-mail code without a mail server, a vendor's
 //! attribute without a connector.
 //!
-//! It is found by compiling the set once more as if the missing did not exist, so that each finding stands where the
-//! name stands. Such a policy loads all the same: what is missing is unknown, and never lets anyone in.
+//! It is found by compiling the policies that may name it once more as if it did not exist, so that each finding
+//! stands where the name stands. Such a policy loads all the same: what is missing is unknown, and never lets anyone in.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use stepward_core::{
     attribute::{Catalogue, Cost},
     diagnostic::Diagnostic,
-    policy::compile::{self, Options, Source},
+    policy::{
+        Policy, Slot,
+        compile::{self, Options, Source},
+    },
     session::Method,
 };
 
@@ -63,20 +69,36 @@ fn own(settings: &Settings, name: &str) -> Option<bool> {
     }
 }
 
-/// A warning wherever one of these files names what is missing. The files have no errors.
-pub fn warnings(sources: &[Source], target: &Target) -> Vec<Diagnostic> {
+/// A warning wherever one of these files names what is missing. The files have no errors; `policies` came of them.
+pub fn warnings(sources: &[Source], policies: &[Policy], target: &Target) -> Vec<Diagnostic> {
     let Lacking { methods, attributes } = &target.lacking;
-    if methods.is_empty() && attributes.is_empty() {
+    let sources = concerned(sources, policies, &target.lacking);
+    if sources.is_empty() {
         return Vec::new();
     }
     let there = target.catalogue.all().filter(|it| !attributes.contains(&it.name)).cloned();
     let options = Options { methods: &target.options.methods - methods, ..target.options.clone() };
-    let (_, found) = compile::compile(sources, &Catalogue::of(there), &options);
-    found.iter().filter_map(|finding| warning(finding, sources)).collect()
+    let (_, found) = compile::compile(&sources, &Catalogue::of(there), &options);
+    let by_file: BTreeMap<&str, &str> = sources.iter().map(|source| (&*source.file, &*source.text)).collect();
+    found.iter().filter_map(|finding| warning(finding, by_file.get(&*finding.file)?)).collect()
 }
 
-fn warning(finding: &Diagnostic, sources: &[Source]) -> Option<Diagnostic> {
-    let text = &sources.iter().find(|source| source.file == finding.file)?.text;
+/// The policies that may name what is missing, and every flow: compiling the others once more would tell nothing.
+fn concerned(sources: &[Source], policies: &[Policy], lacking: &Lacking) -> Vec<Source> {
+    let names_method = |source: &Source| lacking.methods.iter().any(|method| source.text.contains(method.name()));
+    let slots: BTreeMap<&str, &[Slot]> = policies.iter().map(|it| (&*it.file, &*it.slots)).collect();
+    let is_flow = |source: &Source| !slots.contains_key(&*source.file);
+    let some_flow_names_method = sources.iter().any(|source| is_flow(source) && names_method(source));
+    let concerns = |source: &Source| {
+        let Some(slots) = slots.get(&*source.file) else { return true };
+        slots.iter().any(|slot| lacking.attributes.contains(&slot.name))
+            || names_method(source)
+            || (some_flow_names_method && source.text.contains("use:"))
+    };
+    sources.iter().filter(|source| concerns(source)).cloned().collect()
+}
+
+fn warning(finding: &Diagnostic, text: &str) -> Option<Diagnostic> {
     let name = text.get(finding.span.clone())?;
     let at = |code, message: String| Diagnostic::warning(code, &finding.file, finding.span.clone(), message);
     match finding.code {

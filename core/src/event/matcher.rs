@@ -8,7 +8,7 @@
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
 use crate::event::{
-    Cover, Host, Segment,
+    Cover, Host, Method, Segment,
     readings::{self, Form},
     trie::{self, Trie},
 };
@@ -65,9 +65,9 @@ pub struct Matcher {
 struct Entry {
     policy: u32,
     cover: u32,
-    method: Option<Arc<str>>,
+    method: Option<Method>,
     host: Host,
-    path: Vec<Segment>,
+    path: Arc<[Segment]>,
     /// Whether nothing can make it pass to the next candidate.
     certain: bool,
     shadow: bool,
@@ -99,7 +99,7 @@ impl Matcher {
                 .then_with(|| predicates(other, *theirs).cmp(&predicates(one, *its)))
                 .then((p, c).cmp(&(q, d)))
         });
-        let trie = Trie::build(found.iter().map(|(_, _, cover, _)| (&cover.host, cover.path.as_slice())));
+        let trie = Trie::build(found.iter().map(|(_, _, cover, _)| (&cover.host, &*cover.path)));
         let entries = found.into_iter().map(|(policy, at, cover, standing)| Entry {
             policy: policy as u32,
             cover: at as u32,
@@ -185,8 +185,7 @@ impl Matcher {
             Some(head) => {
                 let written = |it: &Segment| matches!(it, Segment::Literal(_));
                 let all_written = head.path.iter().all(written);
-                let end_written =
-                    head.path.last().is_some_and(|it| written(it) || matches!(it, Segment::Affixed { .. }));
+                let end_written = head.path.last().is_some_and(|it| written(it) || matches!(it, Segment::Affixed(_)));
                 let behind =
                     |it: &Hit| (it.case || it.suffix) && (!it.case || all_written) && (!it.suffix || end_written);
                 let (behind, beside): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(behind);
@@ -237,11 +236,11 @@ impl Entry {
     fn parameters(&self, form: &Form<'_>) -> Vec<(Arc<str>, Arc<str>)> {
         let found = self.path.iter().zip(form).filter_map(|(segment, text)| match segment {
             Segment::Parameter(name) => Some((name.clone(), Arc::from(&**text))),
-            Segment::Affixed { prefix, name, suffix } => {
-                let whole = || trie::between(text, prefix, suffix);
-                let bare = || trie::between(trie::without_suffix(text)?, prefix, suffix);
+            Segment::Affixed(it) => {
+                let whole = || trie::between(text, &it.prefix, &it.suffix);
+                let bare = || trie::between(trie::without_suffix(text)?, &it.prefix, &it.suffix);
                 let middle = if trie::fits(segment, text, trie::same) { whole() } else { bare() };
-                middle.map(|it| (name.clone(), Arc::from(it)))
+                middle.map(|middle| (it.name.clone(), Arc::from(middle)))
             }
             Segment::Literal(_) | Segment::One | Segment::Rest => None,
         });
@@ -273,7 +272,7 @@ fn predicates(cover: &Cover, standing: Standing) -> u8 {
 fn by_path(one: &[Segment], other: &[Segment]) -> Ordering {
     let rank = |segment: &Segment| match segment {
         Segment::Literal(_) => (1, 0),
-        Segment::Affixed { prefix, suffix, .. } => (2, usize::MAX - prefix.len() - suffix.len()),
+        Segment::Affixed(it) => (2, usize::MAX - it.prefix.len() - it.suffix.len()),
         Segment::Parameter(_) => (3, 0),
         Segment::One => (4, 0),
         Segment::Rest => (5, 0),

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use crate::event::{Host, Segment};
+use crate::event::{Affixed, Host, Method, Segment};
 
 /// Longest pattern, in segments; it bounds the depth of every walk through the matcher.
 pub const SEGMENTS_MAX: usize = 32;
@@ -24,7 +24,7 @@ pub struct PatternError {
 }
 
 /// A method (`None` for `ANY`), a host and a path.
-pub type Parsed = (Option<Arc<str>>, Host, Vec<Segment>);
+pub type Parsed = (Option<Method>, Host, Arc<[Segment]>);
 
 /// Reads `METHOD host/path`.
 pub(crate) fn parse(text: &str) -> Result<Parsed, PatternError> {
@@ -52,7 +52,7 @@ impl PatternError {
     }
 }
 
-fn method(text: &str) -> Result<Option<Arc<str>>, PatternError> {
+fn method(text: &str) -> Result<Option<Method>, PatternError> {
     let wrong = |message: String| error(0, text.len(), message);
     if text.is_empty() || text.contains('/') {
         return Err(wrong("a method is missing".into()).help(EXAMPLE));
@@ -63,9 +63,15 @@ fn method(text: &str) -> Result<Option<Arc<str>>, PatternError> {
     match text {
         "CONNECT" | "TRACE" | "TRACK" => Err(wrong(format!("`{text}` never reaches an app, so no event can be it"))),
         "ANY" => Ok(None),
-        _ => Ok(Some(text.into())),
+        _ => {
+            let usual = USUAL.into_iter().find(|usual| *usual == text);
+            Ok(Some(usual.map_or_else(|| text.to_owned().into(), Cow::Borrowed)))
+        }
     }
 }
+
+/// Methods that have a name in RFC 9110 §9.3 or RFC 5789.
+const USUAL: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 fn host(text: &str, at: usize) -> Result<Host, PatternError> {
     let wrong = |message: String| error(at, text.len(), message);
@@ -88,7 +94,7 @@ fn host(text: &str, at: usize) -> Result<Host, PatternError> {
     Ok(if wild { Host::Under(name.into()) } else { Host::Exactly(name.into()) })
 }
 
-fn segments(path: &str, at: usize) -> Result<Vec<Segment>, PatternError> {
+fn segments(path: &str, at: usize) -> Result<Arc<[Segment]>, PatternError> {
     if let Some((place, symbol)) = path.char_indices().find(|(_, it)| !allowed(*it)) {
         let help = match symbol {
             '?' | '#' => "a pattern has no query; write a condition: `where: query.name == \"value\"`",
@@ -101,7 +107,11 @@ fn segments(path: &str, at: usize) -> Result<Vec<Segment>, PatternError> {
     let inner = path.strip_prefix('/').unwrap_or(path);
     let inner = inner.strip_suffix('/').unwrap_or(inner);
     if inner.is_empty() {
-        return if path.len() > 1 { Err(error(at, path.len(), "`//` has an empty segment")) } else { Ok(Vec::new()) };
+        return if path.len() > 1 {
+            Err(error(at, path.len(), "`//` has an empty segment"))
+        } else {
+            Ok(Arc::default())
+        };
     }
     let mut found = Vec::new();
     let mut place = at + 1;
@@ -113,7 +123,7 @@ fn segments(path: &str, at: usize) -> Result<Vec<Segment>, PatternError> {
         place += text.len() + 1;
     }
     match found.len() {
-        ..=SEGMENTS_MAX => Ok(found),
+        ..=SEGMENTS_MAX => Ok(found.into()),
         many => Err(error(at, path.len(), format!("{many} segments are more than {SEGMENTS_MAX}"))),
     }
 }
@@ -150,7 +160,8 @@ fn segment(text: &str, at: usize, earlier: &[Segment]) -> Result<Segment, Patter
         return Ok(Segment::Parameter(name));
     }
     let affix = |text, at| if str::is_empty(text) { Ok(text.into()) } else { literal(text, at) };
-    Ok(Segment::Affixed { prefix: affix(prefix, at)?, name, suffix: affix(suffix, at + close + 1)? })
+    let (prefix, suffix) = (affix(prefix, at)?, affix(suffix, at + close + 1)?);
+    Ok(Segment::Affixed(Box::new(Affixed { prefix, name, suffix })))
 }
 
 fn parameter(name: &str, at: usize, earlier: &[Segment]) -> Result<Arc<str>, PatternError> {
@@ -161,7 +172,8 @@ fn parameter(name: &str, at: usize, earlier: &[Segment]) -> Result<Arc<str>, Pat
         return Err(wrong(format!("`{{{name}}}` is not a parameter")).help(help));
     }
     let taken = earlier.iter().any(|it| match it {
-        Segment::Parameter(other) | Segment::Affixed { name: other, .. } => &**other == name,
+        Segment::Parameter(other) => &**other == name,
+        Segment::Affixed(other) => &*other.name == name,
         Segment::Literal(_) | Segment::One | Segment::Rest => false,
     });
     if taken { Err(wrong(format!("`{{{name}}}` stands twice"))) } else { Ok(name.into()) }
@@ -201,7 +213,7 @@ mod tests {
             .iter()
             .map(|it| match it {
                 Segment::Literal(text) => format!("/{text}"),
-                Segment::Affixed { prefix, name, suffix } => format!("/{prefix}<{name}>{suffix}"),
+                Segment::Affixed(it) => format!("/{}<{}>{}", it.prefix, it.name, it.suffix),
                 Segment::Parameter(name) => format!("/<{name}>"),
                 Segment::One => "/*".into(),
                 Segment::Rest => "/**".into(),

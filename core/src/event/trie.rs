@@ -1,11 +1,18 @@
 //! Where the patterns of all events are looked up: hosts first, then a tree of path segments.
 //!
-//! The children of every node stand in one open-addressed table, so that a step costs one probe however many events
-//! there are. Names are found without regard to case, and the last one also without its suffix.
+//! The children of every node stand in one open-addressed table ([`names`]), so that a step costs one probe however many
+//! events there are. Names are found without regard to case, and the last one also without its suffix. What a node has
+//! lies beside what the next one has, in a few flat lists: a large release is built fast and stays in the caches.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, ops::Range};
 
-use crate::event::{Host, Segment};
+use crate::event::{
+    Host, Segment,
+    trie::{build::Builder, names::Names},
+};
+
+mod build;
+mod names;
 
 /// Suffixes that frameworks take off a path before they look for a handler.
 const SUFFIXES: [&str; 3] = [".json", ".html", ".xml"];
@@ -17,32 +24,60 @@ const ANY_HOST: u32 = 2;
 /// The tree; a pattern is known by its place in the list it was built from.
 #[derive(Debug, Default)]
 pub struct Trie {
+    /// One more than there are, so that each has a next one.
     nodes: Vec<Node>,
     names: Names,
+    /// Children for segments with text and a parameter.
+    affixed: Vec<(Segment, u32)>,
+    /// Patterns, by the node at which they end.
+    ends: Vec<u32>,
 }
 
-#[derive(Debug, Default)]
+/// Where the things of a node begin; they end where those of the next node begin.
+#[derive(Clone, Copy, Debug, Default)]
 struct Node {
     /// Whether it has children in [`Names`].
     named: bool,
-    affixed: Vec<(Segment, u32)>,
-    /// The child for any one segment.
+    /// The child for any one segment. No child is node 0, which stands for none.
+    any: u32,
+    /// In [`Trie::affixed`].
+    affixed: u32,
+    /// In [`Trie::ends`]: patterns that end here.
+    here: u32,
+    /// In [`Trie::ends`]: patterns that go on with `**`.
+    rest: u32,
+}
+
+/// A node with what it has.
+#[derive(Clone, Copy)]
+struct Seen<'t> {
+    named: bool,
     any: Option<u32>,
-    /// Patterns that end here.
-    here: Vec<u32>,
-    /// Patterns that go on with `**`.
-    rest: Vec<u32>,
+    affixed: &'t [(Segment, u32)],
+    here: &'t [u32],
+    rest: &'t [u32],
 }
 
 impl Trie {
     /// A tree of these patterns.
     pub fn build<'a>(patterns: impl IntoIterator<Item = (&'a Host, &'a [Segment])>) -> Self {
-        let mut builder = Builder { nodes: Vec::new(), names: BTreeMap::new() };
-        builder.nodes.resize_with(ANY_HOST as usize + 1, Node::default);
+        let mut builder = Builder::default();
         for (rank, (host, path)) in patterns.into_iter().enumerate() {
             builder.add(rank as u32, host, path);
         }
-        Trie { nodes: builder.nodes, names: Names::of(&builder.names) }
+        builder.finish()
+    }
+
+    fn node(&self, at: u32) -> Option<Seen<'_>> {
+        let node = self.nodes.get(at as usize)?;
+        let next = self.nodes.get(at as usize + 1)?;
+        Some(Seen {
+            named: node.named,
+            any: (node.any != 0).then_some(node.any),
+            affixed: self.affixed.get(places(node.affixed, next.affixed))?,
+            here: self.ends.get(places(node.here, node.rest))?,
+            rest: self.ends.get(places(node.rest, next.here))?,
+        })
     }
 
     /// The patterns that cover these segments on this host, in no order and some of them twice.
@@ -51,7 +86,7 @@ impl Trie {
         if let Some(root) = self.child(EXACT_HOSTS, host) {
             self.walk(root, segments.clone(), &mut found);
         }
-        if self.nodes.get(HOSTS_UNDER as usize).is_some_and(|it| it.named) {
+        if self.node(HOSTS_UNDER).is_some_and(|it| it.named) {
             for (at, _) in host.match_indices('.') {
                 if let Some(root) = host.get(at + 1..).and_then(|name| self.child(HOSTS_UNDER, name)) {
                     self.walk(root, segments.clone(), &mut found);
@@ -64,10 +99,10 @@ impl Trie {
 
     /// Goes as deep as the deepest pattern, never as deep as the path.
     fn walk<'p>(&self, at: u32, mut segments: impl Iterator<Item = &'p str> + Clone, found: &mut Vec<u32>) {
-        let Some(node) = self.nodes.get(at as usize) else { return };
-        found.extend(&node.rest);
+        let Some(node) = self.node(at) else { return };
+        found.extend(node.rest);
         let Some(segment) = segments.next() else {
-            found.extend(&node.here);
+            found.extend(node.here);
             return;
         };
         if !node.named && node.affixed.is_empty() && node.any.is_none() {
@@ -81,7 +116,7 @@ impl Trie {
             {
                 self.walk(child, segments.clone(), found);
             }
-            for (affixed, child) in &node.affixed {
+            for (affixed, child) in node.affixed {
                 if fits(affixed, text, same) {
                     self.walk(*child, segments.clone(), found);
                 }
@@ -109,10 +144,10 @@ impl Trie {
     }
 
     fn walk_pattern(&self, at: u32, path: &[Segment], found: &mut Vec<u32>) {
-        let Some(node) = self.nodes.get(at as usize) else { return };
-        found.extend(&node.rest);
+        let Some(node) = self.node(at) else { return };
+        found.extend(node.rest);
         let Some((segment, path)) = path.split_first() else {
-            found.extend(&node.here);
+            found.extend(node.here);
             return;
         };
         if let Segment::Literal(text) = segment
@@ -131,6 +166,10 @@ impl Trie {
     fn child(&self, parent: u32, text: &str) -> Option<u32> {
         if text.is_ascii() { self.names.find(parent, text) } else { self.names.find(parent, &folded(text)) }
     }
+}
+
+fn places(start: u32, end: u32) -> Range<usize> {
+    start as usize..end as usize
 }
 
 /// Text as names are compared: upper and lower case are one, also where Unicode maps a letter to ASCII (`K` to `k`).
@@ -162,10 +201,10 @@ pub fn without_suffix(name: &str) -> Option<&str> {
 pub fn fits(segment: &Segment, text: &str, equal: fn(&str, &str) -> bool) -> bool {
     match segment {
         Segment::Literal(own) => equal(own, text),
-        Segment::Affixed { prefix, suffix, .. } => between(text, prefix, suffix).is_some_and(|middle| {
-            let start = text.get(..prefix.len()).unwrap_or_default();
-            let end = text.get(prefix.len() + middle.len()..).unwrap_or_default();
-            equal(prefix, start) && equal(suffix, end)
+        Segment::Affixed(it) => between(text, &it.prefix, &it.suffix).is_some_and(|middle| {
+            let start = text.get(..it.prefix.len()).unwrap_or_default();
+            let end = text.get(it.prefix.len() + middle.len()..).unwrap_or_default();
+            equal(&it.prefix, start) && equal(&it.suffix, end)
         }),
         Segment::Parameter(_) | Segment::One | Segment::Rest => true,
     }
@@ -182,13 +221,14 @@ fn fits_all_of(own: &Segment, other: &Segment) -> bool {
     match (own, other) {
         (Segment::Parameter(_) | Segment::One, Segment::Rest) | (Segment::Literal(_), _) => false,
         (Segment::Parameter(_) | Segment::One | Segment::Rest, _) => true,
-        (Segment::Affixed { prefix, suffix, .. }, Segment::Affixed { prefix: its, suffix: end, .. }) => {
-            its.starts_with(&**prefix) && end.ends_with(&**suffix)
+        (Segment::Affixed(own), Segment::Affixed(other)) => {
+            other.prefix.starts_with(&*own.prefix) && other.suffix.ends_with(&*own.suffix)
         }
-        (Segment::Affixed { prefix, suffix, .. }, Segment::Literal(text)) => {
-            text.len() > prefix.len() + suffix.len() && text.starts_with(&**prefix) && text.ends_with(&**suffix)
+        (Segment::Affixed(own), Segment::Literal(text)) => {
+            let rest = text.strip_prefix(&*own.prefix).and_then(|rest| rest.strip_suffix(&*own.suffix));
+            rest.is_some_and(|middle| !middle.is_empty())
         }
-        (Segment::Affixed { .. }, Segment::Parameter(_) | Segment::One | Segment::Rest) => false,
+        (Segment::Affixed(_), Segment::Parameter(_) | Segment::One | Segment::Rest) => false,
     }
 }
 
@@ -200,140 +240,6 @@ fn wider_names(host: &Host) -> impl Iterator<Item = &str> {
     };
     let own = matches!(host, Host::Under(_)).then_some(name);
     own.into_iter().chain(name.match_indices('.').filter_map(|(at, _)| name.get(at + 1..)))
-}
-
-struct Builder {
-    nodes: Vec<Node>,
-    names: BTreeMap<(u32, String), u32>,
-}
-
-impl Builder {
-    fn add(&mut self, rank: u32, host: &Host, path: &[Segment]) {
-        let mut at = match host {
-            Host::Any => ANY_HOST,
-            Host::Under(name) => self.named(HOSTS_UNDER, name),
-            Host::Exactly(name) => self.named(EXACT_HOSTS, name),
-        };
-        for segment in path {
-            at = match segment {
-                Segment::Literal(text) => self.named(at, text),
-                Segment::Affixed { prefix, suffix, .. } => self.affixed(at, segment, prefix, suffix),
-                Segment::Parameter(_) | Segment::One => self.any(at),
-                Segment::Rest => return self.change(at, |node| node.rest.push(rank)),
-            };
-        }
-        self.change(at, |node| node.here.push(rank));
-    }
-
-    fn change(&mut self, at: u32, change: impl FnOnce(&mut Node)) {
-        if let Some(node) = self.nodes.get_mut(at as usize) {
-            change(node);
-        }
-    }
-
-    fn grow(&mut self) -> u32 {
-        self.nodes.push(Node::default());
-        self.nodes.len() as u32 - 1
-    }
-
-    fn named(&mut self, at: u32, text: &str) -> u32 {
-        let key = (at, folded(text).into_owned());
-        if let Some(child) = self.names.get(&key) {
-            return *child;
-        }
-        let child = self.grow();
-        self.change(at, |node| node.named = true);
-        self.names.insert(key, child);
-        child
-    }
-
-    fn affixed(&mut self, at: u32, segment: &Segment, prefix: &str, suffix: &str) -> u32 {
-        let alike = |it: &Segment| match it {
-            Segment::Affixed { prefix: own, suffix: end, .. } => **own == *prefix && **end == *suffix,
-            Segment::Literal(_) | Segment::Parameter(_) | Segment::One | Segment::Rest => false,
-        };
-        let known = self.nodes.get(at as usize).and_then(|node| node.affixed.iter().find(|(it, _)| alike(it)));
-        if let Some((_, child)) = known {
-            return *child;
-        }
-        let child = self.grow();
-        self.change(at, |node| node.affixed.push((segment.clone(), child)));
-        child
-    }
-
-    fn any(&mut self, at: u32) -> u32 {
-        if let Some(child) = self.nodes.get(at as usize).and_then(|node| node.any) {
-            return child;
-        }
-        let child = self.grow();
-        self.change(at, |node| node.any = Some(child));
-        child
-    }
-}
-
-/// The named children of all nodes, open-addressed with linear probing and at most half full.
-#[derive(Debug, Default)]
-struct Names {
-    /// Upper half of the hash, and one more than the index in `edges`; 0 is a free slot.
-    slots: Vec<(u32, u32)>,
-    edges: Vec<Edge>,
-    text: String,
-}
-
-#[derive(Debug)]
-struct Edge {
-    parent: u32,
-    child: u32,
-    start: u32,
-    end: u32,
-}
-
-impl Names {
-    fn of(names: &BTreeMap<(u32, String), u32>) -> Self {
-        let size = (names.len() * 2).next_power_of_two();
-        let mut made = Names { slots: vec![(0, 0); size], edges: Vec::with_capacity(names.len()), text: String::new() };
-        for ((parent, name), child) in names {
-            let start = made.text.len() as u32;
-            made.text.push_str(name);
-            made.edges.push(Edge { parent: *parent, child: *child, start, end: made.text.len() as u32 });
-            let hash = hash(*parent, name);
-            let mut at = hash as usize & (size - 1);
-            while made.slots.get(at).is_some_and(|(_, edge)| *edge != 0) {
-                at = (at + 1) & (size - 1);
-            }
-            if let Some(slot) = made.slots.get_mut(at) {
-                *slot = ((hash >> 32) as u32, made.edges.len() as u32);
-            }
-        }
-        made
-    }
-
-    /// `name` is ASCII in any case, or folded.
-    fn find(&self, parent: u32, name: &str) -> Option<u32> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let hash = hash(parent, name);
-        let mut at = hash as usize & mask;
-        loop {
-            let (tag, edge) = *self.slots.get(at)?;
-            let edge = self.edges.get(edge.checked_sub(1)? as usize)?;
-            if tag == (hash >> 32) as u32 && edge.parent == parent && self.text_of(edge).eq_ignore_ascii_case(name) {
-                return Some(edge.child);
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
-    fn text_of(&self, edge: &Edge) -> &str {
-        self.text.get(edge.start as usize..edge.end as usize).unwrap_or_default()
-    }
-}
-
-/// FNV-1a over the parent and the lower-case text. The table never changes, so nobody can fill a slot by asking.
-fn hash(parent: u32, name: &str) -> u64 {
-    const PRIME: u64 = 0x100_0000_01b3;
-    let start = (0xcbf2_9ce4_8422_2325 ^ u64::from(parent)).wrapping_mul(PRIME);
-    let hash = name.bytes().fold(start, |hash, it| (hash ^ u64::from(it.to_ascii_lowercase())).wrapping_mul(PRIME));
-    hash ^ (hash >> 29)
 }
 
 #[cfg(test)]

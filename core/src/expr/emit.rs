@@ -64,8 +64,8 @@ pub(crate) fn test(node: &Node) -> Test {
         Op::Compare(relation, two) => compare(*relation, two),
         Op::In(two) => element_of(two),
         Op::InNetworks(address, networks) => {
-            let (address, networks) = (read(address), networks.clone());
-            Box::new(move |look, wanted| match &*address(look, wanted)? {
+            let networks = networks.clone();
+            seen(address, move |value| match value {
                 Value::Ip(address) => Ok(networks.iter().any(|network| network.contains(address))),
                 _ => Err(Gap::Unknown),
             })
@@ -80,8 +80,8 @@ pub(crate) fn test(node: &Node) -> Test {
         }
         Op::Text(by, two) => text_test(*by, two),
         Op::Matches(text, pattern) => {
-            let (text, pattern) = (read(text), pattern.clone());
-            Box::new(move |look, wanted| Ok(pattern.is_match(as_text(&*text(look, wanted)?)?)))
+            let pattern = pattern.clone();
+            seen(text, move |text| Ok(pattern.is_match(as_text(text)?)))
         }
         Op::Exists(two) => over_list(two, true),
         Op::Every(two) => over_list(two, false),
@@ -92,14 +92,20 @@ pub(crate) fn test(node: &Node) -> Test {
         | Op::Negate(_)
         | Op::Lower(_)
         | Op::Size(_)
-        | Op::Index(_) => {
-            let value = read(node);
-            Box::new(move |look, wanted| match &*value(look, wanted)? {
-                Value::Bool(holds) => Ok(*holds),
-                _ => Err(Gap::Unknown),
-            })
-        }
+        | Op::Index(_) => seen(node, |value| match value {
+            Value::Bool(holds) => Ok(*holds),
+            _ => Err(Gap::Unknown),
+        }),
     }
+}
+
+/// A test of one value. That of an attribute, the commonest by far, is looked at where it is.
+fn seen(node: &Node, holds: impl Fn(&Value) -> Result<bool, Gap> + Send + Sync + 'static) -> Test {
+    if let Op::Slot(slot) = node.op {
+        return Box::new(move |look, wanted| holds(slot_value(look.facts, slot, wanted)?));
+    }
+    let value = read(node);
+    Box::new(move |look, wanted| holds(&*value(look, wanted)?))
 }
 
 /// The closure of any node.
@@ -255,10 +261,8 @@ fn strict(two: &[Node; 2], apply: impl Fn(&Value, &Value) -> Option<Value> + Sen
 
 fn compare(relation: Relation, two: &[Node; 2]) -> Test {
     match (&two[0].op, &two[1].op) {
-        (Op::Slot(slot), Op::Constant(constant)) => compare_slot(relation, *slot, constant.clone()),
-        (Op::Constant(constant), Op::Slot(slot)) => compare_slot(relation.mirrored(), *slot, constant.clone()),
-        (_, Op::Constant(constant)) => compare_any(relation, read(&two[0]), constant.clone()),
-        (Op::Constant(constant), _) => compare_any(relation.mirrored(), read(&two[1]), constant.clone()),
+        (_, Op::Constant(constant)) => compare_constant(relation, &two[0], constant.clone()),
+        (Op::Constant(constant), _) => compare_constant(relation.mirrored(), &two[1], constant.clone()),
         _ => {
             let (left, right) = (read(&two[0]), read(&two[1]));
             Box::new(move |look, wanted| {
@@ -269,20 +273,34 @@ fn compare(relation: Relation, two: &[Node; 2]) -> Test {
     }
 }
 
-/// The commonest condition of all, `attribute < constant`, without copying either.
-fn compare_slot(relation: Relation, slot: SlotId, constant: Value) -> Test {
-    Box::new(move |look, wanted| {
-        let value = slot_value(look.facts, slot, wanted)?;
-        order(value, &constant).map(|order| relation.holds(order)).ok_or(Gap::Unknown)
-    })
+/// A value compared with a constant. What type the constant has is settled here and not at every request.
+fn compare_constant(relation: Relation, node: &Node, constant: Value) -> Test {
+    match constant {
+        Value::Text(constant) if relation.is_equality() => {
+            let wanted = relation == Relation::Equal;
+            seen(node, move |value| Ok((as_text(value)? == &*constant) == wanted))
+        }
+        Value::Int(constant) => seen(node, move |value| {
+            let order = match value {
+                Value::Int(value) => Some(value.cmp(&constant)),
+                Value::Number(value) => value.partial_cmp(&(constant as f64)),
+                _ => None,
+            };
+            order.map(|order| relation.holds(order)).ok_or(Gap::Unknown)
+        }),
+        constant => {
+            seen(node, move |value| order(value, &constant).map(|order| relation.holds(order)).ok_or(Gap::Unknown))
+        }
+    }
 }
 
-/// Anything else compared with a constant, which is not copied either.
-fn compare_any(relation: Relation, value: Read, constant: Value) -> Test {
-    Box::new(move |look, wanted| {
-        let value = value(look, wanted)?;
-        order(&value, &constant).map(|order| relation.holds(order)).ok_or(Gap::Unknown)
-    })
+/// Whether two values are the same; `false` for values of different kinds.
+fn is_same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        // Of most texts the length tells.
+        (Value::Text(left), Value::Text(right)) => left == right,
+        _ => order(left, right).is_some_and(Ordering::is_eq),
+    }
 }
 
 /// The order of two values of one kind; a whole number and a fraction compare as numbers.
@@ -341,25 +359,21 @@ fn fraction(sign: Sign, left: f64, right: f64) -> Option<Value> {
 
 fn element_of(two: &[Node; 2]) -> Test {
     if let Op::Constant(Value::List(list)) = &two[1].op {
-        let (element, list) = (read(&two[0]), list.clone());
-        return Box::new(move |look, wanted| {
-            let element = element(look, wanted)?;
-            Ok(list.iter().any(|it| order(&element, it).is_some_and(Ordering::is_eq)))
-        });
+        let list = list.clone();
+        return seen(&two[0], move |element| Ok(list.iter().any(|it| is_same(element, it))));
     }
     if let Op::Constant(element) = &two[0].op {
-        let (element, list) = (element.clone(), read(&two[1]));
-        return Box::new(move |look, wanted| {
-            let list = list(look, wanted)?;
-            let Value::List(list) = &*list else { return Err(Gap::Unknown) };
-            Ok(list.iter().take(LIST_MAX).any(|it| order(&element, it).is_some_and(Ordering::is_eq)))
+        let element = element.clone();
+        return seen(&two[1], move |list| {
+            let Value::List(list) = list else { return Err(Gap::Unknown) };
+            Ok(list.iter().take(LIST_MAX).any(|it| is_same(&element, it)))
         });
     }
     let (element, list) = (read(&two[0]), read(&two[1]));
     Box::new(move |look, wanted| {
         let (element, list) = both(&element, &list, look, wanted)?;
         let Value::List(list) = &*list else { return Err(Gap::Unknown) };
-        Ok(list.iter().take(LIST_MAX).any(|it| order(&element, it).is_some_and(Ordering::is_eq)))
+        Ok(list.iter().take(LIST_MAX).any(|it| is_same(&element, it)))
     })
 }
 
@@ -370,8 +384,8 @@ fn text_test(by: TextTest, two: &[Node; 2]) -> Test {
         TextTest::Contains => text.contains(part),
     };
     if let Op::Constant(Value::Text(part)) = &two[1].op {
-        let (text, part) = (read(&two[0]), Arc::clone(part));
-        return Box::new(move |look, wanted| Ok(holds(as_text(&*text(look, wanted)?)?, &part)));
+        let part = Arc::clone(part);
+        return seen(&two[0], move |text| Ok(holds(as_text(text)?, &part)));
     }
     let (text, part) = (read(&two[0]), read(&two[1]));
     Box::new(move |look, wanted| {

@@ -110,8 +110,9 @@ pub fn compile(sources: &[Source], catalogue: &Catalogue, options: &Options) -> 
     }
     found.extend(across::check(&events));
     found.extend(across::never_raised(sources, &policies));
-    let broken = |policy: &Policy| found.iter().any(|it| it.severity == Severity::Error && it.file == policy.file);
-    policies.retain(|policy| !broken(policy));
+    let errors = found.iter().filter(|it| it.severity == Severity::Error);
+    let broken: BTreeSet<&str> = errors.map(|it| &*it.file).collect();
+    policies.retain(|policy| !broken.contains(&*policy.file));
     (policies, in_order(found))
 }
 
@@ -131,10 +132,12 @@ fn flows_by_name<'a>(
 
 /// By file and place, each finding once: a flow is compiled for every policy that uses it.
 fn in_order(mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    found.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
+    let place = |it: &Diagnostic| (it.file.clone(), it.span.start, it.code);
+    found.sort_by_cached_key(place);
     let mut once: Vec<Diagnostic> = Vec::with_capacity(found.len());
     for diagnostic in found {
-        if !once.contains(&diagnostic) {
+        let mut beside = once.iter().rev().take_while(|it| place(it) == place(&diagnostic));
+        if !beside.any(|it| *it == diagnostic) {
             once.push(diagnostic);
         }
     }

@@ -8,32 +8,35 @@ use ipnet::IpNet;
 /// How our own cookie is called: on https, and on loopback http.
 pub const OWN_COOKIES: [&str; 2] = ["__Host-stepward", "stepward"];
 
-/// Families by which proxies say where a request came from, for the app to believe.
-const FORWARDING: [&str; 23] = [
-    "x-forwarded",
-    "forwarded",
-    "x-real-",
-    "x-original-",
-    "x-rewrite-",
-    "x-client-",
-    "x-cluster-client-",
-    "x-envoy-",
-    "x-remote-",
-    "x-proxyuser-",
-    "x-azure-",
-    "x-appengine-user-",
-    "x-host",
-    "x-scheme",
-    "x-url-scheme",
-    "true-client-",
-    "cf-",
-    "fastly-client-",
-    "front-end-https",
-    "wl-proxy-",
-    "proxy-client-",
-    "http-client-ip",
-    "client-ip",
-];
+/// Families by which proxies say where a request came from, for the app to believe. By their first letter, which is all
+/// that has to be looked at of most names.
+fn forwarding(first: u8) -> &'static [&'static str] {
+    match first {
+        b'c' => &["cf-", "client-ip"],
+        b'f' => &["forwarded", "fastly-client-", "front-end-https"],
+        b'h' => &["http-client-ip"],
+        b'p' => &["proxy-client-"],
+        b't' => &["true-client-"],
+        b'w' => &["wl-proxy-"],
+        b'x' => &[
+            "x-forwarded",
+            "x-real-",
+            "x-original-",
+            "x-rewrite-",
+            "x-client-",
+            "x-cluster-client-",
+            "x-envoy-",
+            "x-remote-",
+            "x-proxyuser-",
+            "x-azure-",
+            "x-appengine-user-",
+            "x-host",
+            "x-scheme",
+            "x-url-scheme",
+        ],
+        _ => &[],
+    }
+}
 
 /// Whether a name has only letters, digits and `-`. CGI, WSGI and PHP turn everything else into the same `_` as `-`.
 pub fn is_plain(name: &str) -> bool {
@@ -47,7 +50,18 @@ pub fn is_reserved_header(name: &str) -> bool {
 
 /// Whether a name belongs to the family of `X-Forwarded-*`, which only a trusted proxy may send.
 pub fn is_forwarding_header(name: &str) -> bool {
-    FORWARDING.iter().any(|family| begins(name, family))
+    let first = name.bytes().next().unwrap_or_default().to_ascii_lowercase();
+    forwarding(first).iter().any(|family| begins(name, family))
+}
+
+/// Whether no request from this peer may carry a field of this name: one that CGI and its like take for another, ours,
+/// what only a trusted proxy may say, and `Proxy`, which CGI makes `HTTP_PROXY`, which many clients then obey (httpoxy,
+/// CVE-2016-5385).
+pub fn is_forbidden_header(name: &str, peer_trusted: bool) -> bool {
+    !is_plain(name)
+        || is_reserved_header(name)
+        || (!peer_trusted && is_forwarding_header(name))
+        || name.eq_ignore_ascii_case("proxy")
 }
 
 /// Whether `name`, in any spelling, begins with `family`, which is lower case with `-`.
@@ -138,6 +152,32 @@ mod tests {
         }
         for name in ["X-Request-Id", "Accept", "X-Requested-With", "Origin", "Via"] {
             assert!(!is_forwarding_header(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_first_letter_tells_the_families_apart_and_hides_none() {
+        for first in b'a'..=b'z' {
+            for family in forwarding(first) {
+                assert_eq!(family.as_bytes()[0], first, "{family} would never be found");
+                assert!(is_forwarding_header(&family.to_ascii_uppercase().replace('-', "_")), "{family}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_not_come_from_outside_depends_on_the_peer_only_where_proxies_speak() {
+        for (name, from_anyone, from_a_proxy) in [
+            ("accept", true, true),
+            ("x-forwarded-for", false, true),
+            ("x_forwarded_for", false, false),
+            ("stepward-event", false, false),
+            ("proxy", false, false),
+            ("Proxy", false, false),
+            ("proxy-authorization", true, true),
+        ] {
+            assert_eq!(!is_forbidden_header(name, false), from_anyone, "{name}");
+            assert_eq!(!is_forbidden_header(name, true), from_a_proxy, "{name}");
         }
     }
 

@@ -36,7 +36,7 @@ impl Entry {
             (Some(_), None) => false,
         };
         // The tree does not mind case; patterns that differ in it are told apart where the request writes one out.
-        let same_text = self.path.iter().zip(&other.path).all(|pair| match pair {
+        let same_text = self.path.iter().zip(&*other.path).all(|pair| match pair {
             (Segment::Literal(own), Segment::Literal(its)) => own == its,
             _ => true,
         });

@@ -1,7 +1,7 @@
 //! What only shows when all events are seen together.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
 };
 
@@ -55,11 +55,12 @@ fn duplicates(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
 pub(super) fn never_raised(sources: &[Source], policies: &[Policy]) -> Vec<Diagnostic> {
     let raised: BTreeSet<&str> =
         policies.iter().flat_map(|policy| &policy.steps).flat_map(counts).map(|it| &**it).collect();
+    let sources: BTreeMap<&str, &Source> = sources.iter().map(|source| (&*source.file, source)).collect();
     let mut found = Vec::new();
     for policy in policies {
         for slot in &policy.slots {
             let Some(Counter { counted: Counted::Named(name), .. }) = Counter::named(&slot.name) else { continue };
-            let source = sources.iter().find(|source| source.file == policy.file);
+            let source = sources.get(&*policy.file);
             if let (false, Some(source)) = (raised.contains(&*name), source) {
                 let at = source.text.find(&*slot.name).unwrap_or(0);
                 let message = format!("`{}` is always 0: no rule says `count: {name}`", slot.name);
@@ -80,37 +81,31 @@ fn counts(step: &Step) -> Vec<&Arc<str>> {
     }
 }
 
-/// One cover as it is matched.
-struct Taken {
-    key: String,
-    event: usize,
-    /// Nothing but the pattern decides whether it is the event.
-    certain: bool,
-}
-
 /// Covers that are never tried, because an event before accepts all they accept. Where patterns are equally specific,
 /// those with a condition come first, then the order of the files decides.
 fn shadowed(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let mut taken: Vec<Taken> = Vec::new();
+    // Who takes a pattern first and for certain, because nothing but the pattern decides.
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     for (index, (source, event)) in events.iter().enumerate().filter(|(_, (_, event))| event.mode == Mode::Enforce) {
         let mut dead = 0;
-        for cover in &event.covers {
+        for cover in event.covers.iter().filter(|cover| event.only_if.is_none() && cover.also.is_none()) {
             let Ok((method, host, path)) = event::parse_cover(&cover.request.value) else { continue };
-            let key = key(method.as_deref(), &host, &path);
-            let certain = event.only_if.is_none() && cover.also.is_none();
-            let earlier = taken.iter().find(|other| certain && other.certain && other.key == key);
-            if let Some(earlier) = earlier {
-                dead += 1;
-                let other = events.get(earlier.event).map_or("", |(_, event)| event.event.value.as_str());
-                let message = if earlier.event == index {
-                    format!("`{}` is listed twice", cover.request.value)
-                } else {
-                    format!("`{}` is taken by the event `{other}`, which is tried first", cover.request.value)
-                };
-                found.push(Place::of(source, &cover.span).warning("covers.shadowed", message));
-            }
-            taken.push(Taken { key, event: index, certain });
+            let earlier = match taken.entry(key(method.as_deref(), &host, &path)) {
+                Entry::Occupied(earlier) => *earlier.get(),
+                Entry::Vacant(free) => {
+                    free.insert(index);
+                    continue;
+                }
+            };
+            dead += 1;
+            let other = events.get(earlier).map_or("", |(_, event)| event.event.value.as_str());
+            let message = if earlier == index {
+                format!("`{}` is listed twice", cover.request.value)
+            } else {
+                format!("`{}` is taken by the event `{other}`, which is tried first", cover.request.value)
+            };
+            found.push(Place::of(source, &cover.span).warning("covers.shadowed", message));
         }
         if dead > 0 && dead == event.covers.len() {
             let message = format!("no request is ever `{}`: other events take all it covers", event.event.value);
@@ -122,19 +117,22 @@ fn shadowed(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
 
 /// Equal for patterns that accept the same.
 fn key(method: Option<&str>, host: &Host, path: &[Segment]) -> String {
-    let host = match host {
-        Host::Any => String::new(),
-        Host::Under(name) => format!("*.{name}"),
-        Host::Exactly(name) => name.to_string(),
+    let mut key = String::from(method.unwrap_or("*"));
+    let (sign, name) = match host {
+        Host::Any => (" ", ""),
+        Host::Under(name) => (" *.", &**name),
+        Host::Exactly(name) => (" ", &**name),
     };
-    let path: Vec<String> = path
-        .iter()
-        .map(|segment| match segment {
-            Segment::Literal(text) => format!("={text}"),
-            Segment::Affixed { prefix, suffix, .. } => format!("{prefix}\u{0}{suffix}"),
-            Segment::Parameter(_) | Segment::One => "\u{1}".to_owned(),
-            Segment::Rest => "\u{2}".to_owned(),
-        })
-        .collect();
-    format!("{} {host}/{}", method.unwrap_or("*"), path.join("/"))
+    key.extend([sign, name]);
+    for segment in path {
+        // No text has a control character; a slash it may have.
+        key.push('\u{0}');
+        match segment {
+            Segment::Literal(text) => key.push_str(text),
+            Segment::Affixed(it) => key.extend([&*it.prefix, "\u{1}", &*it.suffix]),
+            Segment::Parameter(_) | Segment::One => key.push('\u{2}'),
+            Segment::Rest => key.push('\u{3}'),
+        }
+    }
+    key
 }

@@ -1,6 +1,8 @@
 //! What is wrong with a policy that reads well: steps nobody reaches, demands that add nothing, doors that a missing
 //! signal opens.
 
+use std::collections::BTreeMap;
+
 use crate::{
     attribute::Cost,
     decision::{Challenge, Outcome, Verb},
@@ -118,16 +120,16 @@ fn unreachable_rules(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (step, place) in policy.steps.iter().zip(places) {
         let StepKind::Decide(rules) = &step.kind else { continue };
-        for (at, (rule, place)) in rules.iter().zip(&place.rules).enumerate() {
-            let before = rules.iter().take(at);
-            let cause = before
-                .clone()
-                .find(|earlier| earlier.when.constant() == Some(true) || earlier.when.text == rule.when.text);
-            if let Some(cause) = cause {
+        let mut always: Option<&Rule> = None;
+        let mut asked: BTreeMap<&str, &Rule> = BTreeMap::new();
+        for (rule, place) in rules.iter().zip(&place.rules) {
+            if let Some(cause) = always.or_else(|| asked.get(&*rule.when.text).copied()) {
                 let message =
                     format!("the rule `{}` never fires: `{}` fires whenever it would", rule.label, cause.label);
                 found.push(place.name.error("rule.unreachable", message));
             }
+            asked.entry(&rule.when.text).or_insert(rule);
+            always = always.or((rule.when.constant() == Some(true)).then_some(rule));
         }
     }
     found

@@ -296,7 +296,8 @@ impl Builder<'_> {
 
 fn parameters(path: &[Segment]) -> impl Iterator<Item = &str> {
     path.iter().filter_map(|segment| match segment {
-        Segment::Parameter(name) | Segment::Affixed { name, .. } => Some(&**name),
+        Segment::Parameter(name) => Some(&**name),
+        Segment::Affixed(it) => Some(&*it.name),
         Segment::Literal(_) | Segment::One | Segment::Rest => None,
     })
 }

@@ -1,6 +1,9 @@
 //! Steps as written, with flows put in place of `use`, to steps that can be walked.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     attribute::Cost,
@@ -19,6 +22,9 @@ use crate::{
     },
     yaml::Spanned,
 };
+
+/// Most steps of a policy, flows put in: analysis looks at every way through them.
+const STEPS_MAX: usize = 256;
 
 /// The steps of an event in one row, each with the file it stands in.
 pub(super) struct Placed<'a> {
@@ -72,6 +78,11 @@ pub(super) fn place<'a>(
             }
         }
     }
+    if placed.steps.len() > STEPS_MAX {
+        let message = format!("{} steps; a policy has at most {STEPS_MAX}", placed.steps.len());
+        found.push(Place::of(source, &event.event.span).error("steps.too_many", message));
+        placed.steps.truncate(STEPS_MAX);
+    }
     placed
 }
 
@@ -97,7 +108,7 @@ impl<'a> Builder<'a> {
     /// Where each label is; every label and id is used once in a policy.
     fn labels(&mut self, placed: &Placed<'_>) -> BTreeMap<String, usize> {
         let mut labels = BTreeMap::new();
-        let mut names: Vec<&str> = Vec::new();
+        let mut names: BTreeSet<&str> = BTreeSet::new();
         for (at, (source, step)) in placed.steps.iter().enumerate() {
             let (name, id) = name_and_id(&step.value);
             if labels.insert(name.value.clone(), at).is_some() {
@@ -107,8 +118,7 @@ impl<'a> Builder<'a> {
             names.extend(id);
             if let document::Step::Decide(_, decide) = &step.value {
                 for rule in &decide.rules {
-                    let repeated = names.contains(&rule.name.value.as_str());
-                    names.push(&rule.name.value);
+                    let repeated = !names.insert(&rule.name.value);
                     names.extend(rule.body.id.as_deref());
                     if repeated {
                         let message = format!("two rules are called `{}`", rule.name.value);
