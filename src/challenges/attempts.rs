@@ -70,7 +70,7 @@ impl Lane {
         let meter = |what: &str, window: Duration| {
             let mut name = [0; 8];
             name.copy_from_slice(&challenges.keys.pseudonym("", "answers", what)[..8]);
-            Meter { name: u64::from_be_bytes(name), window, shape: Shape::Exact { keep: 32 } }
+            Meter { name: u64::from_be_bytes(name), window, shape: Shape::Guarded { keep: 32 } }
         };
         Lane {
             who: Counted { kind, id },

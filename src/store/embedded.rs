@@ -2,14 +2,16 @@
 //!
 //! It never answers a durable operation before the disk has it, and never reads the disk after the start. When the
 //! disk fails (full, gone), calls that were being written hear `Indeterminate`, later ones `Unavailable` before
-//! anything changed, reads go on from memory, and work resumes by itself when the disk takes the rows.
+//! anything changed, reads go on from memory, and work resumes by itself when the disk takes the rows. When the disk is
+//! merely slow, a call whose row is not on it within the store's wait hears `Indeterminate` too; the row is written all
+//! the same. Reads never wait for the disk.
 //! What is in memory before it is on disk is only ever the stricter state, so nobody is let in by it.
 
 use std::{path::Path, sync::Arc, thread, time::Duration};
 
 use crate::store::{
-    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, Revocation, SessionRef,
-    Standing, StateStore, Stored,
+    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, Revocation, SessionRef, Shape,
+    Standing, StateError, StateStore, Stored, Touch,
     embedded::{disk::Table, journal::Ack, row::Torn, sharded::held},
 };
 
@@ -66,10 +68,15 @@ impl Default for Caps {
     }
 }
 
+/// How long callers wait for the disk where nobody says otherwise: tools that would rather wait than fail.
+const PATIENT: Duration = Duration::from_secs(60);
+
 /// The embedded store. Dropping it writes what is left and marks the stop as clean.
 pub struct Embedded {
     shelves: Arc<Shelves>,
     restart: Restart,
+    /// How long a caller waits for the disk.
+    wait: Duration,
     threads: std::sync::Mutex<Threads>,
 }
 
@@ -146,7 +153,15 @@ impl Embedded {
         };
         let shelves = Arc::new(shelves);
         let keeper = keeper::Keeper::start(shelves.clone()).map_err(unusable)?;
-        Ok(Embedded { shelves, restart, threads: std::sync::Mutex::new(Threads { keeper, committer }) })
+        let threads = std::sync::Mutex::new(Threads { keeper, committer });
+        Ok(Embedded { shelves, restart, wait: PATIENT, threads })
+    }
+
+    /// The same store with callers who wait so long for the disk, and no longer.
+    #[must_use]
+    pub fn answering_within(mut self, wait: Duration) -> Embedded {
+        self.wait = wait;
+        self
     }
 
     /// How the last process that had this store stopped.
@@ -202,6 +217,7 @@ impl Shelves {
                 self.revocations.load(key, value).map(|revocation| self.sessions.remember(&revocation))
             }
             Table::Counters => self.meters.load(key, value),
+            Table::Guards => self.meters.load_guard(key, value),
         }
     }
 
@@ -213,10 +229,18 @@ impl Shelves {
     }
 }
 
-async fn acknowledged<T>((answer, ack): (T, Option<Ack>)) -> Stored<T> {
-    match ack {
-        Some(ack) => ack.done().await.map(|()| answer),
-        None => Ok(answer),
+impl Embedded {
+    /// Waits until what was promised is on disk, for as long as callers wait.
+    async fn kept(&self, ack: Ack) -> Stored<()> {
+        tokio::time::timeout(self.wait, ack.done()).await.unwrap_or(Err(StateError::Indeterminate))
+    }
+
+    /// An answer that is given once what it rests on is on disk.
+    async fn acknowledged<T>(&self, (answer, ack): (T, Option<Ack>)) -> Stored<T> {
+        match ack {
+            Some(ack) => self.kept(ack).await.map(|()| answer),
+            None => Ok(answer),
+        }
     }
 }
 
@@ -224,35 +248,43 @@ impl StateStore for Embedded {
     async fn begin(&self, now_ms: i64, begin: Begin<'_>) -> Stored<Standing> {
         let shelves = &*self.shelves;
         shelves.latest.saw(now_ms);
-        Ok(Standing {
+        let raises_guard = |it: &(_, Meter, Touch)| it.2 != Touch::Look && matches!(it.1.shape, Shape::Guarded { .. });
+        if begin.meters.iter().any(raises_guard) {
+            shelves.journal.ready()?;
+        }
+        let mut guard = None;
+        let mut touch = |(who, meter, touch): &(Counted, Meter, Touch)| {
+            let (count, ack) = shelves.meters.touch(&shelves.journal, now_ms, *who, meter, *touch);
+            // Rows reach the disk in order: the last one there means all of them.
+            guard = ack.or(guard.take());
+            count
+        };
+        let standing = Standing {
             session: begin.session.and_then(|session| shelves.sessions.read(now_ms, &session)),
-            counts: begin
-                .meters
-                .iter()
-                .map(|(who, meter, touch)| shelves.meters.touch(now_ms, *who, meter, *touch))
-                .collect(),
+            counts: begin.meters.iter().map(&mut touch).collect(),
             locked_until_ms: begin.locks.iter().map(|who| shelves.locks.until(now_ms, who)).collect(),
             entries: begin
                 .entries
                 .iter()
                 .map(|(account, drawer, id)| shelves.drawers.entry(*account, *drawer, *id))
                 .collect(),
-        })
+        };
+        self.acknowledged((standing, guard)).await
     }
 
     async fn refund(&self, now_ms: i64, who: Counted, meter: Meter) -> Stored<()> {
-        self.shelves.meters.refund(now_ms, who, &meter);
+        self.shelves.meters.refund(&self.shelves.journal, now_ms, who, &meter);
         Ok(())
     }
 
     async fn lock(&self, who: Counted, until_ms: i64) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.shelves.locks.lock(&self.shelves.journal, who, until_ms)?.done().await
+        self.kept(self.shelves.locks.lock(&self.shelves.journal, who, until_ms)?).await
     }
 
     async fn unlock(&self, who: Counted) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.shelves.locks.unlock(&self.shelves.journal, who).done().await
+        self.kept(self.shelves.locks.unlock(&self.shelves.journal, who)).await
     }
 
     async fn establish(
@@ -281,7 +313,7 @@ impl StateStore for Embedded {
 
     async fn end(&self, session: SessionRef) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.shelves.sessions.end(&self.shelves.journal, &session).done().await
+        self.kept(self.shelves.sessions.end(&self.shelves.journal, &session)).await
     }
 
     async fn issue_challenge(
@@ -302,18 +334,18 @@ impl StateStore for Embedded {
 
     async fn attempt_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> Stored<Attempt> {
         let journal = self.shelves.change(now_ms)?;
-        acknowledged(self.shelves.challenges.attempt(journal, now_ms, (home, challenge))).await
+        self.acknowledged(self.shelves.challenges.attempt(journal, now_ms, (home, challenge))).await
     }
 
     async fn spend_challenge(&self, now_ms: i64, home: Id, challenge: Id, nonce: Id) -> Stored<Once> {
         let journal = self.shelves.change(now_ms)?;
-        acknowledged(self.shelves.challenges.spend(journal, now_ms, (home, challenge), nonce)).await
+        self.acknowledged(self.shelves.challenges.spend(journal, now_ms, (home, challenge), nonce)).await
     }
 
     async fn park(&self, home: Id, parked: Id, sealed: Vec<u8>, expires_ms: i64) -> Stored<()> {
         self.shelves.journal.ready()?;
         let ack = self.shelves.parked.park(&self.shelves.journal, (home, parked), sealed, expires_ms)?;
-        acknowledged(((), ack)).await
+        self.acknowledged(((), ack)).await
     }
 
     async fn peek_parked(&self, now_ms: i64, home: Id, parked: Id) -> Stored<Option<Vec<u8>>> {
@@ -323,7 +355,7 @@ impl StateStore for Embedded {
     async fn take_parked(&self, now_ms: i64, home: Id, parked: Id, nonce: Id) -> Stored<Option<Vec<u8>>> {
         let journal = self.shelves.change(now_ms)?;
         match self.shelves.parked.take(journal, now_ms, (home, parked), nonce) {
-            Some((sealed, ack)) => ack.done().await.map(|()| Some(sealed)),
+            Some((sealed, ack)) => self.kept(ack).await.map(|()| Some(sealed)),
             None => Ok(None),
         }
     }
@@ -337,12 +369,12 @@ impl StateStore for Embedded {
     async fn claim(&self, now_ms: i64, scope: &'static str, token: Id, nonce: Id, expires_ms: i64) -> Stored<Once> {
         let journal = self.shelves.change(now_ms)?;
         let claimed = self.shelves.claims.claim(journal, now_ms, scope, &token, nonce, expires_ms)?;
-        acknowledged(claimed).await
+        self.acknowledged(claimed).await
     }
 
     async fn enrol(&self, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.shelves.drawers.enrol(&self.shelves.journal, account, drawer, id, sealed)?.done().await
+        self.kept(self.shelves.drawers.enrol(&self.shelves.journal, account, drawer, id, sealed)?).await
     }
 
     async fn enrolments(&self, account: Id, drawer: Drawer) -> Stored<Vec<Enrolment>> {
@@ -352,13 +384,13 @@ impl StateStore for Embedded {
     async fn retire(&self, account: Id, drawer: Drawer, id: Id) -> Stored<bool> {
         self.shelves.journal.ready()?;
         let (there, ack) = self.shelves.drawers.retire(&self.shelves.journal, account, drawer, id);
-        ack.done().await.map(|()| there)
+        self.kept(ack).await.map(|()| there)
     }
 
     async fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> Stored<bool> {
         self.shelves.journal.ready()?;
         match self.shelves.drawers.advance(&self.shelves.journal, account, drawer, id, to) {
-            Some(ack) => ack.done().await.map(|()| true),
+            Some(ack) => self.kept(ack).await.map(|()| true),
             None => Ok(false),
         }
     }
@@ -368,7 +400,7 @@ impl StateStore for Embedded {
         // Sessions first: their removal is queued before the entry that is waited for.
         self.shelves.sessions.void(&self.shelves.journal, &revocation);
         let (position, ack) = self.shelves.revocations.add(&self.shelves.journal, revocation);
-        ack.done().await.map(|()| position)
+        self.kept(ack).await.map(|()| position)
     }
 
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
