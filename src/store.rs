@@ -6,7 +6,9 @@
 //! power cut, and plain velocity counters their last second. Every operation is safe to run late or twice, because a
 //! command that timed out may still run.
 //!
-//! A store answers every call within its wait (`state.wait`, 250 ms unless set): callers add no deadline of their own.
+//! A store answers every call within its wait (`state.wait`, 250 ms unless set), and one that uses something up (a try,
+//! a one-time secret, a parked request) within [`PATIENCE`] times as long, because giving up would leave it used for
+//! nothing. Callers add no deadline of their own.
 
 use std::time::Duration;
 
@@ -328,6 +330,8 @@ pub trait StateStore: Send + Sync + 'static {
 
 /// How long a store may take to answer, unless the settings say otherwise (DESIGN §6).
 pub const WAIT: Duration = Duration::from_millis(250);
+/// How many times as long an operation may take that uses something up.
+pub const PATIENCE: u32 = 10;
 
 /// Whichever store the settings name.
 pub enum AnyStore {

@@ -83,14 +83,17 @@ fn digest(counter: &Counter, event: &str, shape: Shape) -> u64 {
     digest.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
-/// The counter of a `throttle` or `max_rate` at an event: every request counts, let through or not.
-pub fn pace(event: &str, window: Duration, count: u32) -> Meter {
+/// The counter of a `throttle` or `max_rate` at an event: every request counts, let through or not. `speaker` names what
+/// asked for it, so that two rules with the same rate count apart.
+pub fn pace(event: &str, speaker: [&str; 3], window: Duration, count: u32) -> Meter {
     let shape = match u16::try_from(count) {
         Ok(count) if u64::from(count) <= EXACT_LIMIT_MAX => Shape::Exact { keep: count + 1 },
         Ok(_) | Err(_) => Shape::Buckets,
     };
     let mut hash = Sha256::new();
-    for part in ["pace".as_bytes(), event.as_bytes(), &window.as_millis().to_le_bytes(), &count.to_le_bytes()] {
+    let [reason, step, rule] = speaker.map(str::as_bytes);
+    let (window_ms, limit) = (window.as_millis().to_le_bytes(), count.to_le_bytes());
+    for part in [b"pace", event.as_bytes(), reason, step, rule, &window_ms, &limit] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

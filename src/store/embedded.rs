@@ -7,11 +7,19 @@
 //! the same. Reads never wait for the disk.
 //! What is in memory before it is on disk is only ever the stricter state, so nobody is let in by it.
 
-use std::{path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use crate::store::{
-    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, Revocation, SessionRef, Shape,
-    Standing, StateError, StateStore, Stored, Touch,
+    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, PATIENCE, Revocation,
+    SessionRef, Shape, Standing, StateError, StateStore, Stored, Touch,
     embedded::{disk::Table, journal::Ack, row::Torn, sharded::held},
 };
 
@@ -68,15 +76,15 @@ impl Default for Caps {
     }
 }
 
-/// How long callers wait for the disk where nobody says otherwise: tools that would rather wait than fail.
-const PATIENT: Duration = Duration::from_secs(60);
+/// How long callers wait for the disk where nobody says otherwise: at a start, and in tools.
+const PATIENT_MS: u64 = 60_000;
 
 /// The embedded store. Dropping it writes what is left and marks the stop as clean.
 pub struct Embedded {
     shelves: Arc<Shelves>,
     restart: Restart,
-    /// How long a caller waits for the disk.
-    wait: Duration,
+    /// How long a caller waits for the disk, in milliseconds.
+    wait_ms: AtomicU64,
     threads: std::sync::Mutex<Threads>,
 }
 
@@ -154,14 +162,16 @@ impl Embedded {
         let shelves = Arc::new(shelves);
         let keeper = keeper::Keeper::start(shelves.clone()).map_err(unusable)?;
         let threads = std::sync::Mutex::new(Threads { keeper, committer });
-        Ok(Embedded { shelves, restart, wait: PATIENT, threads })
+        Ok(Embedded { shelves, restart, wait_ms: PATIENT_MS.into(), threads })
     }
 
-    /// The same store with callers who wait so long for the disk, and no longer.
-    #[must_use]
-    pub fn answering_within(mut self, wait: Duration) -> Embedded {
-        self.wait = wait;
-        self
+    /// From now on callers wait so long for the disk, and no longer. It is asked for patience until somebody says so.
+    pub fn answer_within(&self, wait: Duration) {
+        self.wait_ms.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn wait(&self) -> Duration {
+        Duration::from_millis(self.wait_ms.load(Ordering::Relaxed))
     }
 
     /// How the last process that had this store stopped.
@@ -232,15 +242,14 @@ impl Shelves {
 impl Embedded {
     /// Waits until what was promised is on disk, for as long as callers wait.
     async fn kept(&self, ack: Ack) -> Stored<()> {
-        tokio::time::timeout(self.wait, ack.done()).await.unwrap_or(Err(StateError::Indeterminate))
+        tokio::time::timeout(self.wait(), ack.done()).await.unwrap_or(Err(StateError::Indeterminate))
     }
 
-    /// An answer that is given once what it rests on is on disk.
-    async fn acknowledged<T>(&self, (answer, ack): (T, Option<Ack>)) -> Stored<T> {
-        match ack {
-            Some(ack) => self.kept(ack).await.map(|()| answer),
-            None => Ok(answer),
-        }
+    /// The same where something was used up: giving up would leave it used for nothing.
+    async fn used_up<T>(&self, (answer, ack): (T, Option<Ack>)) -> Stored<T> {
+        let Some(ack) = ack else { return Ok(answer) };
+        let kept = tokio::time::timeout(self.wait().saturating_mul(PATIENCE), ack.done()).await;
+        kept.unwrap_or(Err(StateError::Indeterminate)).map(|()| answer)
     }
 }
 
@@ -269,7 +278,10 @@ impl StateStore for Embedded {
                 .map(|(account, drawer, id)| shelves.drawers.entry(*account, *drawer, *id))
                 .collect(),
         };
-        self.acknowledged((standing, guard)).await
+        match guard {
+            Some(ack) => self.kept(ack).await.map(|()| standing),
+            None => Ok(standing),
+        }
     }
 
     async fn refund(&self, now_ms: i64, who: Counted, meter: Meter) -> Stored<()> {
@@ -334,18 +346,21 @@ impl StateStore for Embedded {
 
     async fn attempt_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> Stored<Attempt> {
         let journal = self.shelves.change(now_ms)?;
-        self.acknowledged(self.shelves.challenges.attempt(journal, now_ms, (home, challenge))).await
+        self.used_up(self.shelves.challenges.attempt(journal, now_ms, (home, challenge))).await
     }
 
     async fn spend_challenge(&self, now_ms: i64, home: Id, challenge: Id, nonce: Id) -> Stored<Once> {
         let journal = self.shelves.change(now_ms)?;
-        self.acknowledged(self.shelves.challenges.spend(journal, now_ms, (home, challenge), nonce)).await
+        self.used_up(self.shelves.challenges.spend(journal, now_ms, (home, challenge), nonce)).await
     }
 
     async fn park(&self, home: Id, parked: Id, sealed: Vec<u8>, expires_ms: i64) -> Stored<()> {
         self.shelves.journal.ready()?;
         let ack = self.shelves.parked.park(&self.shelves.journal, (home, parked), sealed, expires_ms)?;
-        self.acknowledged(((), ack)).await
+        match ack {
+            Some(ack) => self.kept(ack).await,
+            None => Ok(()),
+        }
     }
 
     async fn peek_parked(&self, now_ms: i64, home: Id, parked: Id) -> Stored<Option<Vec<u8>>> {
@@ -355,7 +370,7 @@ impl StateStore for Embedded {
     async fn take_parked(&self, now_ms: i64, home: Id, parked: Id, nonce: Id) -> Stored<Option<Vec<u8>>> {
         let journal = self.shelves.change(now_ms)?;
         match self.shelves.parked.take(journal, now_ms, (home, parked), nonce) {
-            Some((sealed, ack)) => self.kept(ack).await.map(|()| Some(sealed)),
+            Some((sealed, ack)) => self.used_up((Some(sealed), Some(ack))).await,
             None => Ok(None),
         }
     }
@@ -369,7 +384,7 @@ impl StateStore for Embedded {
     async fn claim(&self, now_ms: i64, scope: &'static str, token: Id, nonce: Id, expires_ms: i64) -> Stored<Once> {
         let journal = self.shelves.change(now_ms)?;
         let claimed = self.shelves.claims.claim(journal, now_ms, scope, &token, nonce, expires_ms)?;
-        self.acknowledged(claimed).await
+        self.used_up(claimed).await
     }
 
     async fn enrol(&self, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> Stored<()> {
@@ -384,13 +399,13 @@ impl StateStore for Embedded {
     async fn retire(&self, account: Id, drawer: Drawer, id: Id) -> Stored<bool> {
         self.shelves.journal.ready()?;
         let (there, ack) = self.shelves.drawers.retire(&self.shelves.journal, account, drawer, id);
-        self.kept(ack).await.map(|()| there)
+        self.used_up((there, Some(ack))).await
     }
 
     async fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> Stored<bool> {
         self.shelves.journal.ready()?;
         match self.shelves.drawers.advance(&self.shelves.journal, account, drawer, id, to) {
-            Some(ack) => self.kept(ack).await.map(|()| true),
+            Some(ack) => self.used_up((true, Some(ack))).await,
             None => Ok(false),
         }
     }
