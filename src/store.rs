@@ -8,7 +8,7 @@
 //!
 //! A store answers every call within its wait (`state.wait`, 250 ms unless set), and one that uses something up (a try,
 //! a one-time secret, a parked request) within [`PATIENCE`] times as long, because giving up would leave it used for
-//! nothing. Callers add no deadline of their own.
+//! nothing; so may what no event waits for (`unlock`, `end`, `revoke`). Callers add no deadline of their own.
 
 use std::time::Duration;
 
@@ -330,7 +330,7 @@ pub trait StateStore: Send + Sync + 'static {
 
 /// How long a store may take to answer, unless the settings say otherwise (DESIGN §6).
 pub const WAIT: Duration = Duration::from_millis(250);
-/// How many times as long an operation may take that uses something up.
+/// How many times as long an operation may take that uses something up, or that no event waits for.
 pub const PATIENCE: u32 = 10;
 
 /// Whichever store the settings name.

@@ -245,11 +245,18 @@ impl Embedded {
         tokio::time::timeout(self.wait(), ack.done()).await.unwrap_or(Err(StateError::Indeterminate))
     }
 
-    /// The same where something was used up: giving up would leave it used for nothing.
+    /// The same where no event waits to be decided, or where giving up would leave something used for nothing.
+    async fn patiently(&self, ack: Ack) -> Stored<()> {
+        let wait = self.wait().saturating_mul(PATIENCE);
+        tokio::time::timeout(wait, ack.done()).await.unwrap_or(Err(StateError::Indeterminate))
+    }
+
+    /// An answer by which something was used up, once that is on disk.
     async fn used_up<T>(&self, (answer, ack): (T, Option<Ack>)) -> Stored<T> {
-        let Some(ack) = ack else { return Ok(answer) };
-        let kept = tokio::time::timeout(self.wait().saturating_mul(PATIENCE), ack.done()).await;
-        kept.unwrap_or(Err(StateError::Indeterminate)).map(|()| answer)
+        match ack {
+            Some(ack) => self.patiently(ack).await.map(|()| answer),
+            None => Ok(answer),
+        }
     }
 }
 
@@ -296,7 +303,7 @@ impl StateStore for Embedded {
 
     async fn unlock(&self, who: Counted) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.kept(self.shelves.locks.unlock(&self.shelves.journal, who)).await
+        self.patiently(self.shelves.locks.unlock(&self.shelves.journal, who)).await
     }
 
     async fn establish(
@@ -325,7 +332,7 @@ impl StateStore for Embedded {
 
     async fn end(&self, session: SessionRef) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.kept(self.shelves.sessions.end(&self.shelves.journal, &session)).await
+        self.patiently(self.shelves.sessions.end(&self.shelves.journal, &session)).await
     }
 
     async fn issue_challenge(
@@ -415,7 +422,7 @@ impl StateStore for Embedded {
         // Sessions first: their removal is queued before the entry that is waited for.
         self.shelves.sessions.void(&self.shelves.journal, &revocation);
         let (position, ack) = self.shelves.revocations.add(&self.shelves.journal, revocation);
-        self.kept(ack).await.map(|()| position)
+        self.patiently(ack).await.map(|()| position)
     }
 
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {

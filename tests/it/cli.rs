@@ -236,7 +236,7 @@ const POLICY: &str = "event: admin area\ncovers:\n  - ANY /admin/**\nwhen_unsure
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let settings = format!(
-        "listen: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ app: {{ url: \"http://{}\" }} }}\nroutes: [{{ upstream: app }}]\nstate: {{ path: data }}\nadmin: {{ address: 127.0.0.1:0 }}\nhealth: {{ address: 127.0.0.1:0 }}\ndecision_log: {{ file: decisions.jsonl }}\naccess_log: {{ file: access.jsonl }}\nlimits: {{ drain: 2s }}\n",
+        "listen: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ app: {{ url: \"http://{}\" }} }}\nroutes: [{{ upstream: app }}]\nstate: {{ path: data, wait: 60s }}\nadmin: {{ address: 127.0.0.1:0 }}\nhealth: {{ address: 127.0.0.1:0 }}\ndecision_log: {{ file: decisions.jsonl }}\naccess_log: {{ file: access.jsonl }}\nlimits: {{ drain: 2s }}\n",
         app()
     );
     fs::write(folder.path().join("stepward.yaml"), settings).unwrap();
