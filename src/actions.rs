@@ -8,7 +8,7 @@ use http::{StatusCode, header};
 use stepward_core::{
     decision::{self, Challenge, Decision, Forward, LockOut, Outcome, Rate, Reason, Reroute, Throttle, Verb},
     facts::{Facts, SlotId},
-    policy::{Apply, Policy},
+    policy::{Apply, Policy, StepKind},
     value::Value,
 };
 
@@ -26,8 +26,6 @@ pub mod identity;
 
 /// What a lost store tells clients to wait, in seconds: it is back within two, or an operator is awake.
 const STATE_RETRY_S: u64 = 2;
-/// How long a sensitive request waits for the state store before its strict action (DESIGN §6).
-const STATE_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// What decisions are carried out with; one per process.
 pub struct Actions {
@@ -61,6 +59,8 @@ pub struct Scene<'a> {
     pub withheld: Option<&'a Withheld>,
     /// The parked request that is being resumed.
     pub resuming: Option<&'a str>,
+    /// What spoke, by ids that outlive a rename: [`speaker`]. A throttle counts for it alone.
+    pub speaker: [&'a str; 3],
 }
 
 /// What a decision came to.
@@ -128,9 +128,9 @@ impl Actions {
         let window = Duration::from_millis(window_ms);
         let counted = counted(throttle.per, scene.who);
         let touch = if scene.who.counted_already { Touch::Look } else { Touch::Hit };
-        let meters = [(counted, velocity::pace(&scene.policy.event, window, count), touch)];
+        let meters = [(counted, velocity::pace(&scene.policy.event, scene.speaker, window, count), touch)];
         let begin = Begin { meters: &meters, ..Begin::default() };
-        let standing = within(self.store.begin(scene.who.now_ms, begin)).await?;
+        let standing = self.store.begin(scene.who.now_ms, begin).await?;
         let seen = standing.counts.first().copied().ok_or(StateError::Indeterminate)?;
         if seen <= u64::from(count) {
             return Ok(Carried::Onward(forward));
@@ -205,7 +205,7 @@ impl Actions {
     pub async fn lock(&self, scene: &Scene<'_>, lock: &LockOut) -> Stored<()> {
         let until = scene.who.now_ms.saturating_add(i64::try_from(lock.for_ms).unwrap_or(i64::MAX));
         if let Some(counted) = locked(lock.what, scene.who) {
-            within(self.store.lock(counted, until)).await?;
+            self.store.lock(counted, until).await?;
         }
         Ok(())
     }
@@ -244,6 +244,22 @@ impl Actions {
         let refused =
             Refused { status, outcome: Verb::Block, reason, tell: None, decision_id: &arrival.id, retry_after: None };
         self.challenges.refusal(arrival, &refused)
+    }
+}
+
+/// What spoke: the reason, and the step and rule where they did. `when_unsure` and `otherwise` speak with one voice,
+/// whichever rule was in doubt.
+pub fn speaker<'a>(policy: &'a Policy, decision: &Decision) -> [&'a str; 3] {
+    let named = |label: &Option<Arc<str>>, of: &Arc<str>| label.as_ref() == Some(of);
+    let step = policy.steps.iter().find(|step| named(&decision.step, &step.label));
+    let rule = step.and_then(|step| match &step.kind {
+        StepKind::Decide(rules) => rules.iter().find(|rule| named(&decision.rule, &rule.label)),
+        StepKind::Require(_) | StepKind::Split(_) | StepKind::Finish(..) => None,
+    });
+    let ids = (step.map_or("", |step| &*step.id), rule.map_or("", |rule| &*rule.id));
+    match decision.reason {
+        Reason::WhenUnsure | Reason::Otherwise => [decision.reason.code(), "", ""],
+        reason => [reason.code(), ids.0, ids.1],
     }
 }
 
@@ -303,12 +319,4 @@ pub fn waits_for_answer(policy: &Policy) -> bool {
         Apply::Before => false,
         Apply::AfterSuccess => true,
     }
-}
-
-/// A store call within its wait; later is as good as never.
-///
-/// # Errors
-/// The store's own, or [`StateError::Indeterminate`] when the wait is over.
-pub async fn within<T>(call: impl Future<Output = Stored<T>>) -> Stored<T> {
-    tokio::time::timeout(STATE_WAIT_MAX, call).await.unwrap_or(Err(StateError::Indeterminate))
 }

@@ -54,6 +54,7 @@ pub struct Challenges {
     mailer: Option<Mailer>,
     locales: Locales,
     pages: page::Pages,
+    unsent: parking::unsent::Unsent,
 }
 
 /// What a decision demands, with the request it was made for.
@@ -191,6 +192,7 @@ impl Challenges {
             mailer: mail.map(Mailer::new).transpose()?,
             locales: Locales::load(&pages.language, pages.locales.as_deref())?,
             pages: page::Pages::new(pages.service_name.clone())?,
+            unsent: parking::unsent::Unsent::default(),
         })
     }
 
@@ -241,7 +243,7 @@ impl Challenges {
     /// Takes what was parked: for exactly one caller, ever.
     ///
     /// # Errors
-    /// When the state store does not answer; it may have been taken then, and must not be sent.
+    /// When the state store does not answer; nothing must be sent then, and whoever may have it can ask again.
     pub async fn take(
         &self,
         arrival: &Arrival,

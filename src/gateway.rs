@@ -120,8 +120,11 @@ pub async fn start_with(
     sockets: &Sockets,
 ) -> Result<Running, StartError> {
     let Telemetry { metrics, access_log } = telemetry;
-    let store = Arc::new(AnyStore::Embedded(open_store(&settings)?));
+    let store = open_store(&settings)?;
+    // A start waits for the disk as long as it takes; requests do not.
     let keys = keys(&settings, &store, &clock).await?;
+    store.answer_within(settings.state.wait);
+    let store = Arc::new(AnyStore::Embedded(store));
     metrics.state_store(true);
     let sessions = Sessions::new(keys.clone(), settings.sessions);
     let challenges = Arc::new(Challenges::new(
@@ -281,7 +284,7 @@ fn open_store(settings: &Settings) -> Result<Embedded, OpenError> {
     }
 }
 
-async fn keys(settings: &Settings, store: &AnyStore, clock: &Clock) -> Result<Keys, StartError> {
+async fn keys(settings: &Settings, store: &Embedded, clock: &Clock) -> Result<Keys, StartError> {
     match &settings.state.keys {
         Some(file) => Ok(ring::keys_for(store, file, clock.now_ms()).await?),
         None => Ok(Keys::ephemeral()),

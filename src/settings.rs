@@ -268,6 +268,8 @@ pub struct State {
     pub path: Option<PathBuf>,
     /// The key ring; made on first start where there is none.
     pub keys: Option<PathBuf>,
+    /// How long a request waits for the store to keep something.
+    pub wait: Duration,
 }
 
 /// A secret by reference; its `Debug` never shows it.

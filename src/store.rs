@@ -1,9 +1,14 @@
 //! What Stepward remembers, as operations of the domain: no key, command or transaction shows through.
 //!
 //! Callers seal; a store sees ciphertext and pseudonyms only. Durability is a property of the operation:
-//! lock-outs, attempts, spent secrets, claims, enrolments and revocations are on disk (or on a replica) before
-//! the call returns; sessions may lose their last 100 ms in a power cut. Every operation is safe to run late or
-//! twice, because a command that timed out may still run.
+//! lock-outs, attempts, spent secrets, claims, enrolments, revocations and counters that guard guessing
+//! ([`Shape::Guarded`]) are on disk (or on a replica) before the call returns; sessions may lose their last 100 ms in a
+//! power cut, and plain velocity counters their last second. Every operation is safe to run late or twice, because a
+//! command that timed out may still run.
+//!
+//! A store answers every call within its wait (`state.wait`, 250 ms unless set), and one that uses something up (a try,
+//! a one-time secret, a parked request) within [`PATIENCE`] times as long, because giving up would leave it used for
+//! nothing; so may what no event waits for (`unlock`, `end`, `revoke`). Callers add no deadline of their own.
 
 use std::time::Duration;
 
@@ -66,17 +71,24 @@ pub struct Meter {
     pub shape: Shape,
 }
 
-/// How a counter is kept.
+/// How a counter is kept, and so what a crash may take of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Shape {
-    /// The moments of the last `keep` hits: exact for limits below it (up to 32).
+    /// The moments of the last `keep` hits: exact for limits below it (up to 32). Saved each second: a crash may take
+    /// the last of them.
     Exact {
         /// How many moments are kept.
         keep: u16,
     },
-    /// Ten sub-buckets: within a few per cent for large limits.
+    /// The same for what guards guessing (failures, wrong answers): each hit is durable before its caller is answered,
+    /// and a crash takes none.
+    Guarded {
+        /// How many moments are kept.
+        keep: u16,
+    },
+    /// Ten sub-buckets: within a few per cent for large limits. Saved each second.
     Buckets,
-    /// How many different values were seen (up to 64): accounts per address, addresses per account.
+    /// How many different values were seen (up to 64): accounts per address, addresses per account. Saved each second.
     Distinct,
 }
 
@@ -209,7 +221,8 @@ pub type LogPosition = u64;
 
 /// A store. `now_ms` is the caller's clock: expiry is checked at reading, never left to a sweeper.
 pub trait StateStore: Send + Sync + 'static {
-    /// Everything a sensitive request needs to know, in one round trip.
+    /// Everything a sensitive request needs to know, in one round trip. Durable where a [`Shape::Guarded`] counter is
+    /// raised.
     fn begin(&self, now_ms: i64, begin: Begin<'_>) -> impl Future<Output = Stored<Standing>> + Send;
     /// Takes back one hit: a success does not count as a try.
     fn refund(&self, now_ms: i64, who: Counted, meter: Meter) -> impl Future<Output = Stored<()>> + Send;
@@ -314,6 +327,11 @@ pub trait StateStore: Send + Sync + 'static {
     /// Whether it can do its work now.
     fn health(&self) -> impl Future<Output = Stored<()>> + Send;
 }
+
+/// How long a store may take to answer, unless the settings say otherwise (DESIGN §6).
+pub const WAIT: Duration = Duration::from_millis(250);
+/// How many times as long an operation may take that uses something up, or that no event waits for.
+pub const PATIENCE: u32 = 10;
 
 /// Whichever store the settings name.
 pub enum AnyStore {

@@ -61,7 +61,7 @@ pub struct Policy {
     /// How often a WebSocket or stream that began here is decided again, in milliseconds.
     pub recheck_ms: u64,
     /// What happens when the state store is lost; `None` takes the default for what the event requires.
-    pub on_state_loss: Option<OnStateLoss>,
+    pub on_state_loss: OnStateLoss,
     /// Whether a body must be read to match or to read facts.
     pub reads_body: bool,
     /// Largest body that is read, in bytes.
@@ -110,14 +110,11 @@ pub enum Apply {
 }
 
 /// What happens to an event when the state store is lost (`research/state.md` §5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnStateLoss {
     /// Refuse with 503 and `Retry-After`.
     Deny,
-    /// Challenge by a method that needs no state; refused where there is none.
-    StepUpLocal,
-    /// Decide without state for at most a minute, marked as degraded.
+    /// Decide without state for at most a minute, then refuse.
     Degrade,
     /// Decide without state; for events where nothing is at stake.
     Allow,

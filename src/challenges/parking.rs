@@ -2,7 +2,8 @@
 //!
 //! What is parked is sealed with a key whose halves lie in two places: ours, and the browser's parking cookie; neither
 //! we nor a thief of the store can read it alone. It belongs to one session, host and subject, is given back to a
-//! request of the same origin only, and to exactly one of them.
+//! request of the same origin only, and to exactly one of them. A store that is late loses nothing: whoever was told so
+//! can try again, see [`unsent`].
 
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use http::{HeaderMap, HeaderName};
 use crate::{
     arrival::{Arrival, Parked},
     challenges::{Challenges, Demand, issued, origin},
-    clock,
     keys::Purpose,
     sessions::{
         SessionHandle,
@@ -20,6 +20,8 @@ use crate::{
     },
     store::{Begin, Counted, Id, Kind, Meter, Shape, StateStore, Stored, Touch},
 };
+
+pub mod unsent;
 
 /// Requests of one session that wait at once.
 pub const PER_SESSION_MAX: u64 = 8;
@@ -100,7 +102,7 @@ pub async fn peek(
 }
 
 /// Takes it: for exactly one caller. The request may be the live one, or the parked one in its place, which carries the
-/// origin that it was parked with.
+/// origin that it was parked with. On an error nothing was taken for good: the same browser may ask again.
 pub async fn take(
     challenges: &Challenges,
     arrival: &Arrival,
@@ -115,9 +117,21 @@ pub async fn take(
     };
     let found = find(challenges, arrival, session, subject, word).await?;
     let (Some(id), Some(_)) = (issued::id_of(word), found.filter(may)) else { return Ok(None) };
-    let nonce = clock::random_id();
-    let sealed = challenges.store.take_parked(challenges.clock.now_ms(), id, id, nonce).await?;
+    let now_ms = challenges.clock.now_ms();
+    let claim = challenges.unsent.claim(id, now_ms);
+    let sealed = taken_by(challenges, now_ms, id, &claim.nonces).await?;
+    claim.settle();
     Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
+}
+
+/// What one of these nonces has, or gets.
+async fn taken_by(challenges: &Challenges, now_ms: i64, id: Id, nonces: &[Id]) -> Stored<Option<Vec<u8>>> {
+    for nonce in nonces {
+        if let Some(sealed) = challenges.store.take_parked(now_ms, id, id, *nonce).await? {
+            return Ok(Some(sealed));
+        }
+    }
+    Ok(None)
 }
 
 async fn find(
@@ -128,14 +142,21 @@ async fn find(
     word: &str,
 ) -> Stored<Option<Parked>> {
     let Some(id) = issued::id_of(word) else { return Ok(None) };
-    let sealed = challenges.store.peek_parked(challenges.clock.now_ms(), id, id).await?;
+    let now_ms = challenges.clock.now_ms();
+    let sealed = match challenges.store.peek_parked(now_ms, id, id).await? {
+        Some(sealed) => Some(sealed),
+        None => taken_by(challenges, now_ms, id, &challenges.unsent.left(&id)).await?,
+    };
     Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
 }
 
 /// Drops it.
 pub async fn discard(challenges: &Challenges, word: &str) -> Stored<()> {
     match issued::id_of(word) {
-        Some(id) => challenges.store.drop_parked(id, id).await,
+        Some(id) => {
+            challenges.unsent.forget(&id);
+            challenges.store.drop_parked(id, id).await
+        }
         None => Ok(()),
     }
 }
@@ -143,6 +164,7 @@ pub async fn discard(challenges: &Challenges, word: &str) -> Stored<()> {
 /// Whether it is still waiting; says nothing about whose it is.
 pub async fn is_waiting(challenges: &Challenges, word: &str) -> Stored<bool> {
     match issued::id_of(word) {
+        Some(id) if !challenges.unsent.left(&id).is_empty() => Ok(true),
         Some(id) => Ok(challenges.store.peek_parked(challenges.clock.now_ms(), id, id).await?.is_some()),
         None => Ok(false),
     }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use stepward_core::decision::{Decision, Forward, Outcome, Reason, Verb};
 
 use crate::{
-    actions::{Carried, Scene, identity, within},
+    actions::{self, Carried, Scene, identity},
     arrival::Withheld,
     journey::{
         Journeys, Parts,
@@ -37,7 +37,7 @@ pub async fn apply(
         Carried::Answer(reply) => {
             if let (Some(id), false) = (&visit.resuming, is_kept) {
                 // A refusal other than a challenge drops what was parked (DESIGN §9).
-                within(parts.challenges.discard(id)).await.map_err(Loss)?;
+                parts.challenges.discard(id).await.map_err(Loss)?;
             }
             Ok(Ruling::Answer(reply))
         }
@@ -83,6 +83,7 @@ pub async fn carry(
         decision_id: &first.decision_id,
         withheld,
         resuming: resuming.as_deref(),
+        speaker: actions::speaker(&first.policy, decision),
     };
     parts.actions.carry(&mut scene, decision).await.map_err(Loss)
 }
@@ -95,7 +96,7 @@ async fn count(parts: &Parts, visit: &Visit, decision: &Decision, decided: &[Dec
     let who = visit.who(parts, &tenant, &first.policy, &first.facts);
     let raised = plan.count(&who, &decision.obligations.count);
     let begin = Begin { meters: &raised.meters, ..Begin::default() };
-    if let Err(error) = within(parts.store.begin(visit.now_ms, begin)).await {
+    if let Err(error) = parts.store.begin(visit.now_ms, begin).await {
         tracing::warn!(%error, event = %first.policy.event, "a counter of `count` was not raised");
     }
 }
@@ -139,8 +140,7 @@ pub async fn send(
         // Taken just before the first byte to the app, by one request only: it is never sent again.
         let session = visit.need_session(parts).clone();
         let subject = visit.own_subject(parts);
-        let taken =
-            within(parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id)).await.map_err(Loss)?;
+        let taken = parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id).await.map_err(Loss)?;
         let Some(parked) = taken else {
             return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
         };

@@ -3,6 +3,7 @@
 //! The user has the app's answer already or is about to; a store that is lost here loses a counter, never an answer.
 //! An answer that is held is different: it is let go only by a decision.
 
+use futures_util::future::try_join_all;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use stepward_core::{
     expr::{Condition, SlotSet, Truth},
@@ -12,7 +13,7 @@ use stepward_core::{
 };
 
 use crate::{
-    actions::{Carried, within},
+    actions::Carried,
     arrival::Withheld,
     journey::{
         Journeys, Parts, apply,
@@ -107,9 +108,8 @@ pub async fn release(
         Carried::Onward(_) => {
             if let (Some(id), Some(session)) = (visit.resuming.clone(), visit.session.clone()) {
                 let subject = visit.own_subject(parts);
-                let taken = within(parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id))
-                    .await
-                    .map_err(Loss)?;
+                let taken =
+                    parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id).await.map_err(Loss)?;
                 if taken.is_none() {
                     return Ok(journeys.gone(&visit.arrival));
                 }
@@ -195,7 +195,7 @@ async fn sign_in(parts: &Parts, visit: &mut Visit, event: &Decided, headers: &He
     let contact = event.policy.facts.iter().position(|fact| fact.contact_email);
     let address = contact.and_then(|fact| visit::fact_text(&event.policy, &event.facts, fact));
     if let Some(address) = address.filter(|address| subject::is_email(address)) {
-        within(parts.challenges.contacts().learn(&tenant, account, &address)).await?;
+        parts.challenges.contacts().learn(&tenant, account, &address).await?;
     }
     Ok(())
 }
@@ -218,12 +218,12 @@ async fn afterwards(parts: &Parts, visit: &Visit, event: &Decided, success: Opti
     let who = visit.who(parts, &tenant, &event.policy, &event.facts);
     let after = plan.conclude(&who, success, &event.facts, &event.policy, &parts.keys);
     if !after.meters.is_empty() {
-        within(parts.store.begin(visit.now_ms, Begin { meters: &after.meters, ..Begin::default() })).await?;
+        parts.store.begin(visit.now_ms, Begin { meters: &after.meters, ..Begin::default() }).await?;
     }
-    for (account, drawer, id, sealed) in after.entries {
-        within(parts.store.enrol(account, drawer, id, sealed)).await?;
-    }
-    Ok(())
+    // At once: all of them wait for the disk, and it takes them in one go.
+    let entries =
+        after.entries.into_iter().map(|(account, drawer, id, sealed)| parts.store.enrol(account, drawer, id, sealed));
+    try_join_all(entries).await.map(drop)
 }
 
 /// Writes the session and gives the browser its new ticket.
@@ -235,7 +235,7 @@ async fn cookies(parts: &Parts, visit: &mut Visit) -> Vec<HeaderValue> {
         return Vec::new();
     }
     let is_new = session.is_new();
-    match within(session.commit(&parts.sessions, &*parts.store)).await {
+    match session.commit(&parts.sessions, &*parts.store).await {
         Ok(Committed::Done) if is_new => session.set_cookie(&parts.sessions, scope).parse().into_iter().collect(),
         Ok(Committed::Done | Committed::Gone) => Vec::new(),
         Err(error) => {

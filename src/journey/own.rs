@@ -6,7 +6,7 @@ use http::StatusCode;
 use stepward_core::decision::{LockOut, Outcome, Reason, Verb};
 
 use crate::{
-    actions::{self, within},
+    actions,
     arrival::Arrival,
     challenges::{Refused, Served},
     journey::{
@@ -56,7 +56,11 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
         Served::Passed { method, account, mut reply, .. } => {
             parts.metrics.challenge(method, ChallengeResult::Passed);
             if let Some(account) = account.filter(|_| method.strength() >= STRENGTH_OF_A_KNOWN_DEVICE) {
-                reply.headers.extend(know_device(parts, visit, account).await.map_err(Loss)?);
+                match know_device(parts, visit, account).await {
+                    Ok(cookie) => reply.headers.extend(cookie),
+                    // The proof stands; the device is asked again next time.
+                    Err(error) => tracing::warn!(%error, "a device is not known, though a proof was given on it"),
+                }
             }
             reply
         }
@@ -85,7 +89,7 @@ async fn know_device(
     };
     let owner = [account, device].concat();
     let sealed = parts.keys.seal(Purpose::Device, &tenant, &owner, &now_ms.to_le_bytes());
-    within(parts.store.enrol(account, Drawer::Devices, device, sealed)).await?;
+    parts.store.enrol(account, Drawer::Devices, device, sealed).await?;
     Ok(cookie.parse().ok().map(|cookie| (http::header::SET_COOKIE, cookie)))
 }
 
@@ -115,7 +119,7 @@ async fn lock_out(parts: &Parts, visit: &Visit, lock: &LockOut) -> Result<(), Lo
     let until = visit.now_ms.saturating_add(i64::try_from(lock.for_ms).unwrap_or(i64::MAX));
     let tenant = visit.tenant();
     if let Some(counted) = actions::locked(lock.what, &who(parts, visit, &tenant)) {
-        within(parts.store.lock(counted, until)).await.map_err(Loss)?;
+        parts.store.lock(counted, until).await.map_err(Loss)?;
     }
     Ok(())
 }

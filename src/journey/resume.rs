@@ -12,7 +12,6 @@ use stepward_core::{
 };
 
 use crate::{
-    actions::within,
     arrival::{Arrival, Parked, Withheld},
     bodies,
     journey::{
@@ -43,7 +42,7 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     stand::read_session(parts, &mut visit).await?;
     let Some(session) = &visit.session else { return Ok(Ruling::Answer(journeys.gone(live))) };
     let subject = visit.own_subject(parts);
-    let Some(parked) = within(parts.challenges.peek(live, session, subject.as_ref(), id)).await.map_err(Loss)? else {
+    let Some(parked) = parts.challenges.peek(live, session, subject.as_ref(), id).await.map_err(Loss)? else {
         return Ok(Ruling::Answer(journeys.gone(live)));
     };
     let arrival = match revived(live, &parked).await {

@@ -12,8 +12,7 @@ use stepward_core::{
 use tokio::time::Instant;
 
 use crate::{
-    actions::{self, within},
-    clock,
+    actions, clock,
     journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
     signals::{self, Asked, Who, free, free::Free},
     store::{Begin, Counted, Kind, Standing, StateError, StateStore, Stored, Touch},
@@ -193,7 +192,7 @@ pub fn read_request(policy: &Policy, parameters: &[(Arc<str>, Arc<str>)], reques
 pub async fn read_session(parts: &Parts, visit: &mut Visit) -> Result<(), Loss> {
     let Some(session) = visit.unread_session() else { return Ok(()) };
     let begin = Begin { session: Some(session), ..Begin::default() };
-    let standing = within(parts.store.begin(visit.now_ms, begin)).await.map_err(Loss)?;
+    let standing = parts.store.begin(visit.now_ms, begin).await.map_err(Loss)?;
     visit.receive(parts, standing.session.as_ref());
     Ok(())
 }
@@ -252,11 +251,10 @@ async fn read_standing(
     locks.extend(session.map(|session| Counted { kind: Kind::Session, id: session.id }));
     let begin = Begin { session, meters, locks: &locks, entries: &asked.entries };
     // A store that answers from memory but can keep nothing is lost too: what follows could not be written down.
-    let call = async { Ok((parts.store.health().await, parts.store.begin(visit.now_ms, begin).await?)) };
-    let (trouble, standing) = match within(call).await {
-        Ok((Ok(()), standing)) => (None, standing),
-        Ok((Err(error), standing)) => (Some(error), standing),
-        Err(error) => (Some(error), Standing::default()),
+    let (trouble, standing) = match (parts.store.health().await, parts.store.begin(visit.now_ms, begin).await) {
+        (Ok(()), Ok(standing)) => (None, standing),
+        (Err(error), Ok(standing)) => (Some(error), standing),
+        (_, Err(error)) => (Some(error), Standing::default()),
     };
     parts.store_answered(visit.now_ms, trouble.is_none());
     if let Some(error) = trouble {
@@ -272,10 +270,9 @@ async fn read_standing(
 /// Whether the policy says that its event is decided without state. Degrading ends after a minute (DESIGN §6).
 fn goes_on_without_state(parts: &Parts, policy: &Policy, now_ms: i64) -> bool {
     match policy.on_state_loss {
-        Some(OnStateLoss::Allow) => true,
-        Some(OnStateLoss::Degrade) => parts.store_lost_for_ms(now_ms) <= 60_000,
-        // No method that this build runs is free of state: a challenge could not be answered.
-        Some(OnStateLoss::Deny | OnStateLoss::StepUpLocal) | None => false,
+        OnStateLoss::Allow => true,
+        OnStateLoss::Degrade => parts.store_lost_for_ms(now_ms) <= 60_000,
+        OnStateLoss::Deny => false,
     }
 }
 

@@ -4,7 +4,7 @@ use stepward_core::{
     attribute::Cost,
     decision::{Decision, Outcome, Reason},
     facts::{Facts, Path as Way, Provenance, Reading, SlotId, Why},
-    policy::{Apply, Budget, Mode, Origin, Policy, Slot},
+    policy::{Apply, Budget, Mode, OnStateLoss, Origin, Policy, Slot},
     value::{Type, Value as CoreValue},
 };
 
@@ -46,7 +46,7 @@ fn policy() -> Arc<Policy> {
         ],
         binds: Vec::new(),
         recheck_ms: 300_000,
-        on_state_loss: None,
+        on_state_loss: OnStateLoss::Deny,
         reads_body: true,
         inspect_bytes_max: 1024,
         park_bytes_max: 1024,

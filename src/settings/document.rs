@@ -346,6 +346,11 @@ pub struct State {
     /// The key ring; `keys.yaml` in the store's folder if left out, made on first start.
     #[serde(default)]
     pub keys: Option<Keys>,
+    /// How long a request waits for the store to keep something before its event gets its strict action; longer for a
+    /// disk that others keep busy.
+    #[serde(default = "State::wait")]
+    #[schemars(extend("format" = "duration"))]
+    pub wait: String,
     /// Where Redis is.
     #[serde(default)]
     #[schemars(extend("not_built" = true))]
@@ -356,11 +361,15 @@ impl State {
     fn path() -> String {
         "data".into()
     }
+
+    fn wait() -> String {
+        "250ms".into()
+    }
 }
 
 impl Default for State {
     fn default() -> Self {
-        State { store: Store::Embedded, path: State::path(), keys: None, url: None }
+        State { store: Store::Embedded, path: State::path(), keys: None, wait: State::wait(), url: None }
     }
 }
 

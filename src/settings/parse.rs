@@ -283,7 +283,7 @@ impl Parser<'_> {
             Some(keys) => Some(self.base.join(&keys.file)),
             None => path.as_ref().map(|path| path.join("keys.yaml")),
         };
-        settings::State { path, keys }
+        settings::State { path, keys, wait: time(&state.wait) }
     }
 
     /// The folder that is named has to be there; the one that is not is used if it is there.

@@ -4,6 +4,7 @@
 //! `{ip|device}.subjects_…` and `subject.{ips|devices}_…` count different ones at this event;
 //! `{scope}.counted.<name>_…` count what `count: [<name>]` raised at any event.
 //!
+//! Failures are durable before they are told; other counters may lose their last second in a crash.
 //! Every try counts before anything is decided, so nobody sees a count without their own try. A counter about someone
 //! who is not there (no device cookie, no subject) is unknown, never 0.
 
@@ -41,7 +42,12 @@ pub fn meters(counter: &Counter, event: &str, limit: Option<u64>) -> Vec<Meter> 
     let event = if matches!(counter.counted, Counted::Named(_)) { "" } else { event };
     let shapes: &[Shape] = match counter.counted {
         Counted::Subjects | Counted::Ips | Counted::Devices => &[Shape::Distinct],
-        Counted::Tries | Counted::Failures | Counted::Successes | Counted::Named(_) => match limit {
+        // Failures are guesses: they are on disk before whoever failed hears of it (DESIGN §6).
+        Counted::Failures => match limit {
+            Some(0..=EXACT_LIMIT_MAX) => &[Shape::Guarded { keep: EXACT_KEEP }],
+            Some(_) | None => &[Shape::Guarded { keep: EXACT_KEEP }, Shape::Buckets],
+        },
+        Counted::Tries | Counted::Successes | Counted::Named(_) => match limit {
             Some(0..=EXACT_LIMIT_MAX) => &[Shape::Exact { keep: EXACT_KEEP }],
             Some(_) | None => &[Shape::Exact { keep: EXACT_KEEP }, Shape::Buckets],
         },
@@ -63,6 +69,7 @@ fn digest(counter: &Counter, event: &str, shape: Shape) -> u64 {
     };
     let shape = match shape {
         Shape::Exact { .. } => "exact",
+        Shape::Guarded { .. } => "guarded",
         Shape::Buckets => "buckets",
         Shape::Distinct => "distinct",
     };
@@ -76,14 +83,17 @@ fn digest(counter: &Counter, event: &str, shape: Shape) -> u64 {
     digest.first_chunk::<8>().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
-/// The counter of a `throttle` or `max_rate` at an event: every request counts, let through or not.
-pub fn pace(event: &str, window: Duration, count: u32) -> Meter {
+/// The counter of a `throttle` or `max_rate` at an event: every request counts, let through or not. `speaker` names what
+/// asked for it, so that two rules with the same rate count apart.
+pub fn pace(event: &str, speaker: [&str; 3], window: Duration, count: u32) -> Meter {
     let shape = match u16::try_from(count) {
         Ok(count) if u64::from(count) <= EXACT_LIMIT_MAX => Shape::Exact { keep: count + 1 },
         Ok(_) | Err(_) => Shape::Buckets,
     };
     let mut hash = Sha256::new();
-    for part in ["pace".as_bytes(), event.as_bytes(), &window.as_millis().to_le_bytes(), &count.to_le_bytes()] {
+    let [reason, step, rule] = speaker.map(str::as_bytes);
+    let (window_ms, limit) = (window.as_millis().to_le_bytes(), count.to_le_bytes());
+    for part in [b"pace", event.as_bytes(), reason, step, rule, &window_ms, &limit] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -108,8 +118,10 @@ impl Read {
     pub fn value(&self, counts: &[u64]) -> Option<u64> {
         let first = *counts.first()?;
         match self.meters.first()?.shape {
-            Shape::Exact { keep } if first < u64::from(keep) => Some(first),
-            Shape::Exact { .. } | Shape::Buckets | Shape::Distinct => counts.iter().copied().max(),
+            Shape::Exact { keep } | Shape::Guarded { keep } if first < u64::from(keep) => Some(first),
+            Shape::Exact { .. } | Shape::Guarded { .. } | Shape::Buckets | Shape::Distinct => {
+                counts.iter().copied().max()
+            }
         }
     }
 }

@@ -2,14 +2,24 @@
 //!
 //! It never answers a durable operation before the disk has it, and never reads the disk after the start. When the
 //! disk fails (full, gone), calls that were being written hear `Indeterminate`, later ones `Unavailable` before
-//! anything changed, reads go on from memory, and work resumes by itself when the disk takes the rows.
+//! anything changed, reads go on from memory, and work resumes by itself when the disk takes the rows. When the disk is
+//! merely slow, a call whose row is not on it within the store's wait hears `Indeterminate` too; the row is written all
+//! the same. Reads never wait for the disk.
 //! What is in memory before it is on disk is only ever the stricter state, so nobody is let in by it.
 
-use std::{path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use crate::store::{
-    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, Revocation, SessionRef,
-    Standing, StateStore, Stored,
+    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, PATIENCE, Revocation,
+    SessionRef, Shape, Standing, StateError, StateStore, Stored, Touch,
     embedded::{disk::Table, journal::Ack, row::Torn, sharded::held},
 };
 
@@ -66,10 +76,15 @@ impl Default for Caps {
     }
 }
 
+/// How long callers wait for the disk where nobody says otherwise: at a start, and in tools.
+const PATIENT_MS: u64 = 60_000;
+
 /// The embedded store. Dropping it writes what is left and marks the stop as clean.
 pub struct Embedded {
     shelves: Arc<Shelves>,
     restart: Restart,
+    /// How long a caller waits for the disk, in milliseconds.
+    wait_ms: AtomicU64,
     threads: std::sync::Mutex<Threads>,
 }
 
@@ -146,7 +161,17 @@ impl Embedded {
         };
         let shelves = Arc::new(shelves);
         let keeper = keeper::Keeper::start(shelves.clone()).map_err(unusable)?;
-        Ok(Embedded { shelves, restart, threads: std::sync::Mutex::new(Threads { keeper, committer }) })
+        let threads = std::sync::Mutex::new(Threads { keeper, committer });
+        Ok(Embedded { shelves, restart, wait_ms: PATIENT_MS.into(), threads })
+    }
+
+    /// From now on callers wait so long for the disk, and no longer. It is asked for patience until somebody says so.
+    pub fn answer_within(&self, wait: Duration) {
+        self.wait_ms.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn wait(&self) -> Duration {
+        Duration::from_millis(self.wait_ms.load(Ordering::Relaxed))
     }
 
     /// How the last process that had this store stopped.
@@ -202,6 +227,7 @@ impl Shelves {
                 self.revocations.load(key, value).map(|revocation| self.sessions.remember(&revocation))
             }
             Table::Counters => self.meters.load(key, value),
+            Table::Guards => self.meters.load_guard(key, value),
         }
     }
 
@@ -213,10 +239,24 @@ impl Shelves {
     }
 }
 
-async fn acknowledged<T>((answer, ack): (T, Option<Ack>)) -> Stored<T> {
-    match ack {
-        Some(ack) => ack.done().await.map(|()| answer),
-        None => Ok(answer),
+impl Embedded {
+    /// Waits until what was promised is on disk, for as long as callers wait.
+    async fn kept(&self, ack: Ack) -> Stored<()> {
+        tokio::time::timeout(self.wait(), ack.done()).await.unwrap_or(Err(StateError::Indeterminate))
+    }
+
+    /// The same where no event waits to be decided, or where giving up would leave something used for nothing.
+    async fn patiently(&self, ack: Ack) -> Stored<()> {
+        let wait = self.wait().saturating_mul(PATIENCE);
+        tokio::time::timeout(wait, ack.done()).await.unwrap_or(Err(StateError::Indeterminate))
+    }
+
+    /// An answer by which something was used up, once that is on disk.
+    async fn used_up<T>(&self, (answer, ack): (T, Option<Ack>)) -> Stored<T> {
+        match ack {
+            Some(ack) => self.patiently(ack).await.map(|()| answer),
+            None => Ok(answer),
+        }
     }
 }
 
@@ -224,35 +264,46 @@ impl StateStore for Embedded {
     async fn begin(&self, now_ms: i64, begin: Begin<'_>) -> Stored<Standing> {
         let shelves = &*self.shelves;
         shelves.latest.saw(now_ms);
-        Ok(Standing {
+        let raises_guard = |it: &(_, Meter, Touch)| it.2 != Touch::Look && matches!(it.1.shape, Shape::Guarded { .. });
+        if begin.meters.iter().any(raises_guard) {
+            shelves.journal.ready()?;
+        }
+        let mut guard = None;
+        let mut touch = |(who, meter, touch): &(Counted, Meter, Touch)| {
+            let (count, ack) = shelves.meters.touch(&shelves.journal, now_ms, *who, meter, *touch);
+            // Rows reach the disk in order: the last one there means all of them.
+            guard = ack.or(guard.take());
+            count
+        };
+        let standing = Standing {
             session: begin.session.and_then(|session| shelves.sessions.read(now_ms, &session)),
-            counts: begin
-                .meters
-                .iter()
-                .map(|(who, meter, touch)| shelves.meters.touch(now_ms, *who, meter, *touch))
-                .collect(),
+            counts: begin.meters.iter().map(&mut touch).collect(),
             locked_until_ms: begin.locks.iter().map(|who| shelves.locks.until(now_ms, who)).collect(),
             entries: begin
                 .entries
                 .iter()
                 .map(|(account, drawer, id)| shelves.drawers.entry(*account, *drawer, *id))
                 .collect(),
-        })
+        };
+        match guard {
+            Some(ack) => self.kept(ack).await.map(|()| standing),
+            None => Ok(standing),
+        }
     }
 
     async fn refund(&self, now_ms: i64, who: Counted, meter: Meter) -> Stored<()> {
-        self.shelves.meters.refund(now_ms, who, &meter);
+        self.shelves.meters.refund(&self.shelves.journal, now_ms, who, &meter);
         Ok(())
     }
 
     async fn lock(&self, who: Counted, until_ms: i64) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.shelves.locks.lock(&self.shelves.journal, who, until_ms)?.done().await
+        self.kept(self.shelves.locks.lock(&self.shelves.journal, who, until_ms)?).await
     }
 
     async fn unlock(&self, who: Counted) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.shelves.locks.unlock(&self.shelves.journal, who).done().await
+        self.patiently(self.shelves.locks.unlock(&self.shelves.journal, who)).await
     }
 
     async fn establish(
@@ -281,7 +332,7 @@ impl StateStore for Embedded {
 
     async fn end(&self, session: SessionRef) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.shelves.sessions.end(&self.shelves.journal, &session).done().await
+        self.patiently(self.shelves.sessions.end(&self.shelves.journal, &session)).await
     }
 
     async fn issue_challenge(
@@ -302,18 +353,21 @@ impl StateStore for Embedded {
 
     async fn attempt_challenge(&self, now_ms: i64, home: Id, challenge: Id) -> Stored<Attempt> {
         let journal = self.shelves.change(now_ms)?;
-        acknowledged(self.shelves.challenges.attempt(journal, now_ms, (home, challenge))).await
+        self.used_up(self.shelves.challenges.attempt(journal, now_ms, (home, challenge))).await
     }
 
     async fn spend_challenge(&self, now_ms: i64, home: Id, challenge: Id, nonce: Id) -> Stored<Once> {
         let journal = self.shelves.change(now_ms)?;
-        acknowledged(self.shelves.challenges.spend(journal, now_ms, (home, challenge), nonce)).await
+        self.used_up(self.shelves.challenges.spend(journal, now_ms, (home, challenge), nonce)).await
     }
 
     async fn park(&self, home: Id, parked: Id, sealed: Vec<u8>, expires_ms: i64) -> Stored<()> {
         self.shelves.journal.ready()?;
         let ack = self.shelves.parked.park(&self.shelves.journal, (home, parked), sealed, expires_ms)?;
-        acknowledged(((), ack)).await
+        match ack {
+            Some(ack) => self.kept(ack).await,
+            None => Ok(()),
+        }
     }
 
     async fn peek_parked(&self, now_ms: i64, home: Id, parked: Id) -> Stored<Option<Vec<u8>>> {
@@ -323,7 +377,7 @@ impl StateStore for Embedded {
     async fn take_parked(&self, now_ms: i64, home: Id, parked: Id, nonce: Id) -> Stored<Option<Vec<u8>>> {
         let journal = self.shelves.change(now_ms)?;
         match self.shelves.parked.take(journal, now_ms, (home, parked), nonce) {
-            Some((sealed, ack)) => ack.done().await.map(|()| Some(sealed)),
+            Some((sealed, ack)) => self.used_up((Some(sealed), Some(ack))).await,
             None => Ok(None),
         }
     }
@@ -337,12 +391,12 @@ impl StateStore for Embedded {
     async fn claim(&self, now_ms: i64, scope: &'static str, token: Id, nonce: Id, expires_ms: i64) -> Stored<Once> {
         let journal = self.shelves.change(now_ms)?;
         let claimed = self.shelves.claims.claim(journal, now_ms, scope, &token, nonce, expires_ms)?;
-        acknowledged(claimed).await
+        self.used_up(claimed).await
     }
 
     async fn enrol(&self, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.shelves.drawers.enrol(&self.shelves.journal, account, drawer, id, sealed)?.done().await
+        self.kept(self.shelves.drawers.enrol(&self.shelves.journal, account, drawer, id, sealed)?).await
     }
 
     async fn enrolments(&self, account: Id, drawer: Drawer) -> Stored<Vec<Enrolment>> {
@@ -352,13 +406,13 @@ impl StateStore for Embedded {
     async fn retire(&self, account: Id, drawer: Drawer, id: Id) -> Stored<bool> {
         self.shelves.journal.ready()?;
         let (there, ack) = self.shelves.drawers.retire(&self.shelves.journal, account, drawer, id);
-        ack.done().await.map(|()| there)
+        self.used_up((there, Some(ack))).await
     }
 
     async fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> Stored<bool> {
         self.shelves.journal.ready()?;
         match self.shelves.drawers.advance(&self.shelves.journal, account, drawer, id, to) {
-            Some(ack) => ack.done().await.map(|()| true),
+            Some(ack) => self.used_up((true, Some(ack))).await,
             None => Ok(false),
         }
     }
@@ -368,7 +422,7 @@ impl StateStore for Embedded {
         // Sessions first: their removal is queued before the entry that is waited for.
         self.shelves.sessions.void(&self.shelves.journal, &revocation);
         let (position, ack) = self.shelves.revocations.add(&self.shelves.journal, revocation);
-        ack.done().await.map(|()| position)
+        self.patiently(ack).await.map(|()| position)
     }
 
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {

@@ -311,12 +311,9 @@ async fn sixty_four_clicks_at_once_pay_once() {
         clicks.spawn(async move { tab.post(&resume, &[]).await.status });
     }
     let statuses = clicks.join_all().await;
-    // On a machine so loaded that the store misses its 250 ms, the one who took it is told so and nothing is sent.
-    let winners = |it: &&StatusCode| it.is_success() || **it == StatusCode::SERVICE_UNAVAILABLE;
-    assert_eq!(statuses.iter().filter(winners).count(), 1, "{statuses:?}");
-    assert!(statuses.iter().all(|it| winners(&it) || *it == StatusCode::GONE), "{statuses:?}");
-    let sent = statuses.iter().filter(|it| it.is_success()).count();
-    assert_eq!(town.app.count("POST /pay"), sent, "the app saw it exactly once");
+    assert_eq!(statuses.iter().filter(|it| it.is_success()).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|it| it.is_success() || *it == StatusCode::GONE), "{statuses:?}");
+    assert_eq!(town.app.count("POST /pay"), 1, "the app saw it exactly once");
 }
 
 #[tokio::test]

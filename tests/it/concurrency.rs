@@ -1,8 +1,17 @@
 //! Many at once: what happens once happens once, what is limited is limited.
 
-use http::StatusCode;
+use std::time::Duration;
 
-use crate::world::{LOGIN, World};
+use http::StatusCode;
+use stepward::store::AnyStore;
+
+use crate::{
+    visitor::Visitor,
+    world::{LOGIN, Town, World},
+};
+
+/// A payment that asks for a code.
+const PAY: &str = "event: pay\ncovers: [POST /pay]\nwhen_unsure: block\notherwise: block\nsteps:\n  - require: a code\n    proof: [totp]\n    attempts: 3\n    on_fail: { lock_out: subject, for: 10m }\n  - finish: pay\n    then: forward\n";
 
 #[tokio::test]
 async fn a_rate_holds_however_many_ask_at_once() {
@@ -20,9 +29,30 @@ async fn a_rate_holds_however_many_ask_at_once() {
 }
 
 #[tokio::test]
+async fn two_rules_with_the_same_rate_count_apart() {
+    let rule = |how: &str| {
+        format!(
+            "      - rule: {how}\n        when: event.how == \"{how}\"\n        then: {{ throttle: {{ rate: 2/min, per: ip }} }}\n"
+        )
+    };
+    let policy = format!(
+        "event: act\ncovers: [GET /act]\nfacts:\n  how: {{ from: query.how, type: text }}\nwhen_unsure: block\notherwise: {{ throttle: {{ rate: 2/min, per: ip }} }}\nsteps:\n  - decide: as asked\n    rules:\n{}{}",
+        rule("read"),
+        rule("write")
+    );
+    let town = World::new().policy(&policy).start().await;
+    let mut visitor = town.visitor();
+    for how in ["read", "write", "else"] {
+        for expected in [StatusCode::OK, StatusCode::OK, StatusCode::TOO_MANY_REQUESTS] {
+            let seen = visitor.get(&format!("/act?how={how}")).await;
+            assert_eq!(seen.status, expected, "{how}: {}", seen.text);
+        }
+    }
+}
+
+#[tokio::test]
 async fn sixty_four_guesses_at_once_are_three_tries() {
-    let policy = "event: pay\ncovers: [POST /pay]\nwhen_unsure: block\notherwise: block\nsteps:\n  - require: a code\n    proof: [totp]\n    attempts: 3\n    on_fail: { lock_out: subject, for: 10m }\n  - finish: pay\n    then: forward\n";
-    let town = World::new().policy(LOGIN).policy(policy).start().await;
+    let town = World::new().policy(LOGIN).policy(PAY).start().await;
     let mut ada = town.visitor();
     town.sign_in(&mut ada, "ada").await;
     let secret = town.totp("ada").await;
@@ -44,6 +74,43 @@ async fn sixty_four_guesses_at_once_are_three_tries() {
     assert!(!after.status.is_success(), "the right code came too late: {}", after.text);
     assert_eq!(after.status, StatusCode::FORBIDDEN, "and she is locked out: {}", after.text);
     assert_eq!(town.app.count("POST /pay"), 0);
+}
+
+#[tokio::test]
+async fn a_payment_that_the_store_was_too_late_for_is_made_once_when_it_is_asked_for_again() {
+    let town = World::new().policy(LOGIN).policy(PAY).start().await;
+    let AnyStore::Embedded(store) = &*town.gateway.journeys.parts().store;
+    let mut ada = town.visitor();
+    town.sign_in(&mut ada, "ada").await;
+    let secret = town.totp("ada").await;
+    let asked = ada.post("/pay", &[]).await;
+    let resume = town.prove(&mut ada, &asked, &secret).await;
+    // No disk is as fast as that.
+    store.answer_within(Duration::ZERO);
+    for _ in 0..2 {
+        let statuses = click(&town, &ada, &resume).await;
+        assert!(statuses.contains(&StatusCode::SERVICE_UNAVAILABLE), "whoever took it is told: {statuses:?}");
+        let told = |it: &StatusCode| [StatusCode::SERVICE_UNAVAILABLE, StatusCode::GONE].contains(it);
+        assert!(statuses.iter().all(told), "{statuses:?}");
+    }
+    assert_eq!(town.app.count("POST /pay"), 0, "nothing is sent that is not known to be taken");
+    store.answer_within(Duration::from_secs(60));
+    let statuses = click(&town, &ada, &resume).await;
+    assert_eq!(statuses.iter().filter(|it| it.is_success()).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|it| it.is_success() || *it == StatusCode::GONE), "{statuses:?}");
+    assert_eq!(town.app.count("POST /pay"), 1);
+}
+
+/// Sixty-four tabs of one browser go on at once.
+async fn click(town: &Town, browser: &Visitor, resume: &str) -> Vec<StatusCode> {
+    let mut clicks = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let mut tab = town.visitor();
+        tab.cookies = browser.cookies.clone();
+        let resume = resume.to_string();
+        clicks.spawn(async move { tab.post(&resume, &[]).await.status });
+    }
+    clicks.join_all().await
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ async fn storm(store: Arc<Embedded>, first: u64) {
     for number in first.. {
         let who = id(number);
         let mut position = 0;
-        let kind = ['l', 'a', 's', 'c', 'e', 'v', 'r', 'p', 't'][(number % 9) as usize];
+        let kind = ['l', 'a', 's', 'c', 'e', 'v', 'r', 'p', 't', 'g'][(number % 10) as usize];
         match kind {
             'l' => store.lock(Counted { kind: Kind::Account, id: who }, LATER).await.unwrap(),
             'a' => {
@@ -140,6 +140,14 @@ async fn storm(store: Arc<Embedded>, first: u64) {
                     .unwrap();
             }
             'p' => store.park(who, who, vec![7; 20_000], LATER).await.unwrap(),
+            'g' => {
+                let meters = guess(who, Touch::Hit);
+                for _ in 0..3 {
+                    store.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap();
+                }
+                store.refund(NOW, meters[0].0, meters[0].1).await.unwrap();
+                store.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap();
+            }
             _ => {
                 store.park(who, who, vec![7; 20_000], LATER).await.unwrap();
                 store.take_parked(NOW, who, who, who).await.unwrap();
@@ -187,6 +195,11 @@ async fn is_kept(store: &Embedded, log: &[(LogPosition, Revocation)], promise: &
                 && log.iter().any(|(at, entry)| *at == promise.position && entry.target.id == who)
         }
         'p' => store.peek_parked(NOW, who, who).await.unwrap() == Some(vec![7; 20_000]),
+        // Not one wrong answer forgotten, and not one presumed.
+        'g' => {
+            let meters = guess(who, Touch::Look);
+            store.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap().counts == [3]
+        }
         _ => {
             store.take_parked(NOW, who, who, [0; 16]).await.unwrap().is_none()
                 && store.take_parked(NOW, who, who, who).await.unwrap() == Some(vec![7; 20_000])
@@ -234,6 +247,28 @@ async fn a_crash_gives_nobody_fresh_tries() {
     assert_eq!(count(NOW, Touch::Look).await, 3, "half of a limit of five, rounded up");
     assert_eq!(count(NOW, Touch::Hit).await, 4);
     assert_eq!(count(NOW + 60_000, Touch::Look).await, 0, "one window later all is as ever");
+    let meters = guess(id(3), Touch::Look);
+    let guarded = store.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap();
+    assert_eq!(guarded.counts, [0], "what loses nothing presumes nothing: nobody is shut out by our crash");
+}
+
+#[tokio::test]
+async fn a_wrong_answer_that_was_told_is_counted_after_a_crash_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).unwrap();
+    let meters = guess(id(5), Touch::Hit);
+    for expected in 1..=4 {
+        let standing = store.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap();
+        assert_eq!(standing.counts, [expected]);
+        // The file as it is the moment after the answer.
+        std::fs::copy(folder.path().join("state.redb"), copy.path().join("state.redb")).unwrap();
+        let crashed = Embedded::open(copy.path()).unwrap();
+        assert_eq!(crashed.restart(), Restart::Unclean);
+        let meters = guess(id(5), Touch::Look);
+        let found = crashed.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap().counts;
+        assert_eq!(found, [expected]);
+    }
 }
 
 #[tokio::test]
@@ -267,6 +302,12 @@ fn what_is_not_our_file_is_refused() {
     std::fs::write(folder.path().join("state.redb"), vec![0x42; 100_000]).unwrap();
     assert!(matches!(Embedded::open(folder.path()).err().unwrap(), OpenError::Unusable(_)));
     assert!(matches!(Embedded::open(Path::new("/proc/none")).err().unwrap(), OpenError::Unusable(_)));
+}
+
+/// A counter that guards guessing.
+fn guess(who: Id, touch: Touch) -> [(Counted, Meter, Touch); 1] {
+    let guard = Meter { name: 9, shape: Shape::Guarded { keep: 6 }, ..meter() };
+    [(Counted { kind: Kind::Account, id: who }, guard, touch)]
 }
 
 fn meter() -> Meter {

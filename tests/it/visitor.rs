@@ -46,8 +46,10 @@ impl Seen {
 impl Visitor {
     /// A browser that opens pages of this address.
     pub(crate) fn of(address: SocketAddr) -> Visitor {
-        // A second call finds the provider already there.
+        // A second call finds the provider, and the log, already there.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // What the gateway had to say is printed with a test that fails.
+        let _ = tracing_subscriber::fmt().with_env_filter("stepward=warn").with_test_writer().try_init();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let headers = vec![("sec-fetch-mode", "navigate".to_string()), ("accept", "text/html".to_string())];
         Visitor { client, origin: format!("http://{address}"), cookies: BTreeMap::new(), headers }

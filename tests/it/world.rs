@@ -103,7 +103,8 @@ impl World {
         text.push_str("routes: [{ upstream: app }]\n");
         for (key, line) in [
             ("subject:", "subject: [{ app_session: { cookie: sid } }]\n"),
-            ("state:", "state: { store: embedded, path: state }\n"),
+            // Patient: only tests of the wait itself are about how fast this machine's disk is.
+            ("state:", "state: { store: embedded, path: state, wait: 60s }\n"),
             ("decision_log:", "decision_log: { file: decisions.jsonl }\n"),
         ] {
             if !self.settings.contains(key) {

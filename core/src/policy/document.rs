@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     decision::Scope,
-    policy::{Apply, Mode, OnStateLoss},
+    policy::{Apply, Mode},
     session::Method,
     value::Type,
     yaml::{
@@ -79,8 +79,8 @@ pub struct Event {
     pub steps: Vec<Spanned<Step>>,
     /// How often a WebSocket or stream that began here is decided again; default `5m`.
     pub recheck: Option<Duration>,
-    /// What happens when the state store is lost; the default follows from what the event requires.
-    pub on_state_loss: Option<OnStateLoss>,
+    /// What happens when the state store is lost; default `deny`. `step_up_local` is not built yet.
+    pub on_state_loss: Option<Spanned<OnStateLoss>>,
     /// The largest body that is read; default `256KiB`.
     pub inspect_max: Option<Spanned<Size>>,
     /// The largest request that is kept while somebody is challenged; default `1MiB`.
@@ -90,6 +90,20 @@ pub struct Event {
     /// Other sites whose requests may be kept, such as `https://shop.example.com`.
     #[serde(default)]
     pub allow_origins: Vec<Spanned<String>>,
+}
+
+/// What happens to an event when the state store is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStateLoss {
+    /// Refuse with 503 and `Retry-After`.
+    Deny,
+    /// Challenge by a method that needs no state. Not built yet: an error at load.
+    StepUpLocal,
+    /// Decide without state for at most a minute, then refuse.
+    Degrade,
+    /// Decide without state; for events where nothing is at stake.
+    Allow,
 }
 
 /// Steps that several policies use: `use: NAME`.

@@ -41,10 +41,12 @@ pub(super) enum Table {
     Locks,
     Revocations,
     Counters,
+    /// After the counters: its rows count more than theirs.
+    Guards,
 }
 
 impl Table {
-    const ALL: [Table; 9] = [
+    const ALL: [Table; 10] = [
         Table::Meta,
         Table::Sessions,
         Table::Challenges,
@@ -54,6 +56,7 @@ impl Table {
         Table::Locks,
         Table::Revocations,
         Table::Counters,
+        Table::Guards,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -67,6 +70,7 @@ impl Table {
             Table::Locks => "locks",
             Table::Revocations => "revocations",
             Table::Counters => "counters",
+            Table::Guards => "guards",
         }
     }
 

@@ -45,6 +45,8 @@ fn limit(keep: u16) -> usize {
 pub(super) fn presumed(meter: &Meter) -> u64 {
     match meter.shape {
         Shape::Exact { keep } => (limit(keep) as u64 - 1).div_ceil(2),
+        // Every hit was on disk before it was answered.
+        Shape::Guarded { .. } => 0,
         // Limits above 32: the second that a crash can take is a small part of them.
         Shape::Buckets | Shape::Distinct => 0,
     }
@@ -53,7 +55,7 @@ pub(super) fn presumed(meter: &Meter) -> u64 {
 impl Gauge {
     pub(super) fn new(meter: &Meter) -> Self {
         let kept = match meter.shape {
-            Shape::Exact { .. } => Kept::Exact(Vec::new()),
+            Shape::Exact { .. } | Shape::Guarded { .. } => Kept::Exact(Vec::new()),
             Shape::Buckets => Kept::Buckets { newest: i64::MIN, counts: [0; SLOTS] },
             Shape::Distinct => Kept::Distinct(Vec::new()),
         };
@@ -64,7 +66,7 @@ impl Gauge {
     pub(super) fn touch(&mut self, now_ms: i64, meter: &Meter, touch: Touch) -> u64 {
         let same_shape = matches!(
             (&self.kept, meter.shape),
-            (Kept::Exact(_), Shape::Exact { .. })
+            (Kept::Exact(_), Shape::Exact { .. } | Shape::Guarded { .. })
                 | (Kept::Buckets { .. }, Shape::Buckets)
                 | (Kept::Distinct(_), Shape::Distinct)
         );
@@ -124,7 +126,7 @@ impl Gauge {
         match &mut self.kept {
             Kept::Exact(moments) => {
                 moments.retain(|moment| moment.saturating_add(self.window_ms) > now_ms);
-                if let Shape::Exact { keep } = meter.shape {
+                if let Shape::Exact { keep } | Shape::Guarded { keep } = meter.shape {
                     while moments.len() >= limit(keep) {
                         forget_oldest(moments, |moment| *moment);
                     }

@@ -96,7 +96,7 @@ fn sweep(shelves: &Shelves, piece: usize, before_ms: i64) {
     shelves.parked.sweep(journal, piece, before_ms);
     shelves.claims.sweep(journal, piece, before_ms);
     shelves.locks.sweep(journal, piece, before_ms);
-    shelves.meters.sweep(piece, before_ms);
+    shelves.meters.sweep(journal, piece, before_ms);
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
-//! Velocity counters: in memory, written once a second, and never reset for free.
+//! Counters: in memory, and never reset for free.
 //!
-//! After a crash an exact counter starts at half of its limit for one window: otherwise crashing us would be a way to
-//! get fresh tries. When the map is full, newcomers share a sketch that counts too much rather than too little, and
+//! A counter that guards guessing has a row of its own, which is on disk before whoever raised it is answered. Plain
+//! velocity counters are written once a second; after a crash an exact one starts at half of its limit for one window:
+//! otherwise crashing us would be a way to get fresh tries. When the map is full, newcomers share a sketch that counts too much rather than too little, and
 //! whoever is already counted stays counted.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     mem,
     sync::{Mutex, OnceLock},
 };
 
 use crate::store::{
-    Counted, Meter, Touch,
+    Counted, Meter, Shape, Touch,
     embedded::{
         disk::{Table, Write},
         gauge::{self, Gauge},
-        journal::Journal,
+        journal::{Ack, Journal},
         locks,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded, held},
@@ -47,13 +48,38 @@ type Key = (Counted, u64);
 
 struct Slot {
     gauge: Gauge,
+    /// Kept in a row of its own, and so in none of those that are written once a second.
+    is_guarded: bool,
     /// Named in `changed` already.
     is_changed: bool,
     /// Read from disk and not looked at since.
     is_restored: bool,
 }
 
-/// What lies on disk: rows of changes one after another, now and then replaced by rows of everything.
+impl Slot {
+    fn new(meter: &Meter) -> Self {
+        Slot { gauge: Gauge::new(meter), is_guarded: is_guarded(meter), is_changed: false, is_restored: false }
+    }
+
+    /// Its row, where it has one of its own.
+    fn write(&self, key: &Key) -> Write {
+        let value = self.gauge.write(Row::default()).done();
+        Write { table: Table::Guards, key: row_key(key), value: Some(value) }
+    }
+}
+
+fn is_guarded(meter: &Meter) -> bool {
+    match meter.shape {
+        Shape::Guarded { .. } => true,
+        Shape::Exact { .. } | Shape::Buckets | Shape::Distinct => false,
+    }
+}
+
+fn row_key((who, name): &Key) -> Vec<u8> {
+    Row::default().u8(locks::number(who.kind)).id(&who.id).u64(*name).done()
+}
+
+/// What lies on disk of the others: rows of changes one after another, now and then replaced by rows of everything.
 #[derive(Default)]
 struct Saved {
     oldest_row: u64,
@@ -93,7 +119,8 @@ impl Meters {
         while !row.is_empty() {
             let who = Counted { kind: locks::numbered(row.u8()?)?, id: row.id()? };
             let key = (who, row.u64()?);
-            let slot = Slot { gauge: Gauge::read(&mut row)?, is_changed: false, is_restored: true };
+            let gauge = Gauge::read(&mut row)?;
+            let slot = Slot { gauge, is_guarded: false, is_changed: false, is_restored: true };
             if self.shards.of(&who.id).gauges.insert(key, slot).is_none() {
                 self.room.take_anyway(1);
             }
@@ -101,51 +128,85 @@ impl Meters {
         Ok(())
     }
 
-    /// Raises what the touch raises, then reads.
-    pub(super) fn touch(&self, now_ms: i64, who: Counted, meter: &Meter, touch: Touch) -> u64 {
+    /// A row of a counter that guards guessing; read after all others, so that it is the one that counts.
+    pub(super) fn load_guard(&self, key: &[u8], value: &[u8]) -> Result<(), Torn> {
+        let mut at = Fields(key);
+        let who = Counted { kind: locks::numbered(at.u8()?)?, id: at.id()? };
+        let key = (who, at.u64()?);
+        at.end()?;
+        let mut row = Fields(value);
+        let slot = Slot { gauge: Gauge::read(&mut row)?, is_guarded: true, is_changed: false, is_restored: false };
+        row.end()?;
+        if self.shards.of(&who.id).gauges.insert(key, slot).is_none() {
+            self.room.take_anyway(1);
+        }
+        Ok(())
+    }
+
+    /// Raises what the touch raises, then reads. The promise is to be waited for before the count is told.
+    pub(super) fn touch(
+        &self,
+        journal: &Journal,
+        now_ms: i64,
+        who: Counted,
+        meter: &Meter,
+        touch: Touch,
+    ) -> (u64, Option<Ack>) {
         let crash = self.crash_within(now_ms, meter);
         let key = (who, meter.name);
         let mut shard = self.shards.of(&who.id);
         let Shelf { gauges, changed } = &mut *shard;
-        if let Some(slot) = gauges.get_mut(&key) {
-            if mem::take(&mut slot.is_restored)
-                && let Some(at_ms) = crash
-            {
-                slot.gauge.presume(at_ms, meter);
+        let slot = match gauges.entry(key) {
+            Entry::Occupied(place) => {
+                let slot = place.into_mut();
+                if mem::take(&mut slot.is_restored)
+                    && let Some(at_ms) = crash
+                {
+                    slot.gauge.presume(at_ms, meter);
+                }
+                slot
             }
-            if touch != Touch::Look && !mem::replace(&mut slot.is_changed, true) {
-                changed.push(key);
+            Entry::Vacant(place) if touch != Touch::Look && self.room.take(1).is_ok() => {
+                let slot = place.insert(Slot::new(meter));
+                if let Some(at_ms) = crash {
+                    slot.gauge.presume(at_ms, meter);
+                }
+                slot
             }
-            let counted = slot.gauge.touch(now_ms, meter, touch);
-            return counted.saturating_add(self.sketched(now_ms, &who, meter, Touch::Look));
-        }
-        if touch == Touch::Look {
-            let presumed = crash.map_or(0, |_| gauge::presumed(meter));
-            return presumed.saturating_add(self.sketched(now_ms, &who, meter, Touch::Look));
-        }
-        if self.room.take(1).is_err() {
-            let presumed = crash.map_or(0, |_| gauge::presumed(meter));
-            return presumed.saturating_add(self.sketched(now_ms, &who, meter, touch));
-        }
-        let mut gauge = Gauge::new(meter);
-        if let Some(at_ms) = crash {
-            gauge.presume(at_ms, meter);
-        }
-        let counted = gauge.touch(now_ms, meter, touch);
-        gauges.insert(key, Slot { gauge, is_changed: true, is_restored: false });
-        changed.push(key);
-        counted.saturating_add(self.sketched(now_ms, &who, meter, Touch::Look))
+            Entry::Vacant(_) => {
+                let presumed = crash.map_or(0, |_| gauge::presumed(meter));
+                return (presumed.saturating_add(self.sketched(now_ms, &who, meter, touch)), None);
+            }
+        };
+        let counted = slot.gauge.touch(now_ms, meter, touch);
+        let ack = match touch {
+            Touch::Look => None,
+            // The shard is still held, so that rows of one counter are queued in the order of its hits.
+            Touch::Hit | Touch::Add(_) if slot.is_guarded || is_guarded(meter) => {
+                slot.is_guarded = true;
+                Some(journal.durably(slot.write(&key)))
+            }
+            Touch::Hit | Touch::Add(_) => {
+                if !mem::replace(&mut slot.is_changed, true) {
+                    changed.push(key);
+                }
+                None
+            }
+        };
+        (counted.saturating_add(self.sketched(now_ms, &who, meter, Touch::Look)), ack)
     }
 
-    pub(super) fn refund(&self, now_ms: i64, who: Counted, meter: &Meter) {
+    /// Takes back one hit. Lost in a crash, it counts after all: nobody waits for it to be on disk.
+    pub(super) fn refund(&self, journal: &Journal, now_ms: i64, who: Counted, meter: &Meter) {
         let key = (who, meter.name);
         let mut shard = self.shards.of(&who.id);
         let Shelf { gauges, changed } = &mut *shard;
-        if let Some(slot) = gauges.get_mut(&key) {
-            slot.gauge.refund(now_ms);
-            if !mem::replace(&mut slot.is_changed, true) {
-                changed.push(key);
-            }
+        let Some(slot) = gauges.get_mut(&key) else { return };
+        slot.gauge.refund(now_ms);
+        if slot.is_guarded {
+            journal.later([slot.write(&key)]);
+        } else if !mem::replace(&mut slot.is_changed, true) {
+            changed.push(key);
         }
     }
 
@@ -180,8 +241,8 @@ impl Meters {
             let keys = if rewrite { gauges.keys().copied().collect() } else { mem::take(changed) };
             changed.clear();
             for key in keys {
-                // Swept since it was changed: nothing is left to save.
-                let Some(slot) = gauges.get_mut(&key) else { continue };
+                // Swept since it was changed, or kept in a row of its own: nothing is left to save.
+                let Some(slot) = gauges.get_mut(&key).filter(|slot| !slot.is_guarded) else { continue };
                 slot.is_changed = false;
                 let entry = Row::default().u8(locks::number(key.0.kind)).id(&key.0.id).u64(key.1);
                 row.extend(slot.gauge.write(entry).done());
@@ -206,11 +267,14 @@ impl Meters {
     }
 
     /// Forgets counters in which nothing counted at a moment, in one piece of the map.
-    pub(super) fn sweep(&self, number: usize, spent_at_ms: i64) {
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, spent_at_ms: i64) {
         let mut shard = self.shards.at(number);
-        let before = shard.gauges.len();
-        shard.gauges.retain(|_, slot| !slot.gauge.is_spent(spent_at_ms));
-        self.room.give(before - shard.gauges.len());
+        for (key, slot) in shard.gauges.extract_if(|_, slot| slot.gauge.is_spent(spent_at_ms)) {
+            self.room.give(1);
+            if slot.is_guarded {
+                journal.later([Write { table: Table::Guards, key: row_key(&key), value: None }]);
+            }
+        }
         drop(shard);
         self.overflow.sweep(spent_at_ms);
     }

@@ -24,7 +24,7 @@ steps:
 const SETTINGS: &str = "listen: [{ address: 127.0.0.1:0 }]
 upstreams: { app: { url: \"http://127.0.0.1:1\" } }
 routes: [{ upstream: app }]
-state: { path: data }
+state: { path: data, wait: 60s }
 policies: policies
 ";
 

@@ -82,7 +82,7 @@ impl Plan {
         let mut text = format!(
             "listen: [{{ address: 127.0.0.1:0 }}]\ntrusted_proxies: [127.0.0.0/8]\n\
              upstreams: {{ app: {{ url: \"http://{}\"{checks} }} }}\nroutes: [{{ upstream: app }}]\n\
-             subject: [{{ header: {{ name: x-user, email: x-email }} }}]\nstate: {{ path: data }}\n\
+             subject: [{{ header: {{ name: x-user, email: x-email }} }}]\nstate: {{ path: data, wait: 60s }}\n\
              admin: {{ address: 127.0.0.1:0 }}\nhealth: {{ address: 127.0.0.1:0 }}\n\
              decision_log: {{ file: {} }}\n",
             app.address,

@@ -25,7 +25,7 @@ use stepward::{
 };
 use stepward_core::{
     decision::{Binding, Challenge, Outcome},
-    policy::{Apply, Budget, Mode, Policy},
+    policy::{Apply, Budget, Mode, OnStateLoss, Policy},
     request::{Body, Request},
     session::Method,
 };
@@ -169,7 +169,7 @@ pub(crate) fn policy(event: &str) -> Policy {
         slots: Vec::new(),
         binds: Vec::new(),
         recheck_ms: 300_000,
-        on_state_loss: None,
+        on_state_loss: OnStateLoss::Deny,
         reads_body: true,
         inspect_bytes_max: 256 << 10,
         park_bytes_max: 1 << 20,

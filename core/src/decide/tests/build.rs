@@ -10,7 +10,7 @@ use crate::{
     },
     expr::{Condition, SlotSet, Truth},
     facts::{Facts, Reading, SlotId, Units, Why},
-    policy::{Apply, Arm, Budget, Gate, Mode, Origin, Policy, Rule, Slot, Split, Step, StepKind, Then},
+    policy::{Apply, Arm, Budget, Gate, Mode, OnStateLoss, Origin, Policy, Rule, Slot, Split, Step, StepKind, Then},
     session::{Method, Proof},
     value::{Type, Value},
 };
@@ -130,7 +130,7 @@ pub(super) fn policy(steps: Vec<Step>) -> Policy {
             .collect(),
         binds: Vec::new(),
         recheck_ms: 300_000,
-        on_state_loss: None,
+        on_state_loss: OnStateLoss::Deny,
         reads_body: false,
         inspect_bytes_max: 262_144,
         park_bytes_max: 1_048_576,

@@ -209,11 +209,11 @@ fn when_unsure_adds_nothing(policy: &Policy, place: &Place) -> Option<Diagnostic
 
 /// Proofs that nobody is asked for while the store is lost.
 fn opened_by_state_loss(policy: &Policy, place: &Place) -> Option<Diagnostic> {
-    let allows = matches!(policy.on_state_loss, Some(OnStateLoss::Allow));
+    let allows = policy.on_state_loss == OnStateLoss::Allow;
     let demands = policy.steps.iter().any(|step| !event::gates(step).is_empty());
     (allows && demands).then(|| {
         let message = "`on_state_loss: allow` lets everybody past the `require` steps while the store is lost";
-        place.warning("state_loss.opens", message).help("use `deny` or `step_up_local`")
+        place.warning("state_loss.opens", message).help("use `deny`")
     })
 }
 

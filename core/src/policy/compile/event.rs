@@ -11,14 +11,14 @@ use crate::{
     expr::Names as _,
     facts::SlotId,
     policy::{
-        Apply, Budget, FactSource, Gate, Origin, Policy, Source as RequestSource, Step, StepKind,
+        Apply, Budget, FactSource, Gate, OnStateLoss, Origin, Policy, Source as RequestSource, Step, StepKind,
         compile::{
             Context, Place, Source, analyse,
             conditions::Builder,
             names::{self, Vocabulary},
             steps,
         },
-        document::{Event, Flow, Setting},
+        document::{self, Event, Flow, Setting},
     },
     value::Value,
     yaml::Spanned,
@@ -83,7 +83,7 @@ pub(super) fn compile<'a>(
         binds: binds(&steps),
         steps,
         recheck_ms: event.recheck.map_or(RECHECK_MS, |every| every.ms.max(1_000)),
-        on_state_loss: event.on_state_loss,
+        on_state_loss: on_state_loss(source, event.on_state_loss.as_ref(), &mut found),
         reads_body: reads_body(&facts, &names),
         facts,
         slots: names.slots,
@@ -116,6 +116,28 @@ pub(super) fn compile<'a>(
     found.extend(analyse::analyse(&policy, &Place::of(source, &event.when_unsure.span), &places));
     let policy = (!super::has_errors(&found)).then_some(policy);
     (policy, found, used_flows)
+}
+
+fn on_state_loss(
+    source: &Source,
+    written: Option<&Spanned<document::OnStateLoss>>,
+    found: &mut Vec<Diagnostic>,
+) -> OnStateLoss {
+    let Some(written) = written else { return OnStateLoss::Deny };
+    match written.value {
+        document::OnStateLoss::Deny => OnStateLoss::Deny,
+        document::OnStateLoss::Degrade => OnStateLoss::Degrade,
+        document::OnStateLoss::Allow => OnStateLoss::Allow,
+        document::OnStateLoss::StepUpLocal => {
+            let fault = Place::of(source, &written.span)
+                .error("state_loss.not_built", "`on_state_loss: step_up_local` is not built yet")
+                .help(
+                    "every proof is kept in the store; use `deny`, or `degrade` where a minute without it is harmless",
+                );
+            found.push(fault);
+            OnStateLoss::Deny
+        }
+    }
 }
 
 /// Most bytes of an event's name: it travels in a header and in every record.
