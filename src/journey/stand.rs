@@ -139,7 +139,7 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     let mut paid_calls_left = policy.budget.paid_calls;
     for _ in 0..=policy.slots.len() {
         let wanted = match decide::decide(&policy, &decided.facts) {
-            Answer::Decided(decision) => return decision,
+            Answer::Decided(decision) => return possible(parts, decision),
             Answer::Needs(wanted) => wanted,
         };
         let asked: Vec<_> = wanted.iter().filter_map(|id| Some((id, policy.slots.get(usize::from(id.0))?))).collect();
@@ -155,6 +155,18 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     }
     // The core promises to end within as many rounds as there are slots; if it ever did not, nobody gets in.
     Decision::refused(Reason::Internal)
+}
+
+/// What cannot be asked for here is not offered; a challenge of which nothing is left is a block, in the log as for the
+/// client.
+fn possible(parts: &Parts, mut decision: Decision) -> Decision {
+    let Outcome::Challenge(challenge) = &mut decision.outcome else { return decision };
+    let runnable = parts.challenges.runnable();
+    challenge.methods.retain(|method| runnable.contains(method));
+    match challenge.methods.is_empty() {
+        true => Decision { outcome: Outcome::Block, reason: Reason::ChallengeImpossible, ..decision },
+        false => decision,
+    }
 }
 
 fn ask<'a>(visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
