@@ -66,7 +66,11 @@ impl Target {
     pub fn of(settings: &Settings, catalogue: Catalogue, told: impl Fn(&str) -> bool) -> Target {
         let upstreams = Some(settings.upstreams.keys().cloned().collect());
         let lacking = Lacking::of(settings, &catalogue, told);
-        Target { catalogue, options: Options { methods: METHODS_BUILT.into_iter().collect(), upstreams }, lacking }
+        Target {
+            catalogue,
+            options: Options { methods: METHODS_BUILT.into_iter().collect(), upstreams, can_mail: true },
+            lacking,
+        }
     }
 }
 

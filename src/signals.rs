@@ -39,6 +39,7 @@ pub mod free;
 pub mod geo;
 pub mod known;
 pub mod lists;
+pub mod noted;
 pub mod travel;
 pub mod velocity;
 
@@ -148,6 +149,8 @@ pub struct Afterwards {
     pub meters: Vec<(Counted, Meter, Touch)>,
     /// Entries to enrol: account, drawer, id and ciphertext.
     pub entries: Vec<(Id, Drawer, Id, Vec<u8>)>,
+    /// An entry that stays as it is where it is there: the day on which the account was first seen.
+    pub first_seen: Option<((Id, Drawer, Id), Vec<u8>)>,
 }
 
 impl Plan {
@@ -212,8 +215,20 @@ impl Plan {
         }
         if success == Some(true) {
             afterwards.entries = known::remember(who, facts, policy, self.keeps_place, keys);
+            afterwards.first_seen = known::first_seen(who, keys);
         }
         afterwards
+    }
+
+    /// Whether the policy reads since when its subject is known.
+    pub fn wants_age(&self) -> bool {
+        self.known.age()
+    }
+
+    /// Takes in since when the subject is known, once an event has shown who it is: `sealed` is what was there under
+    /// [`Afterwards::first_seen`].
+    pub fn learn_age(&self, sealed: Option<&[u8]>, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys) {
+        known::learn_age(&self.known, sealed, who, facts, policy, keys);
     }
 
     /// What the obligation `count` of these names raises.
@@ -312,6 +327,8 @@ pub struct Signals {
     vendors: ArcSwap<Vendors>,
     connectors: Mutex<Connectors>,
     metrics: Metrics,
+    /// Accounts whose first day is written.
+    pub noted: noted::Noted,
 }
 
 /// The newest set of connectors that was looked at.
@@ -345,6 +362,10 @@ pub struct Ask<'a> {
     pub email: Option<&'a str>,
     /// The subject's name, verified or claimed, for vendors whose manifest says that it is sent.
     pub user: Option<&'a str>,
+    /// The verified subject's account and name, for lists.
+    pub subject: Option<(Id, Arc<str>)>,
+    /// The device cookie's id, for lists.
+    pub device: Option<Id>,
     /// The browser's own words for itself.
     pub user_agent: Option<&'a str>,
     /// Now.
@@ -387,6 +408,7 @@ impl Signals {
             vendors: ArcSwap::from_pointee(vendors),
             connectors: Mutex::default(),
             metrics: Metrics::new(),
+            noted: noted::Noted::default(),
         }
     }
 
@@ -515,12 +537,30 @@ impl Signals {
             "email.is_listed" => {
                 Some(ask.email.map_or(Reading::Unknown(Why::Absent), |it| any(self.lists.of_email(it))))
             }
+            "subject.lists" => Some(self.of_subject(ask, names)),
+            "subject.is_listed" => Some(self.of_subject(ask, any)),
+            "device.lists" => Some(self.of_device(ask, names)),
+            "device.is_listed" => Some(self.of_device(ask, any)),
             _ => match self.geo.attribute(name, ask.ip)? {
                 Found::Value(value) => Some(Reading::Known(value)),
                 Found::Absent => Some(Reading::Unknown(Why::Absent)),
                 Found::NotProvided => None,
             },
         }
+    }
+}
+
+impl Signals {
+    /// Of nobody, or of somebody merely claimed, it is not known what they are listed in.
+    fn of_subject(&self, ask: &Ask<'_>, told: fn(Option<Vec<Arc<str>>>) -> Reading) -> Reading {
+        match &ask.subject {
+            Some((account, name)) => told(self.lists.of_subject(account, name)),
+            None => Reading::Unknown(Why::Absent),
+        }
+    }
+
+    fn of_device(&self, ask: &Ask<'_>, told: fn(Option<Vec<Arc<str>>>) -> Reading) -> Reading {
+        ask.device.map_or(Reading::Unknown(Why::Absent), |device| told(self.lists.of_device(&device)))
     }
 }
 

@@ -144,7 +144,7 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
         };
         let asked: Vec<_> = wanted.iter().filter_map(|id| Some((id, policy.slots.get(usize::from(id.0))?))).collect();
         let answers = {
-            let ask = ask(visit, &policy, &decided.facts);
+            let ask = ask(parts, visit, &policy, &decided.facts);
             parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left).await
         };
         let facts = &mut decided.facts;
@@ -169,7 +169,7 @@ fn possible(parts: &Parts, mut decision: Decision) -> Decision {
     }
 }
 
-fn ask<'a>(visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
+fn ask<'a>(parts: &Parts, visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
     let request = &visit.arrival.request;
     signals::Ask {
         tenant: &visit.arrival.route.tenant,
@@ -177,6 +177,8 @@ fn ask<'a>(visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::A
         ip: request.client_ip,
         email: signals::email_of(policy, facts, visit.identified.email.as_deref()),
         user: visit.identified.subject.as_ref().map(|subject| &*subject.name),
+        subject: visit.subject(parts).map(|subject| (subject.account, subject.name)),
+        device: visit.device.map(|device| device.id),
         user_agent: request.header("user-agent"),
         now_ms: visit.now_ms,
         asks_vendors: visit.supposed.as_ref().is_none_or(|supposed| supposed.asks_vendors),
@@ -307,6 +309,7 @@ fn learn_free_of(parts: &Parts, visit: &Visit, who: &Who<'_>, policy: &Policy, f
         kind: visit.subject(parts).map(|subject| subject.kind),
         session: visit.session.as_ref().map(|session| &session.record),
         proofs: &proofs,
+        device_since_ms: visit.device.map(|device| device.since_ms),
         keys: &parts.keys,
     };
     free::learn_all(facts, policy, &free);

@@ -67,6 +67,7 @@ fn policy(event: &str, names: &[&str]) -> Policy {
         }],
         succeeded: None,
         failed: None,
+        ends_session: false,
         budget: Budget { time_ms: 500, paid_calls: 0 },
         when_unsure: Outcome::Block,
         otherwise: Outcome::Forward(Forward::default()),
@@ -138,6 +139,13 @@ impl World {
         self.store.begin(self.now_ms, begin).await.unwrap();
         for (account, drawer, id, sealed) in afterwards.entries {
             self.store.enrol(account, drawer, id, sealed).await.unwrap();
+        }
+        if let Some((entry, sealed)) = afterwards.first_seen {
+            let standing =
+                self.store.begin(self.now_ms, Begin { entries: &[entry], ..Begin::default() }).await.unwrap();
+            if standing.entries == [None] {
+                self.store.enrol(entry.0, entry.1, entry.2, sealed).await.unwrap();
+            }
         }
     }
 }
@@ -485,6 +493,8 @@ async fn collect(signals: &Signals, ip: &str, name: &str) -> Reading {
         ip: ip.parse().unwrap(),
         email: Some(ADA),
         user: None,
+        subject: None,
+        device: None,
         user_agent: None,
         now_ms: 0,
         asks_vendors: true,
@@ -518,7 +528,7 @@ fn free_attributes_speak_of_verified_subjects_only_and_never_leave_anything_pend
         "request.client",
         "request.content_type",
         "request.ip",
-        "subject.age_days",
+        "device.age_days",
     ];
     let mut transfer = policy("transfer", &names);
     transfer.after = vec!["login".into()];
@@ -541,7 +551,17 @@ fn free_attributes_speak_of_verified_subjects_only_and_never_leave_anything_pend
     let learnt = |who: &Who<'_>, identified: &Identified, proofs: &[Proof]| {
         let mut facts = Facts::unasked(world.now_ms, transfer.slots.len());
         let kind = Some(SubjectKind::Human);
-        let free = Free { arrival: &arrival, who, identified, kind, session: None, proofs, keys: &world.keys };
+        let device_since_ms = who.device.map(|_| world.now_ms - 50 * 60 * MINUTE_MS);
+        let free = Free {
+            arrival: &arrival,
+            who,
+            identified,
+            kind,
+            session: None,
+            proofs,
+            device_since_ms,
+            keys: &world.keys,
+        };
         free::learn_all(&mut facts, &transfer, &free);
         facts
     };
@@ -567,7 +587,7 @@ fn free_attributes_speak_of_verified_subjects_only_and_never_leave_anything_pend
         ("request.client", text("page")),
         ("request.content_type", text("application/json")),
         ("request.ip", Reading::Known(Value::Ip("203.0.113.7".parse().unwrap()))),
-        ("subject.age_days", Reading::Unknown(Why::NotProvided)),
+        ("device.age_days", ABSENT),
     ] {
         assert_eq!(read(&transfer, &facts, name), expected, "{name}");
     }

@@ -44,12 +44,14 @@ pub struct Options {
     pub methods: BTreeSet<Method>,
     /// Names of upstreams that a request can be rerouted to; `None` where they are not known (`check` of a folder).
     pub upstreams: Option<BTreeSet<Arc<str>>>,
+    /// Whether it can send mail, so that `notify` reaches somebody.
+    pub can_mail: bool,
 }
 
 impl Default for Options {
-    /// Every method, upstreams not known.
+    /// Every method, upstreams not known, mail.
     fn default() -> Self {
-        Options { methods: Method::ALL.into_iter().collect(), upstreams: None }
+        Options { methods: Method::ALL.into_iter().collect(), upstreams: None, can_mail: true }
     }
 }
 
