@@ -30,7 +30,7 @@ use crate::{
     registry::lacking::Lacking,
     render::{self, Texts},
     settings::Settings,
-    signals::Plan,
+    signals::plan::Plan,
     telemetry::Metrics,
 };
 
@@ -240,7 +240,7 @@ pub fn load(set: folder::Set, target: &Target, number: u64, now_ms: i64) -> Resu
     if found.iter().any(|finding| finding.severity == Severity::Error) {
         return Err(Refusal { hash, found, texts: set.texts, at_ms: now_ms });
     }
-    found.extend(lacking::warnings(&sources, target));
+    found.extend(lacking::warnings(&sources, &policies, target));
     let policies: Vec<_> = policies.into_iter().map(Arc::new).collect();
     Ok(Release {
         number,

@@ -225,10 +225,9 @@ impl SessionHandle {
     /// somebody had signed in before, that sign-in is over, seen or not: its proofs go with it.
     pub fn sign_in(&mut self, sessions: &Sessions, now_ms: i64, subject: Subject, is_still_in: bool) {
         let account = subject.account;
-        let is_other = self.record.subject.as_ref().is_some_and(|before| before.account != account);
         let goes_on = is_still_in || self.record.subject.is_none();
         self.record.proofs.retain(|proven| goes_on && proven.account == Some(account));
-        if is_other {
+        if !goes_on {
             self.record.succeeded.clear();
         }
         if !is_still_in {

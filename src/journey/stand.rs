@@ -15,7 +15,7 @@ use crate::{
     actions::{self, within},
     clock,
     journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
-    signals::{self, Asked, Who, free, free::Free},
+    signals::{self, Who, free, free::Free, plan::Asked},
     store::{Begin, Counted, Kind, Standing, StateError, StateStore, Stored, Touch},
 };
 

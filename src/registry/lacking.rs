@@ -9,7 +9,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use stepward_core::{
     attribute::{Catalogue, Cost},
     diagnostic::Diagnostic,
-    policy::compile::{self, Options, Source},
+    policy::{
+        Policy,
+        compile::{self, Options, Source},
+    },
     session::Method,
 };
 
@@ -27,6 +30,8 @@ pub struct Lacking {
     pub attributes: BTreeSet<Arc<str>>,
     /// Nobody can be written to.
     pub mail: bool,
+    /// Only a login tells who is asking: where no policy has one, nobody does.
+    pub sources: bool,
 }
 
 impl Lacking {
@@ -41,7 +46,16 @@ impl Lacking {
             methods: settings.mail.is_none().then_some(Method::EmailCode).into_iter().collect(),
             attributes: missing.map(|it| it.name.clone()).collect(),
             mail: settings.mail.is_none(),
+            sources: !settings.subject.iter().any(names_subjects),
         }
+    }
+}
+
+/// Whether a source of subjects names them by itself, without a login that an event covers.
+fn names_subjects(source: &SubjectSource) -> bool {
+    match source {
+        SubjectSource::Jwt(_) | SubjectSource::Header { .. } => true,
+        SubjectSource::AppSession { .. } => false,
     }
 }
 
@@ -75,12 +89,15 @@ fn own(settings: &Settings, name: &str) -> Option<bool> {
 }
 
 /// A warning wherever one of these files names what is missing. The files have no errors.
-pub fn warnings(sources: &[Source], target: &Target) -> Vec<Diagnostic> {
-    let Lacking { methods, attributes, mail } = &target.lacking;
-    if methods.is_empty() && attributes.is_empty() && !mail {
+pub fn warnings(sources: &[Source], policies: &[Policy], target: &Target) -> Vec<Diagnostic> {
+    let Lacking { methods, attributes, mail, .. } = &target.lacking;
+    let signs_in = |policy: &Policy| policy.facts.iter().any(|fact| fact.identifies_subject);
+    let has_nobody = target.lacking.sources && !policies.iter().any(signs_in);
+    if methods.is_empty() && attributes.is_empty() && !mail && !has_nobody {
         return Vec::new();
     }
-    let there = target.catalogue.all().filter(|it| !attributes.contains(&it.name)).cloned();
+    let is_missing = |name: &str| attributes.contains(name) || has_nobody && is_of_somebody(name);
+    let there = target.catalogue.all().filter(|it| !is_missing(&it.name)).cloned();
     let options = Options {
         methods: &target.options.methods - methods,
         can_mail: target.options.can_mail && !mail,
@@ -88,6 +105,11 @@ pub fn warnings(sources: &[Source], target: &Target) -> Vec<Diagnostic> {
     };
     let (_, found) = compile::compile(sources, &Catalogue::of(there), &options);
     found.iter().filter_map(|finding| warning(finding, sources)).collect()
+}
+
+/// Whether an attribute is unknown where nobody is ever verified; that nobody is, is known.
+fn is_of_somebody(name: &str) -> bool {
+    name.starts_with("subject.") && !["subject.is_known", "subject.is_verified"].contains(&name)
 }
 
 fn warning(finding: &Diagnostic, sources: &[Source]) -> Option<Diagnostic> {
@@ -124,6 +146,9 @@ fn how(name: &str) -> &'static str {
         "device.lists" | "device.is_listed" => {
             "name a list of `kind: device` under `lists`; until then `when_unsure` decides"
         }
+        _ if name.starts_with("subject.") => {
+            "name a source under `subject`, or mark the user name of a login with `identifies: subject`"
+        }
         "proof.email_code.age" => "add `mail` to `stepward.yaml`; until then `when_unsure` decides",
         _ if name.starts_with("proof.") => "this build cannot run that method; `when_unsure` decides",
         _ if name.starts_with("token.") || name.starts_with("actor.") => {
@@ -135,5 +160,87 @@ fn how(name: &str) -> &'static str {
             "name a city database under `geo`, or a connector; until then `when_unsure` decides"
         }
         _ => "a connector on a route could tell it; until then `when_unsure` decides",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        registry::{self, folder::Set},
+        settings::{self, Presence},
+    };
+
+    use super::*;
+
+    /// The settings that every case has.
+    const LEAST: &str = "listen: [{ address: \"127.0.0.1:0\" }]\nupstreams: { app: { url: \"http://127.0.0.1:1\" } }\nroutes: [{ upstream: app }]\n";
+
+    /// Codes and names that are warned of where a rule names `condition`, with these settings besides.
+    fn warned(more: &str, policy: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stepward.yaml");
+        std::fs::write(folder.path().join("list"), "").unwrap();
+        std::fs::write(&path, format!("{LEAST}{more}\n")).unwrap();
+        let loaded = settings::load(&path, Presence::Advised).unwrap_or_else(|it| panic!("{:?}", it.found));
+        let target = Target::of(&loaded.settings, Catalogue::builtin(), |_| false);
+        let texts = [("p.yaml".into(), policy.into())].into();
+        let release = registry::load(Set { texts, found: Vec::new() }, &target, 1, 0).unwrap();
+        let at = |it: &Diagnostic| policy[it.span.clone()].to_string();
+        release.found.iter().map(|it| format!("{} {}", it.code, at(it))).collect()
+    }
+
+    fn asks(condition: &str) -> String {
+        format!(
+            "event: e\ncovers: [GET /e]\nwhen_unsure: block\notherwise: block\nsteps:\n  - decide: d\n    rules:\n      - {{ rule: r, when: \"{condition}\", then: forward }}\n"
+        )
+    }
+
+    #[test]
+    fn what_a_setting_lets_us_answer_is_warned_of_where_the_setting_is_missing() {
+        let subject = "subject: [{ header: { name: X-User } }]\ntrusted_proxies: [127.0.0.1/32]";
+        let token = "subject: [{ jwt: { from: bearer, issuer: i, audience: a, jwks: \"https://i.example/jwks\" } }]";
+        let mail = "mail: { smtp: \"smtp://127.0.0.1:25\", from: a@b.example }";
+        for (name, condition, without, with) in [
+            ("subject.is_listed", "subject.is_listed", subject, "lists: { l: { kind: subject, file: list } }"),
+            ("device.lists", "size(device.lists) == 0", "", "lists: { l: { kind: device, file: list } }"),
+            ("token.has_actor", "token.has_actor", subject, token),
+            ("actor.kind", "actor.kind == 'agent'", subject, token),
+            ("subject.age_days", "subject.age_days > 30.0", "", subject),
+            ("subject.kind", "subject.kind == 'human'", "", subject),
+            ("proof.email_code.age", "proof.email_code.age < duration('5m')", "", mail),
+        ] {
+            let told = warned(without, &asks(condition));
+            assert_eq!(told, [format!("attribute.not_provided {name}")], "without {with}");
+            let both = if with.starts_with("subject:") { with.to_string() } else { format!("{without}\n{with}") };
+            assert!(
+                warned(&both, &asks(condition)).is_empty(),
+                "{name} with {with}: {:?}",
+                warned(&both, &asks(condition))
+            );
+        }
+        for condition in ["device.age_days > 30.0", "!subject.is_known", "ip.tries_5m < 3", "request.is_secure"] {
+            assert!(warned("", &asks(condition)).is_empty(), "{condition} needs nothing");
+        }
+        assert_eq!(warned("", &asks("fraud.risk_score > 80.0")), ["attribute.not_provided fraud.risk_score"]);
+        assert_eq!(
+            warned(mail, &asks("proof.sms_code.age < duration('5m')")),
+            ["attribute.not_provided proof.sms_code.age"]
+        );
+    }
+
+    #[test]
+    fn a_login_that_names_its_subject_is_a_source_of_subjects() {
+        let login = asks("subject.kind == 'human'").replace(
+            "when_unsure",
+            "facts: { user: { from: query.user, type: text, identifies: subject } }\nsucceeded: response.status == 200\nwhen_unsure",
+        );
+        assert!(warned("", &login).is_empty(), "{:?}", warned("", &login));
+    }
+
+    #[test]
+    fn notify_without_mail_is_warned_of_and_loads() {
+        let policy = asks("ip.tries_5m < 3").replace("then: forward", "then: forward, notify: subject");
+        assert_eq!(warned("", &policy), ["notify.needs_mail subject"]);
+        assert!(warned("mail: { smtp: \"smtp://127.0.0.1:25\", from: a@b.example }", &policy).is_empty());
     }
 }

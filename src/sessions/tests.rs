@@ -148,6 +148,24 @@ async fn another_subject_inherits_nothing() {
 }
 
 #[test]
+fn a_sign_in_goes_on_with_what_went_before_only_where_the_subject_was_still_in() {
+    let sessions = sessions();
+    let alice = || subject(&sessions, "alice");
+    for (is_still_in, kept) in [(true, 1), (false, 0)] {
+        let mut session = start(&sessions);
+        session.change().prove(proof(Method::Totp, NOW), Some(alice().account));
+        session.sign_in(&sessions, NOW, alice(), false);
+        assert_eq!(session.record.proofs.len(), 1, "nobody had signed in before");
+        session.bind_app(&sessions, "sid", "app-secret");
+        session.change().succeed("login".into(), NOW);
+        session.sign_in(&sessions, NOW + 5, alice(), is_still_in);
+        let record = &session.record;
+        let left = [record.proofs.len(), record.succeeded.len(), record.app_cookies.len()];
+        assert_eq!(left, [kept; 3], "still in: {is_still_in}");
+    }
+}
+
+#[test]
 fn proofs_count_for_the_account_they_were_made_for() {
     let sessions = sessions();
     let (alice, bob) = (sessions.account("bank", "alice"), sessions.account("bank", "bob"));
@@ -350,7 +368,11 @@ fn a_device_is_known_again_on_its_tenant_and_host_until_its_cookie_runs_out() {
     };
     let day_ms = 24 * HOUR_MS;
     let device = read(&keys, NOW, "bank", HOST).unwrap();
-    assert_eq!((device.id, device.renew), (id, false));
+    assert_eq!((device.id, device.renew, device.since_ms), (id, false, NOW));
+    let later = NOW + 90 * day_ms;
+    let renewed = cookies::renew_device(&keys, later, "bank", HOST, Scope::Https, &device);
+    let renewed = cookies::read_device(&keys, later, "bank", &request(true, HOST, &[pair(&renewed)])).unwrap();
+    assert_eq!((renewed.id, renewed.since_ms), (id, NOW), "a new date makes no new device");
     assert!(read(&keys, NOW + 31 * day_ms, "bank", HOST).unwrap().renew, "given a new date now and then");
     assert!(read(&keys.rotate(1).unwrap(), NOW, "bank", HOST).unwrap().renew, "sealed with an old key");
     assert_eq!(read(&keys, NOW + 400 * day_ms, "bank", HOST), None, "too old");

@@ -163,7 +163,7 @@ struct Subjects {
 impl Subjects {
     fn read(path: &Path) -> Result<Self, String> {
         let mut subjects = Subjects::default();
-        for (number, line) in entries(&text(path)?) {
+        for (number, line) in names(&text(path)?) {
             let name = keys::spelling(line);
             if name.is_empty() {
                 return Err(format!("line {number} names nobody"));
@@ -208,6 +208,18 @@ fn text(path: &Path) -> Result<String, String> {
         return Err(format!("is larger than {} MiB", FILE_BYTES_MAX / 1024 / 1024));
     }
     std::fs::read_to_string(path).map_err(|_| "cannot be read as UTF-8 text".to_string())
+}
+
+/// Names with their line numbers; a `#` inside a name is part of it.
+fn names(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let begins_comment =
+        |line: &str, at: usize| line.get(..at).is_some_and(|it| it.is_empty() || it.ends_with([' ', '\t']));
+    let name = move |line| match str::match_indices(line, '#').find(|(at, _)| begins_comment(line, *at)) {
+        Some((at, _)) => line.get(..at).unwrap_or("").trim(),
+        None => line.trim(),
+    };
+    let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
+    lines.map(move |(at, line)| (at + 1, name(line))).filter(|(_, line)| !line.is_empty())
 }
 
 /// Entries with their line numbers; `#` begins a comment.

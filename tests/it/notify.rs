@@ -18,7 +18,7 @@ facts:
 when_unsure: block
 otherwise: forward
 steps:
-  - decide: as asked
+  - decide: hidden reason
     rules:
       - { rule: pass, when: event.how == \"pass\", then: forward, notify: subject }
       - { rule: ask, when: event.how == \"ask\", then: { challenge: [totp] }, notify: [subject] }
@@ -35,6 +35,24 @@ async fn town(mailbox: &Mailbox, settings: &str, policies: &[&str]) -> (Town, Vi
     let mut ada = town.visitor();
     town.sign_in(&mut ada, "ada").await;
     (town, ada)
+}
+
+/// The body of a letter as its reader sees it (RFC 2045 §6.7 and §6.8).
+fn readable(letter: &str) -> String {
+    let (head, body) = letter.split_once("\r\n\r\n").or_else(|| letter.split_once("\n\n")).unwrap();
+    if head.contains("base64") {
+        let letters: Vec<u8> = body.bytes().filter(|it| !it.is_ascii_whitespace()).collect();
+        return String::from_utf8(data_encoding::BASE64.decode(&letters).unwrap()).unwrap();
+    }
+    let joined = body.replace("=\r\n", "").replace("=\n", "");
+    let mut bytes = Vec::new();
+    let mut rest = joined.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = (*first == b'=').then(|| after.get(..2)).flatten();
+        bytes.push(escaped.map_or(*first, |hex| data_encoding::HEXUPPER.decode(hex).unwrap()[0]));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).unwrap()
 }
 
 #[tokio::test]
@@ -59,11 +77,12 @@ async fn the_subject_is_told_what_became_of_it_in_the_services_language() {
             let letters = mailbox.wait_for(number + 1).await;
             let letter = letters.last().unwrap();
             assert!(letter.to.contains(ADDRESS), "{letter:?}");
-            assert!(letter.text.contains(said) && letter.text.contains("Tiny Bank"), "{how}: {}", letter.text);
+            let text = readable(&letter.text);
+            assert!(text.contains(said) && text.contains("Tiny Bank"), "{how}: {text}");
             let line = town.decisions().into_iter().rfind(|it| it["rule"] == how).unwrap();
             let reference = &line["id"].as_str().unwrap()[..8];
-            assert!(letter.text.contains(reference), "{reference} is not in {}", letter.text);
-            assert!(!letter.text.contains("as asked"), "the rule is not told: {}", letter.text);
+            assert!(text.contains(reference), "{reference} is not in {text}");
+            assert!(!text.contains("hidden"), "the rule is not told: {text}");
             assert!(!line.to_string().contains(ADDRESS), "{line}");
         }
     }

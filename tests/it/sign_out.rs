@@ -87,11 +87,9 @@ async fn a_logout_that_failed_leaves_the_session_and_one_that_nobody_answered_en
 
 #[tokio::test]
 async fn an_answer_that_clears_the_apps_cookie_is_a_logout_whatever_the_event() {
-    for cookie in [
-        "sid=; Path=/; Max-Age=0",
-        "sid=; Path=/",
-        "sid=deleted; Path=/; Expires=Thu, 01-Jan-1970 00:00:01 GMT",
-    ] {
+    for cookie in
+        ["sid=; Path=/; Max-Age=0", "sid=; Path=/", "sid=deleted; Path=/; Expires=Thu, 01-Jan-1970 00:00:01 GMT"]
+    {
         let town = town().await;
         let (mut ada, _) = proven(&town).await;
         town.app.answers("POST /page", &answer(200, cookie));
