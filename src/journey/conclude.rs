@@ -26,7 +26,7 @@ use crate::{
         cookies::Scope,
         record::{Subject, SubjectKind, VerifiedBy},
     },
-    signals,
+    signals::{self, known},
     store::{Begin, Id, Standing, StateStore, Stored},
     subject::{self, app_session},
 };
@@ -223,17 +223,21 @@ async fn afterwards(parts: &Parts, visit: &Visit, event: &mut Decided, success: 
     let who = visit.who(parts, &tenant, &event.policy, &event.facts);
     let after = plan.conclude(&who, success, &event.facts, &event.policy, &parts.keys);
     let is_written = |account: &Id| !plan.wants_age() && parts.signals.noted.holds(account);
-    let first_seen = after.first_seen.filter(|(entry, _)| !is_written(&entry.0));
-    let entries: Vec<_> = first_seen.iter().map(|(entry, _)| *entry).collect();
+    let first_seen = after.first_seen.filter(|(account, ..)| !is_written(account));
+    let entries = first_seen.as_slice();
     let mut standing = Standing::default();
     if !after.meters.is_empty() || !entries.is_empty() {
-        let begin = Begin { meters: &after.meters, entries: &entries, ..Begin::default() };
+        let begin = Begin { meters: &after.meters, entries, ..Begin::default() };
         standing = within(parts.store.begin(visit.now_ms, begin)).await?;
     }
-    if let (Some(((account, drawer, id), sealed)), Some(before)) = (first_seen, standing.entries.first()) {
-        plan.learn_age(before.as_deref(), &who, &mut event.facts, &event.policy, &parts.keys);
+    if let (Some((account, drawer, id)), Some(before)) = (first_seen, standing.entries.first()) {
+        if plan.wants_age() {
+            let facts = Arc::make_mut(&mut event.facts);
+            plan.learn_age(before.as_deref(), &who, facts, &event.policy, &parts.keys);
+        }
         if before.is_none() {
-            within(parts.store.enrol(account, drawer, id, sealed)).await?;
+            let today = known::today(&account, &who, &parts.keys);
+            within(parts.store.enrol(account, drawer, id, today)).await?;
         }
         parts.signals.noted.note(account);
     }

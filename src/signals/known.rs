@@ -185,15 +185,14 @@ fn age(who: &Who<'_>, sealed: Option<&[u8]>, keys: &Keys) -> Reading {
 }
 
 /// Where the day on which an account was first seen is kept.
-fn first_seen_entry(account: Id) -> (Id, Drawer, Id) {
+pub fn first_seen_entry(account: Id) -> (Id, Drawer, Id) {
     (account, Drawer::Traces, FIRST_SEEN)
 }
 
-/// The day, to be written where none is written yet: sealed, and no more than the day.
-pub fn first_seen(who: &Who<'_>, keys: &Keys) -> Option<((Id, Drawer, Id), Vec<u8>)> {
-    let account = who.account?;
+/// Today as what is kept of an account's first day: sealed, and no more than the day.
+pub fn today(account: &Id, who: &Who<'_>, keys: &Keys) -> Vec<u8> {
     let day = u32::try_from(day(who.now_ms)).unwrap_or(0);
-    Some((first_seen_entry(account), keys.seal(Purpose::Trace, who.tenant, &account, &day.to_le_bytes())))
+    keys.seal(Purpose::Trace, who.tenant, account, &day.to_le_bytes())
 }
 
 /// Days since the Unix epoch, in UTC.

@@ -47,8 +47,8 @@ pub struct Afterwards {
     pub meters: Vec<(Counted, Meter, Touch)>,
     /// Entries to enrol: account, drawer, id and ciphertext.
     pub entries: Vec<(Id, Drawer, Id, Vec<u8>)>,
-    /// An entry that stays as it is where it is there: the day on which the account was first seen.
-    pub first_seen: Option<((Id, Drawer, Id), Vec<u8>)>,
+    /// The entry that keeps the day on which the account was first seen: [`known::today`] where it is not there yet.
+    pub first_seen: Option<(Id, Drawer, Id)>,
 }
 
 impl Plan {
@@ -113,7 +113,7 @@ impl Plan {
         }
         if success == Some(true) {
             afterwards.entries = known::remember(who, facts, policy, self.keeps_place, keys);
-            afterwards.first_seen = known::first_seen(who, keys);
+            afterwards.first_seen = who.account.map(known::first_seen_entry);
         }
         afterwards
     }

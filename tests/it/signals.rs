@@ -141,11 +141,12 @@ impl World {
         for (account, drawer, id, sealed) in afterwards.entries {
             self.store.enrol(account, drawer, id, sealed).await.unwrap();
         }
-        if let Some((entry, sealed)) = afterwards.first_seen {
+        if let Some(entry) = afterwards.first_seen {
             let standing =
                 self.store.begin(self.now_ms, Begin { entries: &[entry], ..Begin::default() }).await.unwrap();
             if standing.entries == [None] {
-                self.store.enrol(entry.0, entry.1, entry.2, sealed).await.unwrap();
+                let today = signals::known::today(&entry.0, &self.who(someone), &self.keys);
+                self.store.enrol(entry.0, entry.1, entry.2, today).await.unwrap();
             }
         }
     }
