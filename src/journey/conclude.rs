@@ -26,7 +26,7 @@ use crate::{
         cookies::Scope,
         record::{Subject, SubjectKind, VerifiedBy},
     },
-    signals::{self, known},
+    signals::{self, Who, known},
     store::{Begin, Id, Standing, StateStore, Stored},
     subject::{self, app_session},
 };
@@ -221,6 +221,10 @@ async fn afterwards(parts: &Parts, visit: &Visit, event: &mut Decided, success: 
     let Some(plan) = visit.seen.release.plans.get(event.index).filter(|_| is_sensed) else { return Ok(()) };
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, &event.policy, &event.facts);
+    let who = match signed_in(visit, &who).filter(|_| success == Some(true)) {
+        Some(account) => who.with_subject(Some(account), who.claimed, &parts.keys),
+        None => who,
+    };
     let after = plan.conclude(&who, success, &event.facts, &event.policy, &parts.keys);
     let is_written = |account: &Id| !plan.wants_age() && parts.signals.noted.holds(account);
     let first_seen = after.first_seen.filter(|(account, ..)| !is_written(account));
@@ -245,6 +249,12 @@ async fn afterwards(parts: &Parts, visit: &Visit, event: &mut Decided, success: 
         within(parts.store.enrol(account, drawer, id, sealed)).await?;
     }
     Ok(())
+}
+
+/// The account of whoever has just signed in: the request came before the app's cookie that would tell it.
+fn signed_in(visit: &Visit, who: &Who<'_>) -> Option<Id> {
+    let subject = visit.session.as_ref()?.record.subject.as_ref()?;
+    Some(subject.account).filter(|account| who.claimed == Some(*account))
 }
 
 /// Writes the session and gives the browser its new ticket.
