@@ -236,8 +236,7 @@ async fn afterwards(parts: &Parts, visit: &Visit, event: &mut Decided, success: 
     }
     if let (Some((account, drawer, id)), Some(before)) = (first_seen, standing.entries.first()) {
         if plan.wants_age() {
-            let facts = Arc::make_mut(&mut event.facts);
-            plan.learn_age(before.as_deref(), &who, facts, &event.policy, &parts.keys);
+            plan.learn_age(before.as_deref(), &who, &mut event.facts, &event.policy, &parts.keys);
         }
         if before.is_none() {
             let today = known::today(&account, &who, &parts.keys);
