@@ -100,10 +100,17 @@ mail_code_label = Ihr Code:
 mail_code_end = Er gilt zehn Minuten und nur einmal. Nennen Sie ihn niemandem, der Sie anruft. Wenn Sie das nicht waren, müssen Sie nichts tun; überlegen Sie, Ihr Passwort zu ändern.
 mail_address_subject = Ihre E-Mail-Adresse bei { $service } wurde geändert
 mail_address_body = Ihrem Konto bei { $service } wurde eine neue E-Mail-Adresse hinzugefügt. Codes gehen erst nach 24 Stunden dorthin. Wenn Sie das nicht waren, melden Sie sich bitte sofort bei { $service }.
+mail_notice_subject = Aktivität in Ihrem Konto bei { $service }
+mail_notice_intro = Dies ist in Ihrem Konto bei { $service } geschehen:
+mail_notice_passed_on = Es wurde weitergeleitet und kann wirksam geworden sein.
+mail_notice_asked = Vor dem nächsten Schritt wurde eine Bestätigung verlangt.
+mail_notice_refused = Es wurde nicht ausgeführt.
+mail_notice_end = Wenn Sie das waren, müssen Sie nichts tun. Wenn nicht, melden Sie sich bitte sofort bei { $service }.
 
 event_admin_area = Verwaltung
 event_change_contact_data = Änderung der Kontaktdaten
 event_login = Anmeldung
+event_logout = Abmeldung
 event_password_reset = Neues Passwort
 event_sign_up = Neues Konto
 event_transfer_money = Überweisung

@@ -109,11 +109,18 @@ mail_code_label = Your code:
 mail_code_end = It is good for ten minutes and works once. Never tell it to anyone who calls you. If this was not you, you need not do anything; consider changing your password.
 mail_address_subject = Your e-mail address at { $service } was changed
 mail_address_body = A new e-mail address was added to your account at { $service }. Codes are sent to it only after 24 hours. If this was not you, please contact { $service } at once.
+mail_notice_subject = Activity in your account at { $service }
+mail_notice_intro = This happened in your account at { $service }:
+mail_notice_passed_on = It was passed on and can have taken effect.
+mail_notice_asked = A confirmation was asked for before it goes on.
+mail_notice_refused = It was not carried out.
+mail_notice_end = If this was you, you need not do anything. If it was not, please contact { $service } at once.
 
 # What is confirmed: events and facts of the shipped policies; what has no key here is shown by its own name
 event_admin_area = Administration
 event_change_contact_data = Change of contact data
 event_login = Sign-in
+event_logout = Signing out
 event_password_reset = New password
 event_sign_up = New account
 event_transfer_money = Transfer of money

@@ -11,6 +11,7 @@ use stepward_core::{
     policy::Policy,
     session::Method,
 };
+use tokio::sync::Semaphore;
 
 use crate::{
     arrival::{Arrival, Parked, Withheld},
@@ -32,6 +33,7 @@ pub mod contacts;
 pub mod email_code;
 pub mod enrolment;
 pub mod issued;
+pub mod notice;
 pub mod origin;
 pub mod page;
 pub mod parking;
@@ -52,6 +54,7 @@ pub struct Challenges {
     sessions: Sessions,
     clock: Clock,
     mailer: Option<Mailer>,
+    writing: Arc<Semaphore>,
     locales: Locales,
     pages: page::Pages,
     unsent: parking::unsent::Unsent,
@@ -190,6 +193,7 @@ impl Challenges {
             sessions,
             clock,
             mailer: mail.map(Mailer::new).transpose()?,
+            writing: Arc::new(Semaphore::new(notice::WRITING_MAX)),
             locales: Locales::load(&pages.language, pages.locales.as_deref())?,
             pages: page::Pages::new(pages.service_name.clone())?,
             unsent: parking::unsent::Unsent::default(),

@@ -257,7 +257,7 @@ pub async fn rehearse(settings: &Settings, policies: Policies) -> Result<(), Sta
         listen: Vec::new(),
         admin: None,
         health: None,
-        state: settings::State { path: None, keys: None },
+        state: settings::State { path: None, keys: None, ..settings.state.clone() },
         ..settings.clone()
     };
     start(alone, policies, Clock::System).await?.stop(Duration::ZERO).await;

@@ -343,8 +343,16 @@ fn known(
     let who = Who::at(&question.tenant, arrival.request.client_ip, now_ms, &keys);
     let proofs = facts.proofs.clone();
     let identified = Identified::default();
-    let free =
-        Free { arrival, who: &who, identified: &identified, kind: None, session: None, proofs: &proofs, keys: &keys };
+    let free = Free {
+        arrival,
+        who: &who,
+        identified: &identified,
+        kind: None,
+        session: None,
+        proofs: &proofs,
+        device_since_ms: None,
+        keys: &keys,
+    };
     free::learn_all(&mut facts, policy, &free);
     supposed.learn(policy, &mut facts);
     Ok(facts)

@@ -128,6 +128,11 @@ impl fmt::Debug for Keys {
     }
 }
 
+/// The one spelling of a subject's name under which it is listed: see [`Keys::account`].
+pub fn spelling(subject: &str) -> String {
+    canonical::subject(subject)
+}
+
 impl Keys {
     /// Keys of this process only: for the `proxy` command and for tests. Nothing they sealed opens after a restart.
     pub fn ephemeral() -> Keys {

@@ -30,7 +30,7 @@ use crate::{
     registry::lacking::Lacking,
     render::{self, Texts},
     settings::Settings,
-    signals::Plan,
+    signals::plan::{Common, Plan},
     telemetry::Metrics,
 };
 
@@ -66,7 +66,11 @@ impl Target {
     pub fn of(settings: &Settings, catalogue: Catalogue, told: impl Fn(&str) -> bool) -> Target {
         let upstreams = Some(settings.upstreams.keys().cloned().collect());
         let lacking = Lacking::of(settings, &catalogue, told);
-        Target { catalogue, options: Options { methods: METHODS_BUILT.into_iter().collect(), upstreams }, lacking }
+        Target {
+            catalogue,
+            options: Options { methods: METHODS_BUILT.into_iter().collect(), upstreams, can_mail: true },
+            lacking,
+        }
     }
 }
 
@@ -238,11 +242,12 @@ pub fn load(set: folder::Set, target: &Target, number: u64, now_ms: i64) -> Resu
     }
     found.extend(lacking::warnings(&sources, &policies, target));
     let policies: Vec<_> = policies.into_iter().map(Arc::new).collect();
+    let common = Common::of(&policies);
     Ok(Release {
         number,
         hash,
         matcher: Matcher::build(policies.iter().map(|policy| policy.recognised())),
-        plans: policies.iter().map(|policy| Plan::of(policy, &policies)).collect(),
+        plans: policies.iter().map(|policy| Plan::of(policy, &common)).collect(),
         policies,
         texts: set.texts,
         found,

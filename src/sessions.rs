@@ -16,7 +16,7 @@ use crate::{
         record::{Record, Subject},
     },
     settings::SessionLimits,
-    store::{Amended, Id, Session, SessionRef, StateStore, Stored},
+    store::{Amended, Begin, Counted, Id, Kind, Session, SessionRef, StateStore, Stored},
 };
 
 pub mod cookies;
@@ -77,6 +77,8 @@ pub struct SessionHandle {
     /// The version in the store; 0 is not written yet.
     version: u64,
     is_changed: bool,
+    /// Whether its owner signed out: the browser is told to forget its ticket.
+    is_over: bool,
     /// When the request began: a revocation after that is stronger than whatever the request writes.
     begun_ms: i64,
 }
@@ -126,6 +128,7 @@ impl Sessions {
             replaces: None,
             version: stored.version,
             is_changed: reseal,
+            is_over: false,
             begun_ms: now_ms,
         })
     }
@@ -134,7 +137,16 @@ impl Sessions {
     pub fn start(&self, now_ms: i64, tenant: &Arc<str>, host: &Arc<str>) -> SessionHandle {
         let (ticket, reference) = self.issue(tenant, None);
         let record = Record::new(tenant.clone(), host.clone(), now_ms);
-        SessionHandle { record, ticket, reference, replaces: None, version: 0, is_changed: true, begun_ms: now_ms }
+        SessionHandle {
+            record,
+            ticket,
+            reference,
+            replaces: None,
+            version: 0,
+            is_changed: true,
+            is_over: false,
+            begun_ms: now_ms,
+        }
     }
 
     /// When a session ends if nothing more happens, in milliseconds since the Unix epoch.
@@ -208,14 +220,19 @@ impl SessionHandle {
 
     /// A subject has signed in: a new ticket under its account takes the place of the old one, which an attacker may
     /// have planted. Only proofs made for this account stay; what another subject did in this session does not.
-    pub fn sign_in(&mut self, sessions: &Sessions, now_ms: i64, subject: Subject) {
+    ///
+    /// `is_still_in` tells whether the request that signed in came from this subject, signed in. Where it did not and
+    /// somebody had signed in before, that sign-in is over, seen or not: its proofs go with it.
+    pub fn sign_in(&mut self, sessions: &Sessions, now_ms: i64, subject: Subject, is_still_in: bool) {
         let account = subject.account;
-        let is_other = self.record.subject.as_ref().is_some_and(|before| before.account != account);
-        self.record.proofs.retain(|proven| proven.account == Some(account));
-        if is_other {
+        let goes_on = is_still_in || self.record.subject.is_none();
+        self.record.proofs.retain(|proven| goes_on && proven.account == Some(account));
+        if !goes_on {
             self.record.succeeded.clear();
         }
-        self.record.app_cookies.clear();
+        if !is_still_in {
+            self.record.app_cookies.clear();
+        }
         self.record.started_ms = now_ms;
         self.record.seen_ms = now_ms;
         self.record.subject = Some(subject);
@@ -231,6 +248,7 @@ impl SessionHandle {
         (self.ticket, self.reference) = sessions.issue(&self.record.tenant, account);
         self.version = 0;
         self.is_changed = true;
+        self.is_over = false;
     }
 
     /// Binds this session's subject to a session cookie that the app has just set.
@@ -255,6 +273,7 @@ impl SessionHandle {
         if self.version == 0 {
             let expires_ms = sessions.expires_ms(&self.record);
             let sealed = sessions.sealed(&self.reference, &self.record);
+            self.bring_lock(store).await?;
             let written = store.establish(self.begun_ms, self.replaces, self.reference, sealed, expires_ms).await?;
             if !written {
                 return Ok(Committed::Gone);
@@ -286,12 +305,38 @@ impl SessionHandle {
         Err(crate::store::StateError::Unavailable)
     }
 
-    /// Ends it. The browser's ticket is worth nothing when this returns.
+    /// A lock-out of the session holds under its new ticket too. It is there before the ticket is, so that no request
+    /// comes between.
+    async fn bring_lock(&self, store: &impl StateStore) -> Stored<()> {
+        let Some(old) = self.replaces else { return Ok(()) };
+        let counted = |session: SessionRef| Counted { kind: Kind::Session, id: session.id };
+        let locks = [counted(old)];
+        let standing = store.begin(self.begun_ms, Begin { locks: &locks, ..Begin::default() }).await?;
+        match standing.locked_until_ms.first().copied().flatten() {
+            Some(until_ms) => store.lock(counted(self.reference), until_ms).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether its owner signed out: send [`SessionHandle::forget_cookie`].
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// The `Set-Cookie` value that has the browser forget the ticket.
+    pub fn forget_cookie(scope: Scope) -> String {
+        cookies::clear(Cookie::Session, scope)
+    }
+
+    /// Ends it. The browser's ticket is worth nothing when this returns, and nothing that was proved counts any more
+    /// even where the store does not answer.
     ///
     /// # Errors
     /// The store does not answer.
     pub async fn end(&mut self, store: &impl StateStore) -> Stored<()> {
         self.is_changed = false;
+        self.is_over = true;
+        self.record = Record::new(self.record.tenant.clone(), self.record.host.clone(), self.record.seen_ms);
         if let Some(old) = self.replaces.take() {
             store.end(old).await?;
         }

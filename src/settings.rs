@@ -340,6 +340,10 @@ pub enum ListKind {
     Ip,
     /// E-mail addresses, or `@domain` for every address of a domain.
     Email,
+    /// Subjects, by name or by the pseudonym that the decision log shows.
+    Subject,
+    /// Devices, by the id that the decision log shows.
+    Device,
 }
 
 /// GeoIP databases.

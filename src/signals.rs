@@ -1,7 +1,7 @@
 //! Signals: what is observed about a request so that a policy can decide on it.
 //!
-//! A [`Plan`] says once per policy what has to be read from the store, so that counters, known devices, remembered
-//! values and the last place all travel in the one call that loads the session. [`Signals`] fetches the rest: the
+//! A [`plan::Plan`] says once per policy what has to be read from the store, so that counters, known devices, remembered
+//! values, ages and the last place all travel in the one call that loads the session. [`Signals`] fetches the rest: the
 //! operator's lists and databases, and vendors. Nothing here decides, and nothing here fails a request: what cannot
 //! be learnt is unknown, with the reason why.
 
@@ -13,10 +13,7 @@ use std::{
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use stepward_core::{
-    attribute::{
-        Catalogue,
-        counter::{Counted as What, Counter},
-    },
+    attribute::Catalogue,
     decision::Scope,
     diagnostic::Diagnostic,
     facts::{Facts, Path, Provenance, Reading, SlotId, Why},
@@ -29,7 +26,7 @@ use crate::{
     keys::Keys,
     settings::Settings,
     signals::{geo::Found, travel::Place},
-    store::{Counted, Drawer, Id, Meter, Standing, Touch},
+    store::Id,
     telemetry::{Metrics, SignalOutcome},
     vendors::{self, Question, Vendors},
 };
@@ -39,6 +36,8 @@ pub mod free;
 pub mod geo;
 pub mod known;
 pub mod lists;
+pub mod noted;
+pub mod plan;
 pub mod travel;
 pub mod velocity;
 
@@ -57,7 +56,7 @@ pub struct Who<'a> {
     pub session: Option<Id>,
     /// The client's address, IPv6 by its /64.
     pub ip: Id,
-    /// Where the address is, if [`Plan::wants_place`]: [`Signals::place`].
+    /// Where the address is, if [`plan::Plan::wants_place`]: [`Signals::place`].
     pub place: Option<Place>,
     /// Now.
     pub now_ms: i64,
@@ -119,164 +118,6 @@ pub fn network_of(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// What one policy needs from the store and leaves there; made once per release.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    counters: Vec<velocity::Read>,
-    /// Counters that some policy of the release reads and `count` raises.
-    counted: Vec<(Counter, Vec<Meter>)>,
-    known: known::Wanted,
-    keeps_place: bool,
-}
-
-/// The reads of one request, in the order in which [`Asked::learn`] expects the answers.
-#[derive(Clone, Debug, Default)]
-pub struct Asked {
-    /// For [`crate::store::Begin::meters`]; the caller's own come after them.
-    pub meters: Vec<(Counted, Meter, Touch)>,
-    /// For [`crate::store::Begin::entries`]; the caller's own come after them.
-    pub entries: Vec<(Id, Drawer, Id)>,
-    /// For each counter of the plan, how many of `meters` are its own.
-    counters: Vec<usize>,
-    known: Vec<known::Question>,
-}
-
-/// What is to be written once the end of an event is known.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Afterwards {
-    /// Counters to raise: `store.begin` with these alone.
-    pub meters: Vec<(Counted, Meter, Touch)>,
-    /// Entries to enrol: account, drawer, id and ciphertext.
-    pub entries: Vec<(Id, Drawer, Id, Vec<u8>)>,
-}
-
-impl Plan {
-    /// The plan of one policy among those of its release.
-    pub fn of(policy: &Policy, policies: &[Arc<Policy>]) -> Plan {
-        let mut counted: Vec<(Counter, Vec<Meter>)> = Vec::new();
-        for read in policies.iter().flat_map(|policy| velocity::read_by(policy)) {
-            if let What::Named(_) = read.counter.counted {
-                match counted.iter_mut().find(|(counter, _)| *counter == read.counter) {
-                    Some((_, meters)) => {
-                        meters.extend(read.meters.into_iter().filter(|it| !meters.contains(it)).collect::<Vec<_>>())
-                    }
-                    None => counted.push((read.counter, read.meters)),
-                }
-            }
-        }
-        let known = known::Wanted::of(policy);
-        let keeps_place = known.travel() || policies.iter().any(|policy| known::Wanted::of(policy).travel());
-        Plan { counters: velocity::read_by(policy), counted, known, keeps_place }
-    }
-
-    /// Whether [`Who::place`] is of use.
-    pub fn wants_place(&self) -> bool {
-        self.keeps_place
-    }
-
-    /// What to read from the store before deciding.
-    pub fn ask(&self, who: &Who<'_>, facts: &Facts, policy: &Policy, keys: &Keys) -> Asked {
-        let mut asked = Asked::default();
-        for read in &self.counters {
-            let before = asked.meters.len();
-            if let Some(id) = who.of(read.counter.scope) {
-                let counted = Counted { kind: velocity::kind(read.counter.scope), id };
-                let touch = before_deciding(&read.counter.counted, who);
-                asked.meters.extend(read.meters.iter().map(|meter| (counted, *meter, touch)));
-            }
-            asked.counters.push(asked.meters.len() - before);
-        }
-        for question in self.known.ask(who, facts, policy, keys) {
-            if let Some(entry) = question.entry {
-                asked.entries.push(entry);
-            }
-            asked.known.push(question);
-        }
-        asked
-    }
-
-    /// What to write once it is known how the event ended. `None` is neither success nor failure, and counts as a
-    /// failed try. `facts` and `who` are those of the decision, with the account that success may have brought.
-    pub fn conclude(
-        &self,
-        who: &Who<'_>,
-        success: Option<bool>,
-        facts: &Facts,
-        policy: &Policy,
-        keys: &Keys,
-    ) -> Afterwards {
-        let ended = if success == Some(true) { What::Successes } else { What::Failures };
-        let mut afterwards = Afterwards::default();
-        for read in self.counters.iter().filter(|read| read.counter.counted == ended) {
-            afterwards.raise(&read.counter, &read.meters, who);
-        }
-        if success == Some(true) {
-            afterwards.entries = known::remember(who, facts, policy, self.keeps_place, keys);
-        }
-        afterwards
-    }
-
-    /// What the obligation `count` of these names raises.
-    pub fn count(&self, who: &Who<'_>, names: &[Arc<str>]) -> Afterwards {
-        let mut afterwards = Afterwards::default();
-        for (counter, meters) in &self.counted {
-            if matches!(&counter.counted, What::Named(name) if names.contains(name)) {
-                afterwards.raise(counter, meters, who);
-            }
-        }
-        afterwards
-    }
-}
-
-impl Afterwards {
-    fn raise(&mut self, counter: &Counter, meters: &[Meter], who: &Who<'_>) {
-        if let Some(id) = who.of(counter.scope) {
-            let counted = Counted { kind: velocity::kind(counter.scope), id };
-            self.meters.extend(meters.iter().map(|meter| (counted, *meter, Touch::Hit)));
-        }
-    }
-}
-
-/// What reading a counter before the decision does to it.
-fn before_deciding(what: &What, who: &Who<'_>) -> Touch {
-    let add = |id: Option<Id>| id.map_or(Touch::Look, Touch::Add);
-    match what {
-        What::Tries if who.counted_already => Touch::Look,
-        What::Tries => Touch::Hit,
-        What::Failures | What::Successes | What::Named(_) => Touch::Look,
-        What::Subjects => add(who.anyone()),
-        What::Ips => Touch::Add(who.ip),
-        What::Devices => add(who.device),
-    }
-}
-
-impl Asked {
-    /// Takes in what the store said.
-    pub fn learn(
-        &self,
-        plan: &Plan,
-        standing: &Standing,
-        who: &Who<'_>,
-        facts: &mut Facts,
-        policy: &Policy,
-        keys: &Keys,
-    ) {
-        let mut counts = standing.counts.iter().copied();
-        for (read, meters) in plan.counters.iter().zip(&self.counters) {
-            let counted = read.value(&counts.by_ref().take(*meters).collect::<Vec<_>>());
-            let reading = counted.map_or(Reading::Unknown(Why::Absent), |count| {
-                Reading::Known(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
-            });
-            learn(facts, policy, read.slot, reading, "state");
-        }
-        let mut entries = standing.entries.iter();
-        for question in &self.known {
-            let found = question.entry.and_then(|entry| Some((entry, entries.next()?.as_deref())));
-            question.learn(found, who, facts, policy, keys);
-        }
-    }
-}
-
 /// Takes in a reading of a slot's own type; of any other type it is mistyped.
 pub fn learn(facts: &mut Facts, policy: &Policy, slot: SlotId, reading: Reading, source: &str) {
     let Some(declared) = policy.slots.get(usize::from(slot.0)) else { return };
@@ -312,6 +153,8 @@ pub struct Signals {
     vendors: ArcSwap<Vendors>,
     connectors: Mutex<Connectors>,
     metrics: Metrics,
+    /// Accounts whose first day is written.
+    pub noted: noted::Noted,
 }
 
 /// The newest set of connectors that was looked at.
@@ -345,6 +188,10 @@ pub struct Ask<'a> {
     pub email: Option<&'a str>,
     /// The subject's name, verified or claimed, for vendors whose manifest says that it is sent.
     pub user: Option<&'a str>,
+    /// The verified subject's account and name, for lists.
+    pub subject: Option<(Id, Arc<str>)>,
+    /// The device cookie's id, for lists.
+    pub device: Option<Id>,
     /// The browser's own words for itself.
     pub user_agent: Option<&'a str>,
     /// Now.
@@ -387,6 +234,7 @@ impl Signals {
             vendors: ArcSwap::from_pointee(vendors),
             connectors: Mutex::default(),
             metrics: Metrics::new(),
+            noted: noted::Noted::default(),
         }
     }
 
@@ -515,12 +363,30 @@ impl Signals {
             "email.is_listed" => {
                 Some(ask.email.map_or(Reading::Unknown(Why::Absent), |it| any(self.lists.of_email(it))))
             }
+            "subject.lists" => Some(self.of_subject(ask, names)),
+            "subject.is_listed" => Some(self.of_subject(ask, any)),
+            "device.lists" => Some(self.of_device(ask, names)),
+            "device.is_listed" => Some(self.of_device(ask, any)),
             _ => match self.geo.attribute(name, ask.ip)? {
                 Found::Value(value) => Some(Reading::Known(value)),
                 Found::Absent => Some(Reading::Unknown(Why::Absent)),
                 Found::NotProvided => None,
             },
         }
+    }
+}
+
+impl Signals {
+    /// Of nobody, or of somebody merely claimed, it is not known what they are listed in.
+    fn of_subject(&self, ask: &Ask<'_>, told: fn(Option<Vec<Arc<str>>>) -> Reading) -> Reading {
+        match &ask.subject {
+            Some((account, name)) => told(self.lists.of_subject(account, name)),
+            None => Reading::Unknown(Why::Absent),
+        }
+    }
+
+    fn of_device(&self, ask: &Ask<'_>, told: fn(Option<Vec<Arc<str>>>) -> Reading) -> Reading {
+        ask.device.map_or(Reading::Unknown(Why::Absent), |device| told(self.lists.of_device(&device)))
     }
 }
 

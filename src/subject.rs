@@ -13,6 +13,7 @@ use crate::{
     settings::{SubjectSource, TokenPlace},
 };
 
+pub mod app_session;
 pub mod jwks;
 pub mod jwt;
 

@@ -262,13 +262,20 @@ impl Reason {
     }
 }
 
+/// Whom `notify` writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notified {
+    /// The verified subject, at the address that codes go to.
+    Subject,
+}
+
 /// Things that accompany an outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Obligations {
     /// Key of the message the user sees.
     pub tell: Option<Arc<str>>,
-    /// Names of operators' channels to notify.
-    pub notify: Vec<Arc<str>>,
+    /// Whom to write to.
+    pub notify: Vec<Notified>,
     /// Marks for search and statistics.
     pub tag: Vec<Arc<str>>,
     /// Counters to raise by one.

@@ -46,6 +46,8 @@ pub struct Policy {
     pub succeeded: Option<Condition>,
     /// True when the response shows that it failed.
     pub failed: Option<Condition>,
+    /// Whether the session is over with this event, unless it failed.
+    pub ends_session: bool,
     /// What collecting signals may cost.
     pub budget: Budget,
     /// What happens when a stricter rule could not be decided; `Challenge` or stricter.

@@ -100,6 +100,13 @@ pub fn date(locale: &Locale, at_ms: i64) -> String {
     locale.say("date", &args)
 }
 
+/// A moment that people read: the date and the time in UTC.
+pub fn moment(locale: &Locale, at_ms: i64) -> String {
+    let Ok(moment) = jiff::Timestamp::from_millisecond(at_ms) else { return String::new() };
+    let time = moment.to_zoned(jiff::tz::TimeZone::UTC).time();
+    format!("{} {:02}:{:02} UTC", date(locale, at_ms), time.hour(), time.minute())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

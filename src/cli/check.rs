@@ -159,7 +159,8 @@ pub(super) fn target(settings: Option<&Settings>, connectors: Option<&Path>) -> 
     match settings {
         Some(settings) => Target::of(settings, vocabulary.catalogue, |name| vocabulary.told.contains(name)),
         None => {
-            let options = Options { methods: registry::METHODS_BUILT.into_iter().collect(), upstreams: None };
+            let options =
+                Options { methods: registry::METHODS_BUILT.into_iter().collect(), upstreams: None, can_mail: true };
             Target { catalogue: vocabulary.catalogue, options, lacking: Lacking::default() }
         }
     }

@@ -75,7 +75,7 @@ impl Bank {
         Router::new()
             .route("/", get(home))
             .route("/login", get(login_page).post(login))
-            .route("/logout", get(logout))
+            .route("/logout", get(logout).post(logout))
             .route("/transfer", get(transfer_page).post(transfer))
             .route("/api/transfers", post(transfer_by_fetch))
             .route("/account/email", get(email_page).post(change_email))

@@ -16,24 +16,13 @@ use crate::edge::connection::Connection;
 /// Removes what the client may not say, and joins cookie crumbs (RFC 9113 §8.2.3) so that everyone sees one field.
 /// Never touches framing: Pingora reads it lazily from the same fields.
 pub(crate) fn clean(request: &mut RequestHeader, trusted: bool) -> Result<()> {
-    if request.headers.keys().any(|name| forbidden(name.as_str(), trusted)) {
-        let names = request.headers.keys().filter(|name| forbidden(name.as_str(), trusted)).cloned();
+    if request.headers.keys().any(|name| names::is_forbidden_header(name.as_str(), trusted)) {
+        let names = request.headers.keys().filter(|name| names::is_forbidden_header(name.as_str(), trusted)).cloned();
         for name in names.collect::<Vec<_>>() {
             request.remove_header(&name);
         }
     }
     join(request, header::COOKIE, b"; ")
-}
-
-/// Whether a client may not send a field of this name. `name` is lower case, as `http` keeps it.
-fn forbidden(name: &str, trusted: bool) -> bool {
-    // CGI, WSGI and PHP write `-` and anything odd as `_`: only plain names are unambiguous there.
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    !plain
-        || names::is_reserved_header(name)
-        || (!trusted && names::is_forwarding_header(name))
-        // CGI makes it `HTTP_PROXY`, which many clients then obey (httpoxy, CVE-2016-5385).
-        || name == "proxy"
 }
 
 fn join(request: &mut RequestHeader, name: HeaderName, between: &[u8]) -> Result<()> {

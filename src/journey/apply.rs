@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use stepward_core::decision::{Decision, Forward, Outcome, Reason, Verb};
+use stepward_core::decision::{Decision, Forward, Notified, Outcome, Reason, Verb};
 
 use crate::{
     actions::{self, Carried, Scene, identity},
     arrival::Withheld,
+    challenges::notice::{Became, Notice},
     journey::{
         Journeys, Parts,
         seam::{Decided, Forwarding, Pending, Recheck, Ruling},
@@ -29,7 +30,6 @@ pub async fn apply(
     decided: Vec<Decided>,
 ) -> Result<Ruling, Loss> {
     let parts = &*journeys.0;
-    count(parts, &visit, decision, &decided).await;
     let is_kept = decision.outcome.verb() == Verb::Challenge;
     match carry(parts, &mut visit, decision, &decided, None).await? {
         Carried::Onward(forward) => onward(journeys, visit, decided, &forward, None).await,
@@ -44,7 +44,7 @@ pub async fn apply(
     }
 }
 
-/// Carries a decision out on the first of its events, the one that decides.
+/// Carries a decision out on the first of its events, the one that decides, with what accompanies it.
 ///
 /// # Errors
 /// When the state store is lost on the way.
@@ -58,10 +58,13 @@ pub async fn carry(
     let Some(first) = decided.first() else {
         return Ok(Carried::Answer(parts.actions.refuse(&visit.arrival, Reason::Internal, StatusCode::FORBIDDEN)));
     };
+    count(parts, visit, decision, first).await;
     if let Outcome::Forward(forward) = &decision.outcome
         && forward.max_rate.is_none()
     {
-        return Ok(Carried::Onward(forward.clone()));
+        let carried = Carried::Onward(forward.clone());
+        notify(parts, visit, decision, first, &carried);
+        return Ok(carried);
     }
     let subject = visit.subject(parts);
     let arrival = visit.arrival.clone();
@@ -85,12 +88,39 @@ pub async fn carry(
         resuming: resuming.as_deref(),
         speaker: actions::speaker(&first.policy, decision),
     };
-    parts.actions.carry(&mut scene, decision).await.map_err(Loss)
+    let carried = parts.actions.carry(&mut scene, decision).await.map_err(Loss)?;
+    notify(parts, visit, decision, first, &carried);
+    Ok(carried)
+}
+
+/// The obligation `notify`: the verified subject is told what became of it, in the background.
+fn notify(parts: &Parts, visit: &Visit, decision: &Decision, first: &Decided, carried: &Carried) {
+    if !decision.obligations.notify.contains(&Notified::Subject) {
+        return;
+    }
+    let Some(subject) = visit.subject(parts) else { return };
+    let became = match carried {
+        Carried::Onward(_) | Carried::Elsewhere(_) => Became::PassedOn,
+        // A challenge whose tries are spent, or that another site wanted, is a refusal.
+        Carried::Answer(reply) if reply.status == StatusCode::FORBIDDEN => Became::Refused,
+        Carried::Answer(_) if decision.outcome.verb() == Verb::Challenge => Became::Asked,
+        Carried::Answer(_) => Became::Refused,
+    };
+    parts.challenges.notify(Notice {
+        tenant: visit.tenant(),
+        account: subject.account,
+        event: first.policy.event.clone(),
+        became,
+        decision_id: first.decision_id.clone(),
+        at_ms: visit.now_ms,
+    });
 }
 
 /// The obligation `count`. A counter that could not be raised is an operator's loss, not the user's.
-async fn count(parts: &Parts, visit: &Visit, decision: &Decision, decided: &[Decided]) {
-    let Some(first) = decided.first().filter(|_| !decision.obligations.count.is_empty()) else { return };
+async fn count(parts: &Parts, visit: &Visit, decision: &Decision, first: &Decided) {
+    if decision.obligations.count.is_empty() {
+        return;
+    }
     let Some(plan) = visit.seen.release.plans.get(first.index) else { return };
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, &first.policy, &first.facts);

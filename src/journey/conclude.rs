@@ -23,13 +23,13 @@ use crate::{
     },
     reply::Reply,
     sessions::{
-        Committed,
+        Committed, SessionHandle,
         cookies::Scope,
         record::{Subject, SubjectKind, VerifiedBy},
     },
-    signals,
-    store::{Begin, StateStore, Stored},
-    subject,
+    signals::{self, Who, known},
+    store::{Begin, Id, Standing, StateStore, Stored},
+    subject::{self, app_session},
 };
 
 /// The app answered; the lines returned are added to its answer.
@@ -40,7 +40,7 @@ pub async fn concluded(parts: &Parts, pending: Pending, status: StatusCode, head
     for mut event in decided {
         let names_subject = event.policy.facts.iter().any(|fact| fact.identifies_subject);
         let success = sense(&mut event, status, headers).filter(|_| !(is_batch && names_subject));
-        if let Err(Loss(error)) = settle(parts, &mut visit, &event, success, headers).await {
+        if let Err(Loss(error)) = settle(parts, &mut visit, &mut event, success, headers).await {
             tracing::warn!(%error, event = %event.policy.event, "the end of an event could not be recorded");
         }
     }
@@ -50,8 +50,8 @@ pub async fn concluded(parts: &Parts, pending: Pending, status: StatusCode, head
 /// The app did not answer: nobody knows whether the event happened, so it counts as a failed try.
 pub async fn lost(parts: &Parts, pending: Pending) {
     let Pending { mut visit, decided } = pending;
-    for event in decided {
-        if let Err(Loss(error)) = settle(parts, &mut visit, &event, None, &HeaderMap::new()).await {
+    for mut event in decided {
+        if let Err(Loss(error)) = settle(parts, &mut visit, &mut event, None, &HeaderMap::new()).await {
             tracing::warn!(%error, event = %event.policy.event, "the end of an event could not be recorded");
         }
     }
@@ -161,7 +161,7 @@ fn read_response(policy: &Policy, status: StatusCode, headers: &HeaderMap, facts
 async fn settle(
     parts: &Parts,
     visit: &mut Visit,
-    event: &Decided,
+    event: &mut Decided,
     success: Option<bool>,
     headers: &HeaderMap,
 ) -> Result<(), Loss> {
@@ -173,7 +173,21 @@ async fn settle(
             visit.need_session(parts).change().succeed(event.policy.event.clone(), now_ms);
         }
     }
-    afterwards(parts, visit, event, success).await.map_err(Loss)
+    let settled = afterwards(parts, visit, event, success).await;
+    if is_signed_out(visit, &event.policy, success, headers)
+        && let Some(session) = &mut visit.session
+    {
+        session.end(&*parts.store).await.map_err(Loss)?;
+    }
+    settled.map_err(Loss)
+}
+
+/// Whether the subject has signed out: the policy says so of its event, or the app ends the cookie of its session.
+fn is_signed_out(visit: &Visit, policy: &Policy, success: Option<bool>, headers: &HeaderMap) -> bool {
+    let Some(session) = &visit.session else { return false };
+    let is_bound = |name: &str| session.record.app_cookies.iter().any(|(bound, _)| **bound == *name);
+    // An event that may have happened has: whoever signed out must not find proofs of theirs alive.
+    (policy.ends_session && success != Some(false)) || app_session::is_over(headers, is_bound, visit.now_ms)
 }
 
 /// The claimed subject is the session's subject now: under a new ticket, bound to the app's session cookie.
@@ -186,11 +200,12 @@ async fn sign_in(parts: &Parts, visit: &mut Visit, event: &Decided, headers: &He
     let now_ms = visit.now_ms;
     let account = parts.sessions.account(&tenant, &name);
     let subject = Subject { name, account, kind: SubjectKind::Human, verified_by: VerifiedBy::Login, since_ms: now_ms };
-    let app_cookies = app_cookies(parts, headers);
+    let is_still_in = visit.subject(parts).is_some_and(|before| before.account == account);
+    let app_cookies = app_session::begun(headers, |name| parts.is_app_session(name), now_ms);
     let session = visit.need_session(parts);
-    session.sign_in(&parts.sessions, now_ms, subject);
+    session.sign_in(&parts.sessions, now_ms, subject, is_still_in);
     for (name, value) in app_cookies {
-        session.bind_app(&parts.sessions, &name, &value);
+        session.bind_app(&parts.sessions, name, value);
     }
     let contact = event.policy.facts.iter().position(|fact| fact.contact_email);
     let address = contact.and_then(|fact| visit::fact_text(&event.policy, &event.facts, fact));
@@ -200,30 +215,45 @@ async fn sign_in(parts: &Parts, visit: &mut Visit, event: &Decided, headers: &He
     Ok(())
 }
 
-/// The app's session cookies that an answer sets, of those the settings name.
-fn app_cookies(parts: &Parts, headers: &HeaderMap) -> Vec<(String, String)> {
-    let lines = headers.get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.filter_map(|line| line.split(';').next()?.split_once('='));
-    let ours = pairs.map(|(name, value)| (name.trim(), value.trim()));
-    ours.filter(|(name, value)| !value.is_empty() && parts.is_app_session(name))
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect()
-}
-
-/// Counters of failures and successes, remembered values, the last place.
-async fn afterwards(parts: &Parts, visit: &Visit, event: &Decided, success: Option<bool>) -> Stored<()> {
+/// Counters of failures and successes, remembered values, the last place, the first day.
+async fn afterwards(parts: &Parts, visit: &Visit, event: &mut Decided, success: Option<bool>) -> Stored<()> {
     let is_sensed = event.policy.succeeded.is_some() || event.policy.failed.is_some();
     let Some(plan) = visit.seen.release.plans.get(event.index).filter(|_| is_sensed) else { return Ok(()) };
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, &event.policy, &event.facts);
+    let who = match signed_in(visit, &who).filter(|_| success == Some(true)) {
+        Some(account) => who.with_subject(Some(account), who.claimed, &parts.keys),
+        None => who,
+    };
     let after = plan.conclude(&who, success, &event.facts, &event.policy, &parts.keys);
-    if !after.meters.is_empty() {
-        parts.store.begin(visit.now_ms, Begin { meters: &after.meters, ..Begin::default() }).await?;
+    let is_written = |account: &Id| !plan.wants_age() && parts.signals.noted.holds(account);
+    let first_seen = after.first_seen.filter(|(account, ..)| !is_written(account));
+    let entries = first_seen.as_slice();
+    let mut standing = Standing::default();
+    if !after.meters.is_empty() || !entries.is_empty() {
+        let begin = Begin { meters: &after.meters, entries, ..Begin::default() };
+        standing = parts.store.begin(visit.now_ms, begin).await?;
+    }
+    if let (Some((account, drawer, id)), Some(before)) = (first_seen, standing.entries.first()) {
+        if plan.wants_age() {
+            plan.learn_age(before.as_deref(), &who, &mut event.facts, &event.policy, &parts.keys);
+        }
+        if before.is_none() {
+            let today = known::today(&account, &who, &parts.keys);
+            parts.store.enrol(account, drawer, id, today).await?;
+        }
+        parts.signals.noted.note(account);
     }
     // At once: all of them wait for the disk, and it takes them in one go.
     let entries =
         after.entries.into_iter().map(|(account, drawer, id, sealed)| parts.store.enrol(account, drawer, id, sealed));
     try_join_all(entries).await.map(drop)
+}
+
+/// The account of whoever has just signed in: the request came before the app's cookie that would tell it.
+fn signed_in(visit: &Visit, who: &Who<'_>) -> Option<Id> {
+    let subject = visit.session.as_ref()?.record.subject.as_ref()?;
+    Some(subject.account).filter(|account| who.claimed == Some(*account))
 }
 
 /// Writes the session and gives the browser its new ticket.
@@ -232,7 +262,8 @@ async fn cookies(parts: &Parts, visit: &mut Visit) -> Vec<HeaderValue> {
         return Vec::new();
     };
     if !session.is_changed() {
-        return Vec::new();
+        let forget = session.is_over().then(|| SessionHandle::forget_cookie(scope));
+        return forget.and_then(|cookie| cookie.parse().ok()).into_iter().collect();
     }
     let is_new = session.is_new();
     match session.commit(&parts.sessions, &*parts.store).await {

@@ -6,15 +6,12 @@
 
 use std::sync::Arc;
 
-use stepward_core::{
-    decision::{Decision, Outcome, Reason},
-    explain,
-};
+use stepward_core::{decision::Reason, explain};
 
 use crate::{
     inquiry::{self, Concluded, Conclusion, Question, Senseless, Supposed},
     journey::{
-        Journeys, Parts, choose,
+        Journeys, choose,
         seam::{Seen, Sighting},
         stand::{self, Loss, Touching},
         visit::Visit,
@@ -98,7 +95,6 @@ async fn conclude(journeys: &Journeys, mut visit: Visit) -> Result<Conclusion, U
     let (decision, decided) = stand::strictest(rulings);
     let Some(first) = decided.into_iter().next() else { return Ok(Conclusion::NoEvent) };
     let explanation = explain::explain(&first.policy, &first.facts);
-    let decision = possible(parts, decision);
     Ok(Conclusion::Event(Box::new(Concluded {
         policy: first.policy,
         facts: first.facts,
@@ -106,15 +102,4 @@ async fn conclude(journeys: &Journeys, mut visit: Visit) -> Result<Conclusion, U
         explanation,
         shadows,
     })))
-}
-
-/// What cannot be asked for here is not offered; a challenge of which nothing is left is a block.
-fn possible(parts: &Parts, mut decision: Decision) -> Decision {
-    let Outcome::Challenge(challenge) = &mut decision.outcome else { return decision };
-    let runnable = parts.challenges.runnable();
-    challenge.methods.retain(|method| runnable.contains(method));
-    match challenge.methods.is_empty() {
-        true => Decision { outcome: Outcome::Block, reason: Reason::ChallengeImpossible, ..decision },
-        false => decision,
-    }
 }

@@ -84,7 +84,7 @@ async fn know_device(
     let Some(scope) = Scope::of(&visit.arrival.request) else { return Ok(None) };
     let (tenant, host, now_ms) = (visit.tenant(), &visit.arrival.request.host, visit.now_ms);
     let (device, cookie) = match visit.device {
-        Some(device) => (device.id, cookies::renew_device(&parts.keys, now_ms, &tenant, host, scope, &device.id)),
+        Some(device) => (device.id, cookies::renew_device(&parts.keys, now_ms, &tenant, host, scope, &device)),
         None => cookies::make_device(&parts.keys, now_ms, &tenant, host, scope),
     };
     let owner = [account, device].concat();

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     actions, clock,
     journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
-    signals::{self, Asked, Who, free, free::Free},
+    signals::{self, Who, free, free::Free, plan::Asked},
     store::{Begin, Counted, Kind, Standing, StateError, StateStore, Stored, Touch},
 };
 
@@ -138,12 +138,12 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     let mut paid_calls_left = policy.budget.paid_calls;
     for _ in 0..=policy.slots.len() {
         let wanted = match decide::decide(&policy, &decided.facts) {
-            Answer::Decided(decision) => return decision,
+            Answer::Decided(decision) => return possible(parts, decision),
             Answer::Needs(wanted) => wanted,
         };
         let asked: Vec<_> = wanted.iter().filter_map(|id| Some((id, policy.slots.get(usize::from(id.0))?))).collect();
         let answers = {
-            let ask = ask(visit, &policy, &decided.facts);
+            let ask = ask(parts, visit, &policy, &decided.facts);
             parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left).await
         };
         let facts = &mut decided.facts;
@@ -156,7 +156,19 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     Decision::refused(Reason::Internal)
 }
 
-fn ask<'a>(visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
+/// What cannot be asked for here is not offered; a challenge of which nothing is left is a block, in the log as for the
+/// client.
+fn possible(parts: &Parts, mut decision: Decision) -> Decision {
+    let Outcome::Challenge(challenge) = &mut decision.outcome else { return decision };
+    let runnable = parts.challenges.runnable();
+    challenge.methods.retain(|method| runnable.contains(method));
+    match challenge.methods.is_empty() {
+        true => Decision { outcome: Outcome::Block, reason: Reason::ChallengeImpossible, ..decision },
+        false => decision,
+    }
+}
+
+fn ask<'a>(parts: &Parts, visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
     let request = &visit.arrival.request;
     signals::Ask {
         tenant: &visit.arrival.route.tenant,
@@ -164,6 +176,8 @@ fn ask<'a>(visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::A
         ip: request.client_ip,
         email: signals::email_of(policy, facts, visit.identified.email.as_deref()),
         user: visit.identified.subject.as_ref().map(|subject| &*subject.name),
+        subject: visit.subject(parts).map(|subject| (subject.account, subject.name)),
+        device: visit.device.map(|device| device.id),
         user_agent: request.header("user-agent"),
         now_ms: visit.now_ms,
         asks_vendors: visit.supposed.as_ref().is_none_or(|supposed| supposed.asks_vendors),
@@ -292,6 +306,7 @@ fn learn_free_of(parts: &Parts, visit: &Visit, who: &Who<'_>, policy: &Policy, f
         kind: visit.subject(parts).map(|subject| subject.kind),
         session: visit.session.as_ref().map(|session| &session.record),
         proofs: &proofs,
+        device_since_ms: visit.device.map(|device| device.since_ms),
         keys: &parts.keys,
     };
     free::learn_all(facts, policy, &free);

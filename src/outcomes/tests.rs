@@ -33,6 +33,7 @@ fn policy() -> Arc<Policy> {
         facts: Vec::new(),
         succeeded: None,
         failed: None,
+        ends_session: false,
         budget: Budget { time_ms: 900, paid_calls: 1 },
         when_unsure: Outcome::Block,
         otherwise: Outcome::Block,

@@ -98,27 +98,31 @@ pub struct Device {
     pub id: Id,
     /// The cookie should be set again with [`renew_device`], or it will run out.
     pub renew: bool,
+    /// When the device was first given a cookie, in milliseconds since the Unix epoch.
+    pub since_ms: i64,
 }
 
 /// The device of a request; `None` if there is no cookie, or it is not ours, or was made for another tenant or host.
 pub fn read_device(keys: &Keys, now_ms: i64, tenant: &str, request: &Request) -> Option<Device> {
     let sealed = BASE64URL_NOPAD.decode(read(request, Cookie::Device)?.as_bytes()).ok()?;
     let opened = keys.open(Purpose::DeviceCookie, tenant, request.host.as_bytes(), &sealed).ok()?;
-    let (id, made_ms) = opened.plain.split_first_chunk::<16>()?;
-    let age_ms = now_ms.saturating_sub(i64::from_be_bytes(made_ms.try_into().ok()?));
+    let (id, dates) = opened.plain.split_first_chunk::<16>()?;
+    let (made_ms, since_ms) = dates.split_first_chunk::<8>()?;
+    let since_ms = i64::from_be_bytes(since_ms.try_into().ok()?);
+    let age_ms = now_ms.saturating_sub(i64::from_be_bytes(*made_ms));
     let is_live = age_ms < i64::try_from(DEVICE_AGE.as_millis()).unwrap_or(i64::MAX);
-    is_live.then_some(Device { id: *id, renew: opened.reseal || age_ms >= DEVICE_RENEW_MS })
+    is_live.then_some(Device { id: *id, renew: opened.reseal || age_ms >= DEVICE_RENEW_MS, since_ms })
 }
 
 /// A new device, and the `Set-Cookie` value that gives it to the browser.
 pub fn make_device(keys: &Keys, now_ms: i64, tenant: &str, host: &str, scope: Scope) -> (Id, String) {
-    let id = clock::random_id();
-    (id, renew_device(keys, now_ms, tenant, host, scope, &id))
+    let device = Device { id: clock::random_id(), renew: false, since_ms: now_ms };
+    (device.id, renew_device(keys, now_ms, tenant, host, scope, &device))
 }
 
-/// The `Set-Cookie` value that gives a known device a new date.
-pub fn renew_device(keys: &Keys, now_ms: i64, tenant: &str, host: &str, scope: Scope, id: &Id) -> String {
-    let plain = [&id[..], &now_ms.to_be_bytes()].concat();
+/// The `Set-Cookie` value that gives a known device a new date; since when it is known stays.
+pub fn renew_device(keys: &Keys, now_ms: i64, tenant: &str, host: &str, scope: Scope, device: &Device) -> String {
+    let plain = [&device.id[..], &now_ms.to_be_bytes(), &device.since_ms.to_be_bytes()].concat();
     let sealed = keys.seal(Purpose::DeviceCookie, tenant, host.as_bytes(), &plain);
     set(Cookie::Device, scope, &BASE64URL_NOPAD.encode(&sealed), DEVICE_AGE)
 }

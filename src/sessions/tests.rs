@@ -116,7 +116,7 @@ async fn a_planted_cookie_is_worth_nothing_after_sign_in() {
     victim.change().prove(proof(Method::Totp, NOW), Some(mallory));
     victim.change().prove(proof(Method::EmailCode, NOW), Some(alice.account));
     victim.change().prove(proof(Method::Pow, NOW), None);
-    victim.sign_in(&sessions, NOW, alice.clone());
+    victim.sign_in(&sessions, NOW, alice.clone(), false);
     let fresh_cookie = victim.set_cookie(&sessions, Scope::Https);
     assert_eq!(victim.commit(&sessions, &store).await, Ok(Committed::Done));
 
@@ -136,15 +136,33 @@ async fn a_planted_cookie_is_worth_nothing_after_sign_in() {
 async fn another_subject_inherits_nothing() {
     let (sessions, store) = (sessions(), Embedded::in_memory().unwrap());
     let mut session = start(&sessions);
-    session.sign_in(&sessions, NOW, subject(&sessions, "alice"));
+    session.sign_in(&sessions, NOW, subject(&sessions, "alice"), false);
     session.change().prove(proof(Method::Passkey, NOW), Some(sessions.account("bank", "alice")));
     session.change().succeed("login".into(), NOW);
     session.bind_app(&sessions, "sid", "app-secret");
     session.commit(&sessions, &store).await.unwrap();
-    session.sign_in(&sessions, NOW + 5, subject(&sessions, "bob"));
+    session.sign_in(&sessions, NOW + 5, subject(&sessions, "bob"), false);
     let record = &session.record;
     assert!(record.proofs.is_empty() && record.succeeded.is_empty() && record.app_cookies.is_empty());
     assert_eq!(record.started_ms, NOW + 5);
+}
+
+#[test]
+fn a_sign_in_goes_on_with_what_went_before_only_where_the_subject_was_still_in() {
+    let sessions = sessions();
+    let alice = || subject(&sessions, "alice");
+    for (is_still_in, kept) in [(true, 1), (false, 0)] {
+        let mut session = start(&sessions);
+        session.change().prove(proof(Method::Totp, NOW), Some(alice().account));
+        session.sign_in(&sessions, NOW, alice(), false);
+        assert_eq!(session.record.proofs.len(), 1, "nobody had signed in before");
+        session.bind_app(&sessions, "sid", "app-secret");
+        session.change().succeed("login".into(), NOW);
+        session.sign_in(&sessions, NOW + 5, alice(), is_still_in);
+        let record = &session.record;
+        let left = [record.proofs.len(), record.succeeded.len(), record.app_cookies.len()];
+        assert_eq!(left, [kept; 3], "still in: {is_still_in}");
+    }
 }
 
 #[test]
@@ -209,7 +227,7 @@ async fn concurrent_changes_of_one_session_both_stay() {
 async fn a_revoked_session_is_not_written_by_requests_that_were_under_way() {
     let (sessions, store) = (sessions(), Embedded::in_memory().unwrap());
     let mut session = start(&sessions);
-    session.sign_in(&sessions, NOW, subject(&sessions, "alice"));
+    session.sign_in(&sessions, NOW, subject(&sessions, "alice"), false);
     let cookie = session.set_cookie(&sessions, Scope::Https);
     session.commit(&sessions, &store).await.unwrap();
     let mut changing = resumed(&sessions, &store, NOW + 1, &cookie).await.unwrap();
@@ -262,7 +280,7 @@ async fn the_store_holds_neither_the_cookie_nor_the_name() {
     let secret = {
         let store = Embedded::open(folder.path()).unwrap();
         let mut session = start(&sessions);
-        session.sign_in(&sessions, NOW, subject(&sessions, name));
+        session.sign_in(&sessions, NOW, subject(&sessions, name), false);
         session.bind_app(&sessions, "sid", "the-apps-own-secret");
         session.commit(&sessions, &store).await.unwrap();
         session.ticket.secret
@@ -350,7 +368,11 @@ fn a_device_is_known_again_on_its_tenant_and_host_until_its_cookie_runs_out() {
     };
     let day_ms = 24 * HOUR_MS;
     let device = read(&keys, NOW, "bank", HOST).unwrap();
-    assert_eq!((device.id, device.renew), (id, false));
+    assert_eq!((device.id, device.renew, device.since_ms), (id, false, NOW));
+    let later = NOW + 90 * day_ms;
+    let renewed = cookies::renew_device(&keys, later, "bank", HOST, Scope::Https, &device);
+    let renewed = cookies::read_device(&keys, later, "bank", &request(true, HOST, &[pair(&renewed)])).unwrap();
+    assert_eq!((renewed.id, renewed.since_ms), (id, NOW), "a new date makes no new device");
     assert!(read(&keys, NOW + 31 * day_ms, "bank", HOST).unwrap().renew, "given a new date now and then");
     assert!(read(&keys.rotate(1).unwrap(), NOW, "bank", HOST).unwrap().renew, "sealed with an old key");
     assert_eq!(read(&keys, NOW + 400 * day_ms, "bank", HOST), None, "too old");
@@ -400,7 +422,7 @@ proptest! {
     fn a_record_reads_back_and_stays_bounded(events in prop::collection::vec("[a-z]{1,8}", 0..200), cut in any::<prop::sample::Index>()) {
         let sessions = sessions();
         let mut session = start(&sessions);
-        session.sign_in(&sessions, NOW, subject(&sessions, "alice"));
+        session.sign_in(&sessions, NOW, subject(&sessions, "alice"), false);
         for (at, event) in events.iter().enumerate() {
             let at_ms = NOW + at as i64;
             session.change().succeed(event.as_str().into(), at_ms);

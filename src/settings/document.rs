@@ -57,7 +57,7 @@ pub struct Document {
     /// What happens to requests that are no event.
     #[serde(default)]
     pub unmatched: Unmatched,
-    /// Lists of yours by name, for `ip.lists` and `email.lists`; read again when their files change.
+    /// Lists of yours by name, for `ip.lists`, `email.lists`, `subject.lists` and `device.lists`; read again when their files change.
     #[serde(default)]
     pub lists: BTreeMap<String, List>,
     /// GeoIP databases of yours (`.mmdb`).
@@ -461,6 +461,10 @@ pub enum ListKind {
     Ip,
     /// E-mail addresses, or `@domain` for every address of a domain.
     Email,
+    /// Subjects, by the name that the app gives them, or by the pseudonym of `units.subject` in the decision log.
+    Subject,
+    /// Devices, by `units.device` in the decision log.
+    Device,
 }
 
 /// GeoIP databases.

@@ -340,6 +340,8 @@ impl Parser<'_> {
             let kind = match list.kind {
                 document::ListKind::Ip => settings::ListKind::Ip,
                 document::ListKind::Email => settings::ListKind::Email,
+                document::ListKind::Subject => settings::ListKind::Subject,
+                document::ListKind::Device => settings::ListKind::Device,
             };
             let file = self.present(&list.file, &["lists", name, "file"]);
             lists.insert(Arc::from(name.as_str()), settings::List { kind, file });

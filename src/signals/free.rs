@@ -38,6 +38,8 @@ pub struct Free<'a> {
     pub session: Option<&'a Record>,
     /// Proofs of this session and subject.
     pub proofs: &'a [Proof],
+    /// When its device was first given a cookie, in milliseconds since the Unix epoch; `None` without one.
+    pub device_since_ms: Option<i64>,
     /// Pseudonyms.
     pub keys: &'a Keys,
 }
@@ -64,6 +66,7 @@ impl Free<'_> {
             "token" => self.token(rest),
             "session" => self.session(rest),
             "proof" => self.proof(rest),
+            "device" => self.device(rest),
             "journey" => (rest == "out_of_order").then(|| Some(Value::Bool(self.out_of_order(policy)))),
             "time" => self.time(rest).map(Some),
             _ => None,
@@ -150,6 +153,11 @@ impl Free<'_> {
         let method = Method::named(name.strip_suffix(".age")?)?;
         let latest = self.proofs.iter().filter(|proof| proof.method == method).map(|proof| proof.at_ms).max();
         Some(latest.map(|at| Value::Duration(self.since(at))))
+    }
+
+    fn device(&self, name: &str) -> Option<Option<Value>> {
+        let days = |since_ms| Value::Number((self.since(since_ms) / DAY_MS) as f64);
+        (name == "age_days").then(|| self.device_since_ms.map(days))
     }
 
     fn out_of_order(&self, policy: &Policy) -> bool {

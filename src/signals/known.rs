@@ -1,7 +1,9 @@
-//! Facts about an account's past: a device it proved itself on, values it used before, where it was last.
+//! Facts about an account's past: since when it is known, a device it proved itself on, values it used before, where it
+//! was last.
 //!
-//! It never takes a claimed subject's word for more than a doubt: remembered values are read for verified accounts
-//! only. No device cookie is an unknown device, so `device.is_known` is false; no account is no answer.
+//! It never takes a claimed subject's word for more than a doubt: age and remembered values are told of verified accounts
+//! only. No device cookie is an unknown device, so `device.is_known` is false; no account is no answer. The day on which
+//! an account was first seen is written once and stays.
 
 use stepward_core::{
     facts::{Facts, Reading, SlotId, Why},
@@ -18,9 +20,15 @@ use crate::{
     store::{Drawer, Id},
 };
 
+/// The attribute that tells since when the subject is known.
+pub const AGE: &str = "subject.age_days";
+/// The id of its entry: it is the account's only one, and says nothing that the drawer does not.
+const FIRST_SEEN: Id = *b"first seen event";
+
 /// Which of these facts a policy reads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
+    age: Option<SlotId>,
     device: Option<SlotId>,
     impossible: Option<SlotId>,
     speed: Option<SlotId>,
@@ -43,6 +51,10 @@ pub type Found<'a> = ((Id, Drawer, Id), Option<&'a [u8]>);
 enum Answers {
     /// Whether the entry is there; without one to read, this.
     Presence(SlotId, Reading),
+    /// Whether the verified account's entry is there.
+    Remembered(SlotId),
+    /// Since when the verified account is known.
+    Age(SlotId),
     /// Where the account was last.
     Travel { impossible: Option<SlotId>, speed: Option<SlotId> },
 }
@@ -55,6 +67,7 @@ impl Wanted {
             let Ok(id) = u16::try_from(at).map(SlotId) else { continue };
             match (&slot.origin, &*slot.name) {
                 (Origin::Remembered(fact), _) => wanted.remembered.push((id, *fact)),
+                (Origin::Catalogue, AGE) => wanted.age = Some(id),
                 (Origin::Catalogue, "device.is_known") => wanted.device = Some(id),
                 (Origin::Catalogue, "session.impossible_travel") => wanted.impossible = Some(id),
                 (Origin::Catalogue, "session.travel_speed_kmh") => wanted.speed = Some(id),
@@ -62,6 +75,11 @@ impl Wanted {
             }
         }
         wanted
+    }
+
+    /// Whether it reads since when the account is known.
+    pub fn age(&self) -> bool {
+        self.age.is_some()
     }
 
     /// Whether it reads how the account travelled.
@@ -72,6 +90,10 @@ impl Wanted {
     /// The questions for one request.
     pub fn ask(&self, who: &Who<'_>, facts: &Facts, policy: &Policy, keys: &Keys) -> Vec<Question> {
         let mut questions = Vec::new();
+        if let Some(slot) = self.age {
+            let entry = who.account.map(first_seen_entry);
+            questions.push(Question { entry, answers: Answers::Age(slot) });
+        }
         if let Some(slot) = self.device {
             let entry = who.anyone().zip(who.device).map(|(account, device)| (account, Drawer::Devices, device));
             let otherwise = match who.device {
@@ -83,7 +105,7 @@ impl Wanted {
         for (slot, fact) in &self.remembered {
             let id = remembered_id(who.tenant, policy, *fact, facts, keys);
             let entry = who.account.zip(id).map(|(account, id)| (account, Drawer::Remembered, id));
-            questions.push(Question { entry, answers: Answers::Presence(*slot, Reading::Unknown(Why::Absent)) });
+            questions.push(Question { entry, answers: Answers::Remembered(*slot) });
         }
         if self.travel() {
             let entry = who.anyone().map(|account| (account, Drawer::Traces, place_id(who.tenant, keys)));
@@ -105,6 +127,18 @@ impl Question {
                 };
                 learn(facts, policy, *slot, reading, "state");
             }
+            // Read for the account that the session's ticket named; told only if the session bore that out.
+            Answers::Remembered(slot) => {
+                let found = found.filter(|(entry, _)| who.account == Some(entry.0));
+                let reading = found
+                    .map_or(Reading::Unknown(Why::Absent), |(_, entry)| Reading::Known(Value::Bool(entry.is_some())));
+                learn(facts, policy, *slot, reading, "state");
+            }
+            Answers::Age(slot) => {
+                let found = found.filter(|(entry, _)| who.account == Some(entry.0));
+                let reading = found.map_or(Reading::Unknown(Why::Absent), |(_, sealed)| age(who, sealed, keys));
+                learn(facts, policy, *slot, reading, "state");
+            }
             Answers::Travel { impossible, speed } => {
                 let before = found.and_then(|(entry, sealed)| {
                     let account = entry.0;
@@ -124,6 +158,46 @@ impl Question {
             }
         }
     }
+}
+
+/// Takes in since when the account is known, once an event has shown who it is.
+pub fn learn_age(
+    wanted: &Wanted,
+    sealed: Option<&[u8]>,
+    who: &Who<'_>,
+    facts: &mut Facts,
+    policy: &Policy,
+    keys: &Keys,
+) {
+    if let Some(slot) = wanted.age {
+        learn(facts, policy, slot, age(who, sealed, keys), "state");
+    }
+}
+
+/// Whole days since the account was first seen; 0 for one that is seen for the first time.
+fn age(who: &Who<'_>, sealed: Option<&[u8]>, keys: &Keys) -> Reading {
+    let (Some(account), Some(sealed)) = (who.account, sealed) else { return Reading::Known(Value::Number(0.0)) };
+    let opened = keys.open(Purpose::Trace, who.tenant, &account, sealed).ok();
+    let first = opened.and_then(|opened| Some(i64::from(u32::from_le_bytes(opened.plain[..].try_into().ok()?))));
+    first.map_or(Reading::Unknown(Why::Unavailable), |first| {
+        Reading::Known(Value::Number((day(who.now_ms) - first).max(0) as f64))
+    })
+}
+
+/// Where the day on which an account was first seen is kept.
+pub fn first_seen_entry(account: Id) -> (Id, Drawer, Id) {
+    (account, Drawer::Traces, FIRST_SEEN)
+}
+
+/// Today as what is kept of an account's first day: sealed, and no more than the day.
+pub fn today(account: &Id, who: &Who<'_>, keys: &Keys) -> Vec<u8> {
+    let day = u32::try_from(day(who.now_ms)).unwrap_or(0);
+    keys.seal(Purpose::Trace, who.tenant, account, &day.to_le_bytes())
+}
+
+/// Days since the Unix epoch, in UTC.
+fn day(now_ms: i64) -> i64 {
+    now_ms.div_euclid(24 * 60 * 60 * 1000)
 }
 
 fn travelled(who: &Who<'_>, before: Option<Visit>) -> Option<Journey> {

@@ -358,3 +358,23 @@ steps:
     assert_eq!(town.visitor().get("/page").await.status, StatusCode::FORBIDDEN);
     assert_eq!(signed_in(&town, "ada").await.get("/page").await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_challenge_that_nobody_here_can_meet_is_a_block_for_the_client_the_log_and_the_numbers() {
+    let town = town(&[("mail", "{ challenge: [email_code] }"), ("either", "{ challenge: [email_code, totp] }")]).await;
+    let mut ada = signed_in(&town, "ada").await;
+    let refused = ada.get("/act?how=mail").await;
+    assert_eq!(
+        (refused.status, &refused.headers["stepward-outcome"]),
+        (StatusCode::FORBIDDEN, &"block".parse().unwrap())
+    );
+    assert_eq!(ada.get("/act?how=either").await.status, StatusCode::SEE_OTHER, "what can be met is asked for");
+    let lines = town.decisions();
+    let of = |rule: &str| lines.iter().find(|it| it["rule"] == rule).unwrap_or_else(|| panic!("{lines:?}"));
+    let (mail, either) = (of("mail"), of("either"));
+    assert_eq!((&mail["outcome"], &mail["reason"]), (&"block".into(), &"challenge.impossible".into()), "{mail}");
+    assert_eq!((&either["outcome"], &either["reason"]), (&"challenge".into(), &"rule".into()), "{either}");
+    let numbers = town.gateway.journeys.parts().metrics.text();
+    let counted = |line: &&str| line.contains("event=\"act\"") && line.contains("outcome=\"block\"");
+    assert!(numbers.lines().any(|line| counted(&line) && line.ends_with(" 1")), "{numbers}");
+}

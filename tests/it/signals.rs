@@ -9,10 +9,11 @@ use stepward::{
     sessions::record::SubjectKind,
     settings::{Geo, List, ListKind, Route},
     signals::{
-        self, Ask, Plan, Signals, Who,
+        self, Ask, Signals, Who,
         free::{self, Free},
         geo::Databases,
         lists::Lists,
+        plan::{Common, Plan},
     },
     store::{Begin, Drawer, Id, StateStore, embedded::Embedded},
     subject::{Actor, Identified, Token},
@@ -67,6 +68,7 @@ fn policy(event: &str, names: &[&str]) -> Policy {
         }],
         succeeded: None,
         failed: None,
+        ends_session: false,
         budget: Budget { time_ms: 500, paid_calls: 0 },
         when_unsure: Outcome::Block,
         otherwise: Outcome::Forward(Forward::default()),
@@ -122,7 +124,7 @@ impl World {
         let mut facts = Facts::unasked(self.now_ms, policy.slots.len());
         let payee = payee.map_or(Reading::Unknown(Why::Absent), |payee| Reading::Known(Value::text(payee)));
         facts.learn(SlotId(0), payee, None);
-        let plan = Plan::of(policy, &[]);
+        let plan = Plan::of(policy, &Common::default());
         let asked = plan.ask(who, &facts, policy, &self.keys);
         let begin = Begin { session: None, meters: &asked.meters, locks: &[], entries: &asked.entries };
         let standing = self.store.begin(self.now_ms, begin).await.unwrap();
@@ -132,12 +134,20 @@ impl World {
 
     /// The end of the same try.
     async fn ends(&self, policy: &Policy, someone: Someone<'_>, success: Option<bool>, facts: &Facts) {
-        let plan = Plan::of(policy, &[]);
+        let plan = Plan::of(policy, &Common::default());
         let afterwards = plan.conclude(&self.who(someone), success, facts, policy, &self.keys);
         let begin = Begin { meters: &afterwards.meters, ..Begin::default() };
         self.store.begin(self.now_ms, begin).await.unwrap();
         for (account, drawer, id, sealed) in afterwards.entries {
             self.store.enrol(account, drawer, id, sealed).await.unwrap();
+        }
+        if let Some(entry) = afterwards.first_seen {
+            let standing =
+                self.store.begin(self.now_ms, Begin { entries: &[entry], ..Begin::default() }).await.unwrap();
+            if standing.entries == [None] {
+                let today = signals::known::today(&entry.0, &self.who(someone), &self.keys);
+                self.store.enrol(entry.0, entry.1, entry.2, today).await.unwrap();
+            }
         }
     }
 }
@@ -256,7 +266,7 @@ async fn what_count_raises_is_read_at_any_event_of_the_release() {
     let world = World::new();
     let transfer = Arc::new(policy("transfer", &["subject.counted.odd_1h"]));
     let login = Arc::new(policy("login", &[]));
-    let plan = Plan::of(&login, &[login.clone(), transfer.clone()]);
+    let plan = Plan::of(&login, &Common::of(&[login.clone(), transfer.clone()]));
     let ada = Someone { account: Some(ADA), ..NOBODY };
     let raised = plan.count(&world.who(ada), &["odd".into(), "unread".into()]);
     world.store.begin(world.now_ms, Begin { meters: &raised.meters, ..Begin::default() }).await.unwrap();
@@ -478,6 +488,20 @@ async fn places_and_owners_come_from_the_operators_databases_and_change_with_the
 }
 
 async fn collect(signals: &Signals, ip: &str, name: &str) -> Reading {
+    collect_by(signals, ip, None, None, name).await
+}
+
+async fn collect_of(signals: &Signals, subject: Option<(Id, Arc<str>)>, device: Option<Id>, name: &str) -> Reading {
+    collect_by(signals, "203.0.113.7", subject, device, name).await
+}
+
+async fn collect_by(
+    signals: &Signals,
+    ip: &str,
+    subject: Option<(Id, Arc<str>)>,
+    device: Option<Id>,
+    name: &str,
+) -> Reading {
     let policy = policy("login", &[name]);
     let ask = Ask {
         tenant: "default",
@@ -485,6 +509,8 @@ async fn collect(signals: &Signals, ip: &str, name: &str) -> Reading {
         ip: ip.parse().unwrap(),
         email: Some(ADA),
         user: None,
+        subject,
+        device,
         user_agent: None,
         now_ms: 0,
         asks_vendors: true,
@@ -518,7 +544,7 @@ fn free_attributes_speak_of_verified_subjects_only_and_never_leave_anything_pend
         "request.client",
         "request.content_type",
         "request.ip",
-        "subject.age_days",
+        "device.age_days",
     ];
     let mut transfer = policy("transfer", &names);
     transfer.after = vec!["login".into()];
@@ -541,7 +567,17 @@ fn free_attributes_speak_of_verified_subjects_only_and_never_leave_anything_pend
     let learnt = |who: &Who<'_>, identified: &Identified, proofs: &[Proof]| {
         let mut facts = Facts::unasked(world.now_ms, transfer.slots.len());
         let kind = Some(SubjectKind::Human);
-        let free = Free { arrival: &arrival, who, identified, kind, session: None, proofs, keys: &world.keys };
+        let device_since_ms = who.device.map(|_| world.now_ms - 50 * 60 * MINUTE_MS);
+        let free = Free {
+            arrival: &arrival,
+            who,
+            identified,
+            kind,
+            session: None,
+            proofs,
+            device_since_ms,
+            keys: &world.keys,
+        };
         free::learn_all(&mut facts, &transfer, &free);
         facts
     };
@@ -567,7 +603,7 @@ fn free_attributes_speak_of_verified_subjects_only_and_never_leave_anything_pend
         ("request.client", text("page")),
         ("request.content_type", text("application/json")),
         ("request.ip", Reading::Known(Value::Ip("203.0.113.7".parse().unwrap()))),
-        ("subject.age_days", Reading::Unknown(Why::NotProvided)),
+        ("device.age_days", ABSENT),
     ] {
         assert_eq!(read(&transfer, &facts, name), expected, "{name}");
     }
@@ -608,5 +644,276 @@ fn arrival() -> Arrival {
         body: None,
         trusted_peer: false,
         client: Client::Page,
+    }
+}
+
+#[tokio::test]
+async fn a_subject_ages_from_the_first_event_that_succeeded_and_never_grows_younger() {
+    let (mut world, transfer) = (World::new(), policy("transfer", &["subject.age_days"]));
+    let ada = Someone { account: Some(ADA), ..NOBODY };
+    let claimed = Someone { claimed: Some(ADA), ..NOBODY };
+    let days = |days: i64| Reading::Known(Value::Number(days as f64));
+    let day_ms = 24 * 60 * MINUTE_MS;
+    let facts = world.tries(&transfer, ada, None).await;
+    assert_eq!(read(&transfer, &facts, "subject.age_days"), days(0), "seen for the first time");
+    for success in [Some(false), None] {
+        world.ends(&transfer, ada, success, &facts).await;
+    }
+    world.now_ms += 3 * day_ms;
+    let facts = world.tries(&transfer, ada, None).await;
+    assert_eq!(read(&transfer, &facts, "subject.age_days"), days(0), "what failed does not count");
+    world.ends(&transfer, ada, Some(true), &facts).await;
+    for (later, expected) in [(40, 40), (2, 42)] {
+        world.now_ms += later * day_ms;
+        let facts = world.tries(&transfer, ada, None).await;
+        assert_eq!(read(&transfer, &facts, "subject.age_days"), days(expected));
+        world.ends(&transfer, ada, Some(true), &facts).await;
+    }
+    let facts = world.tries(&transfer, claimed, None).await;
+    assert_eq!(read(&transfer, &facts, "subject.age_days"), ABSENT, "whoever only claims to be her is nobody");
+    let facts = world.tries(&transfer, Someone { account: Some("bob"), ..NOBODY }, None).await;
+    assert_eq!(read(&transfer, &facts, "subject.age_days"), days(0), "another subject");
+    world.now_ms -= 100 * day_ms;
+    let facts = world.tries(&transfer, ada, None).await;
+    assert_eq!(read(&transfer, &facts, "subject.age_days"), days(0), "a clock that went back makes nobody unborn");
+}
+
+#[tokio::test]
+async fn what_is_read_for_a_ticket_is_told_only_if_the_session_bore_it_out() {
+    let (world, transfer) = (World::new(), policy("transfer", &["subject.age_days"]));
+    let ada = Someone { account: Some(ADA), ..NOBODY };
+    let facts = world.tries(&transfer, ada, Some("DE02")).await;
+    world.ends(&transfer, ada, Some(true), &facts).await;
+    let plan = Plan::of(&transfer, &Common::default());
+    let who = world.who(ada);
+    let mut facts = Facts::unasked(world.now_ms, transfer.slots.len());
+    facts.learn(SlotId(0), Reading::Known(Value::text("DE02")), None);
+    let asked = plan.ask(&who, &facts, &transfer, &world.keys);
+    let begin = Begin { meters: &asked.meters, entries: &asked.entries, ..Begin::default() };
+    let standing = world.store.begin(world.now_ms, begin).await.unwrap();
+    let nobody = world.who(NOBODY);
+    asked.learn(&plan, &standing, &nobody, &mut facts, &transfer, &world.keys);
+    for name in ["subject.age_days", "payee.is_known"] {
+        assert_eq!(read(&transfer, &facts, name), ABSENT, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn subjects_and_devices_are_listed_by_name_or_as_the_log_shows_them() {
+    let keys = Keys::ephemeral();
+    let hex = |id: &Id| data_encoding::HEXLOWER.encode(id);
+    let (bob, device) = (keys.account("default", "bob"), [7; 16]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let staff = file("staff", format!("# people of ours\n Ada@Example.com \nodd#name\n{}  # bob\n", hex(&bob)));
+    let stolen = file("stolen", format!("{}\n", hex(&device).to_uppercase()));
+    let lists = BTreeMap::from([
+        ("staff".into(), List { kind: ListKind::Subject, file: staff }),
+        ("stolen".into(), List { kind: ListKind::Device, file: stolen.clone() }),
+    ]);
+    let signals = Signals::of(
+        Lists::open(&lists).unwrap(),
+        Databases::open(&Geo { city: None, asn: None }).unwrap(),
+        Vendors::none(),
+    );
+    let names = |names: &[&str]| Reading::Known(Value::List(names.iter().map(|it| Value::text(*it)).collect()));
+    let person = |name: &str| Some((keys.account("default", name), Arc::from(name)));
+    for (subject, expected) in [
+        (person(ADA), names(&["staff"])),
+        (person("ADA@example.com"), names(&["staff"])),
+        (person("bob"), names(&["staff"])),
+        (person("odd#name"), names(&["staff"])),
+        (person("carol"), names(&[])),
+        (None, ABSENT),
+    ] {
+        let told = collect_of(&signals, subject.clone(), None, "subject.lists").await;
+        assert_eq!(told, expected, "{:?}", subject.map(|it| it.1));
+    }
+    for (id, expected) in [(Some(device), is(true)), (Some([8; 16]), is(false)), (None, ABSENT)] {
+        assert_eq!(collect_of(&signals, None, id, "device.is_listed").await, expected, "{id:?}");
+    }
+    std::fs::write(&stolen, "not a device\n").unwrap();
+    signals.refresh();
+    assert_eq!(
+        collect_of(&signals, None, Some(device), "device.is_listed").await,
+        is(true),
+        "the last good list stays"
+    );
+    let fault = Lists::open(&lists).err().unwrap().to_string();
+    assert!(fault.contains("list stolen") && fault.contains("line 1"), "{fault}");
+}
+
+#[tokio::test]
+async fn every_attribute_is_answered_here_or_check_says_that_nobody_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    file("city.mmdb", &city());
+    file("asn.mmdb", &mmdb::write("Test-ASN", &[("203.0.113.0/24", json!({ "autonomous_system_number": 64500 }))]));
+    file("list", b"");
+    file("keys.json", b"{\"keys\": []}");
+    let least = "listen: [{ address: \"127.0.0.1:0\" }]\nupstreams: { app: { url: \"http://127.0.0.1:1\" } }\nroutes: [{ upstream: app }]\n";
+    let most = format!(
+        "{least}subject: [{{ jwt: {{ from: bearer, issuer: i, audience: a, jwks: keys.json }} }}]
+geo: {{ city: city.mmdb, asn: asn.mmdb }}
+lists:
+  a: {{ kind: ip, file: list }}
+  b: {{ kind: email, file: list }}
+  c: {{ kind: subject, file: list }}
+  d: {{ kind: device, file: list }}
+mail: {{ smtp: \"smtp://127.0.0.1:25\", from: a@b.example }}
+"
+    );
+    let world = World::new();
+    let catalogue = Catalogue::builtin();
+    for text in [least, &most] {
+        let path = folder.path().join("stepward.yaml");
+        std::fs::write(&path, text).unwrap();
+        let settings = stepward::settings::load(&path, stepward::settings::Presence::Advised);
+        let settings = settings.unwrap_or_else(|it| panic!("{:?}", it.found)).settings;
+        let signals = Signals::new(&settings, &stepward::clock::Clock::default()).unwrap();
+        let lacking = stepward::registry::lacking::Lacking::of(&settings, &catalogue, |_| false);
+        for attribute in catalogue.all() {
+            let reading = answered(&world, &signals, &attribute.name).await;
+            let is_answered = reading != Reading::Unknown(Why::NotProvided) && reading != Reading::Pending;
+            let is_warned_of = lacking.attributes.contains(&attribute.name);
+            let name = &attribute.name;
+            assert!(is_answered || is_warned_of, "nobody answers `{name}`, and nobody says so");
+            if text == most {
+                let by_a_method = name.starts_with("proof.");
+                assert!(is_answered != is_warned_of || by_a_method, "`{name}` is answered ({reading:?}) and warned of");
+            }
+        }
+        let proofs = lacking.attributes.iter().filter(|it| it.starts_with("proof.")).count();
+        assert_eq!(proofs, if text == most { 8 } else { 9 }, "methods that cannot be run: {:?}", lacking.attributes);
+    }
+}
+
+/// What becomes of one attribute for a subject with a token, a device and a place.
+async fn answered(world: &World, signals: &Signals, name: &str) -> Reading {
+    let policy = policy("login", &[name]);
+    let place = signals.place("203.0.113.7".parse().unwrap());
+    let ada = Someone { account: Some(ADA), device: Some([7; 16]), place, ..NOBODY };
+    let who = world.who(ada);
+    let mut facts = world.asks(&policy, &who, None).await;
+    let identified = Identified { token: Some(Token::default()), ..Identified::default() };
+    let free = Free {
+        arrival: &arrival(),
+        who: &who,
+        identified: &identified,
+        kind: Some(SubjectKind::Human),
+        session: None,
+        proofs: &[],
+        device_since_ms: Some(0),
+        keys: &world.keys,
+    };
+    free::learn_all(&mut facts, &policy, &free);
+    match read(&policy, &facts, name) {
+        Reading::Pending => collect_of(signals, Some((who.account.unwrap(), ADA.into())), who.device, name).await,
+        there => there,
+    }
+}
+
+/// Tells the app what it read of whoever asks.
+const AGES: &str = "
+event: ages
+covers: [GET /ages]
+succeeded: response.status == 200
+when_unsure: block
+otherwise: forward
+steps:
+  - decide: subject
+    rules:
+      - rule: nobody
+        when: subject.is_known == false
+        then: { forward: { headers: { X-Subject: nobody } } }
+      - rule: young subject
+        when: subject.age_days < 30.0
+        then: { forward: { headers: { X-Subject: young } } }
+      - rule: old subject on a young device
+        when: device.age_days < 30.0
+        then: { forward: { headers: { X-Subject: old, X-Device: young } } }
+      - rule: old subject without a device
+        when: '!has(device.age_days)'
+        then: { forward: { headers: { X-Subject: old, X-Device: none } } }
+      - rule: old
+        when: device.age_days >= 30.0
+        then: { forward: { headers: { X-Subject: old, X-Device: old } } }
+";
+
+#[tokio::test]
+async fn ages_are_told_on_real_traffic_and_outlive_sessions_and_restarts() {
+    let prove = "event: prove\ncovers: [GET /prove]\nwhen_unsure: block\notherwise: { challenge: [totp] }\n";
+    let town = crate::world::World::new().policy(crate::world::LOGIN).policy(AGES).policy(prove).start().await;
+    let day_ms = 24 * 60 * MINUTE_MS;
+    let told = |town: &crate::world::Town| {
+        let seen = town.app.last("GET /ages").to_lowercase();
+        let of = |name: &str| {
+            let line = seen.lines().find_map(|line| line.strip_prefix(name).map(str::to_string));
+            line.unwrap_or_default()
+        };
+        [of("x-subject: "), of("x-device: ")]
+    };
+    let mut ada = town.visitor();
+    ada.get("/ages").await;
+    assert_eq!(told(&town), ["nobody", ""]);
+    town.sign_in(&mut ada, "ada").await;
+    ada.get("/ages").await;
+    assert_eq!(told(&town), ["young", ""], "her login was the first event");
+    town.wait_ms(31 * day_ms);
+    let town = town.restarted().await;
+    let mut ada = town.visitor();
+    town.sign_in(&mut ada, "ada").await;
+    ada.get("/ages").await;
+    assert_eq!(told(&town), ["old", "none"]);
+    let secret = town.totp("ada").await;
+    let asked = ada.get("/prove").await;
+    town.prove(&mut ada, &asked, &secret).await;
+    ada.get("/ages").await;
+    assert_eq!(told(&town), ["old", "young"], "a proof makes a device");
+    town.wait_ms(40 * day_ms);
+    town.sign_in(&mut ada, "ada").await;
+    let asked = ada.get("/prove").await;
+    town.prove(&mut ada, &asked, &secret).await;
+    ada.get("/ages").await;
+    assert_eq!(told(&town), ["old", "old"], "which another proof on it makes no younger");
+    let mut bob = town.visitor();
+    town.sign_in(&mut bob, "bob").await;
+    bob.get("/ages").await;
+    assert_eq!(told(&town), ["young", ""]);
+}
+
+#[tokio::test]
+async fn a_login_that_waits_for_the_app_knows_the_age_of_whom_it_let_in() {
+    let login = "
+event: login
+apply: after_success
+covers: [POST /login]
+facts:
+  username: { from: body.username, type: text, pii: true, identifies: subject }
+succeeded: response.status == 303
+failed: response.status == 401
+when_unsure: block
+otherwise: forward
+steps:
+  - decide: new here
+    rules:
+      - rule: too young
+        when: subject.age_days < 2.0
+        then: { lock_out: pair, for: 1m }
+      - rule: old enough
+        when: subject.age_days >= 2.0
+        then: forward
+";
+    let town = crate::world::World::new().policy(login).start().await;
+    let answer = "HTTP/1.1 303 So\r\nSet-Cookie: sid=a; Path=/\r\nContent-Length: 0\r\n\r\n";
+    town.app.answers("POST /login", answer);
+    for (days, expected) in [(0, 403), (1, 403), (2, 303)] {
+        town.wait_ms(days * 24 * 60 * MINUTE_MS);
+        let seen = town.visitor().post("/login", &[("username", "ada"), ("password", "x")]).await;
+        assert_eq!(seen.status, expected, "{days} days later");
     }
 }

@@ -121,7 +121,7 @@ const OWN: [(&str, Type, Cost, &str); 39] = [
     ("subject.id", Type::Text, Cost::Free, "pseudonym of who the request is for"),
     ("subject.is_known", Type::Bool, Cost::Free, "whether somebody is signed in or named by a verified token"),
     ("subject.is_verified", Type::Bool, Cost::Free, "whether who it is was verified, not merely claimed"),
-    ("subject.age_days", Type::Number, Cost::Free, "how long this gateway has known the subject, in days"),
+    ("subject.age_days", Type::Number, Cost::Cheap, "whole days since an event of the subject first succeeded here"),
     ("actor.id", Type::Text, Cost::Free, "pseudonym of who acts for the subject (RFC 8693)"),
     ("token.scopes", Type::List, Cost::Free, "scopes of the verified bearer token"),
     ("token.age_days", Type::Number, Cost::Free, "days since the token was issued"),

@@ -44,12 +44,14 @@ pub struct Options {
     pub methods: BTreeSet<Method>,
     /// Names of upstreams that a request can be rerouted to; `None` where they are not known (`check` of a folder).
     pub upstreams: Option<BTreeSet<Arc<str>>>,
+    /// Whether it can send mail, so that `notify` reaches somebody.
+    pub can_mail: bool,
 }
 
 impl Default for Options {
-    /// Every method, upstreams not known.
+    /// Every method, upstreams not known, mail.
     fn default() -> Self {
-        Options { methods: Method::ALL.into_iter().collect(), upstreams: None }
+        Options { methods: Method::ALL.into_iter().collect(), upstreams: None, can_mail: true }
     }
 }
 
@@ -180,5 +182,40 @@ mod tests {
         let upstreams = Some(["bank-restricted".into(), "restrictd".into()].into());
         let found = said(&Options { upstreams, ..Options::default() });
         assert_eq!(found, ["upstream.unknown: there is no upstream `restricted` did you mean `restrictd`?"]);
+    }
+
+    /// What is wrong with a policy that has these lines besides.
+    fn codes(lines: &str) -> Vec<&'static str> {
+        let text = format!(
+            "event: e\ncovers: [POST /e]\nsucceeded: response.status == 200\nwhen_unsure: block\notherwise: block\n{lines}\n"
+        );
+        let source = Source { file: "e.yaml".into(), text: text.into() };
+        let (policies, found) = compile(&[source], &Catalogue::builtin(), &Options::default());
+        assert_eq!(policies.is_empty(), has_errors(&found), "{found:?}");
+        found.into_iter().map(|it| it.code).collect()
+    }
+
+    #[test]
+    fn only_whom_this_gateway_can_write_to_can_be_notified() {
+        let finish = |notify: &str| codes(&format!("steps:\n  - finish: f\n    then: forward\n    notify: {notify}"));
+        assert_eq!(finish("subject"), Vec::<&str>::new());
+        assert_eq!(finish("[subject]"), Vec::<&str>::new());
+        assert_eq!(finish("[subject, security]"), ["notify.not_built"]);
+        assert_eq!(finish("soc"), ["notify.not_built"]);
+    }
+
+    #[test]
+    fn an_answer_that_is_held_cannot_end_the_session() {
+        assert_eq!(codes("ends_session: true"), Vec::<&str>::new());
+        assert_eq!(codes("apply: after_success\nends_session: false"), Vec::<&str>::new());
+        assert_eq!(codes("apply: after_success\nends_session: true"), ["ends_session.held"]);
+    }
+
+    #[test]
+    fn what_lies_in_the_store_cannot_tell_which_event_a_request_is() {
+        for name in ["device.is_known", "subject.age_days < 3.0"] {
+            assert_eq!(codes(&format!("only_if: {name}")), ["only_if.cost"], "{name}");
+        }
+        assert_eq!(codes("only_if: device.age_days < 3.0"), Vec::<&str>::new());
     }
 }

@@ -64,6 +64,8 @@ pub struct Event {
     pub succeeded: Option<When>,
     /// Holds when the response shows that the event failed.
     pub failed: Option<When>,
+    /// Signing out: what was proved in the session is over with this event, unless the response shows that it failed.
+    pub ends_session: Option<Spanned<bool>>,
     /// Values to tune without touching a rule, usable as `settings.NAME`.
     #[serde(default)]
     pub settings: Entries<Setting>,
@@ -387,9 +389,8 @@ pub struct Finish {
     pub then: Spanned<Outcome>,
     /// Key of the message that the user sees.
     pub tell: Option<String>,
-    /// Operators' channels to notify.
-    #[serde(default)]
-    pub notify: Words,
+    /// Whom to write to: `subject`, by mail, where an address is known.
+    pub notify: Option<Spanned<Words>>,
     /// Marks for search and statistics.
     #[serde(default)]
     pub tag: Words,
@@ -419,9 +420,8 @@ pub struct RuleBody {
     pub then: Spanned<Outcome>,
     /// Key of the message that the user sees; the reason itself is never shown.
     pub tell: Option<String>,
-    /// Operators' channels to notify.
-    #[serde(default)]
-    pub notify: Words,
+    /// Whom to write to: `subject`, by mail, where an address is known.
+    pub notify: Option<Spanned<Words>>,
     /// Marks for search and statistics.
     #[serde(default)]
     pub tag: Words,

@@ -69,6 +69,7 @@ shipped! {
     the_shipped_agent_api_behaves_as_its_tests_say: "agent-api",
     the_shipped_refusal_of_people_behaves_as_its_tests_say: "machines-only",
     the_shipped_admin_area_behaves_as_its_tests_say: "admin-area",
+    the_shipped_logout_behaves_as_its_tests_say: "logout",
 }
 
 #[test]

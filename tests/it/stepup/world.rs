@@ -162,6 +162,7 @@ pub(crate) fn policy(event: &str) -> Policy {
         facts: Vec::new(),
         succeeded: None,
         failed: None,
+        ends_session: false,
         budget: Budget { time_ms: 900, paid_calls: 0 },
         when_unsure: Outcome::Block,
         otherwise: Outcome::Block,

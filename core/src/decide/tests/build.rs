@@ -120,6 +120,7 @@ pub(super) fn policy(steps: Vec<Step>) -> Policy {
         facts: Vec::new(),
         succeeded: None,
         failed: None,
+        ends_session: false,
         budget: Budget { time_ms: 900, paid_calls: 1 },
         when_unsure: challenge(&[Method::IdDocument]),
         otherwise: forward(),

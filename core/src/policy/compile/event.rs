@@ -74,6 +74,7 @@ pub(super) fn compile<'a>(
         only_if,
         succeeded,
         failed,
+        ends_session: event.ends_session.as_ref().is_some_and(|it| it.value),
         budget: Budget {
             time_ms: event.budget.time.map_or(TIME_MS, |time| time.ms),
             paid_calls: event.budget.paid_calls.unwrap_or(PAID_CALLS),
@@ -294,6 +295,11 @@ impl Builder<'_> {
 
     /// What is learnt from responses needs to be told which responses mean success.
     fn learning(&mut self, event: &Event) {
+        if let Some(ends) = event.ends_session.as_ref().filter(|it| it.value && event.apply == Apply::AfterSuccess) {
+            let message = "an answer that is held back cannot end the session that has to prove something for it";
+            let place = Place::of(self.source, &ends.span);
+            self.found.push(place.error("ends_session.held", message).help("leave `apply: after_success` out"));
+        }
         if event.succeeded.is_some() {
             return;
         }

@@ -169,7 +169,10 @@ impl<'a> Vocabulary<'a> {
         let Some(attribute) = self.catalogue.resolve(&name) else { return Err(self.unknown(&name)) };
         let misplaced = match self.place {
             Place::Step => None,
-            Place::OnlyIf => (attribute.cost != Cost::Free).then_some(("only_if.cost", "`only_if`")),
+            // Whether the device is known lies in the store, which is asked once it is clear which event this is.
+            Place::OnlyIf => {
+                (attribute.cost != Cost::Free || name == "device.is_known").then_some(("only_if.cost", "`only_if`"))
+            }
             Place::Response => {
                 (attribute.cost != Cost::Free).then_some(("attribute.not_here", "`succeeded` and `failed`"))
             }

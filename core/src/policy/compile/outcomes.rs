@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    decision::{Challenge, Forward, LockOut, Obligations, Outcome, Rate, Reroute, Scope, Throttle},
+    decision::{Challenge, Forward, LockOut, Notified, Obligations, Outcome, Rate, Reroute, Scope, Throttle},
     policy::{
         compile::{Place, conditions::Builder, suggest},
         document::{self, Enrol, Words},
@@ -155,6 +155,20 @@ impl Builder<'_> {
         }
     }
 
+    /// Whom `notify` writes to; nobody else can be written to yet.
+    pub(super) fn notified(&mut self, written: Option<&Spanned<Words>>) -> Vec<Notified> {
+        let Some(written) = written else { return Vec::new() };
+        let place = Place::of(self.source, &written.span);
+        for word in written.value.0.iter().filter(|word| *word != "subject") {
+            let message = format!("this gateway cannot notify `{word}`");
+            self.found.push(place.error("notify.not_built", message).help("it can notify `subject`, by mail"));
+        }
+        if !self.context.options.can_mail {
+            self.found.push(place.error("notify.needs_mail", "this gateway cannot send mail"));
+        }
+        vec![Notified::Subject]
+    }
+
     fn forward(&mut self, written: &document::Forward) -> Option<Forward> {
         let mut headers = Vec::with_capacity(written.headers.0.len());
         for (name, value) in &written.headers.0 {
@@ -203,14 +217,9 @@ impl Builder<'_> {
 }
 
 /// What accompanies an outcome.
-pub(super) fn obligations(tell: Option<&String>, notify: &Words, tag: &Words, count: &Words) -> Obligations {
+pub(super) fn obligations(tell: Option<&String>, notify: Vec<Notified>, tag: &Words, count: &Words) -> Obligations {
     let words = |words: &Words| words.0.iter().map(|word| Arc::from(word.as_str())).collect();
-    Obligations {
-        tell: tell.map(|key| key.as_str().into()),
-        notify: words(notify),
-        tag: words(tag),
-        count: words(count),
-    }
+    Obligations { tell: tell.map(|key| key.as_str().into()), notify, tag: words(tag), count: words(count) }
 }
 
 fn rate(written: units::Rate) -> Rate {

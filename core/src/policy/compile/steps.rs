@@ -162,7 +162,8 @@ impl<'a> Builder<'a> {
             document::Step::Split(_, split) => (split.mode, StepKind::Split(self.split(split, targets, &place.name)?)),
             document::Step::Finish(_, finish) => {
                 let then = self.then(&finish.then, targets)?;
-                let with = outcomes::obligations(finish.tell.as_ref(), &finish.notify, &finish.tag, &finish.count);
+                let notify = self.notified(finish.notify.as_ref());
+                let with = outcomes::obligations(finish.tell.as_ref(), notify, &finish.tag, &finish.count);
                 (finish.mode, StepKind::Finish(then, with))
             }
             document::Step::Use(_) => return None,
@@ -183,12 +184,13 @@ impl<'a> Builder<'a> {
             self.found
                 .push(Place { span: place.name.span.clone(), ..at }.error("condition.empty", "an empty condition"));
         }
+        let notify = self.notified(body.notify.as_ref());
         let rule = Rule {
             id: body.id.as_deref().map_or_else(|| label.clone(), Arc::from),
             label,
             when: when?,
             then: then?,
-            obligations: outcomes::obligations(body.tell.as_ref(), &body.notify, &body.tag, &body.count),
+            obligations: outcomes::obligations(body.tell.as_ref(), notify, &body.tag, &body.count),
         };
         Some((rule, place))
     }
