@@ -31,7 +31,7 @@ fn signed_in(sessions: &Sessions, number: usize) -> SessionHandle {
     let account = sessions.account("default", &name);
     let subject =
         Subject { name: name.into(), account, kind: SubjectKind::Human, verified_by: VerifiedBy::Login, since_ms: NOW };
-    session.sign_in(sessions, NOW, subject);
+    session.sign_in(sessions, NOW, subject, false);
     session.change().succeed("login".into(), NOW);
     session.bind_app(sessions, "sessionid", "0123456789abcdef");
     session
