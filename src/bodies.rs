@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use stepward_core::{
     decision::Reason,
     request::{Body, content, fields, json},
@@ -35,6 +35,24 @@ pub async fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Body, Reason> {
     }
 }
 
+/// What a body that cannot be read for certain may say about the method: its fields as Rack reads a body without a type,
+/// or none where nobody can find a `_method` in it. `None` where somebody might.
+pub fn disguise(headers: &HeaderMap, body: &Bytes) -> Option<Body> {
+    let text = |name| headers.get(name).map(HeaderValue::to_str).transpose().ok();
+    let (content_type, coding) = (text(header::CONTENT_TYPE)?, text(header::CONTENT_ENCODING)?);
+    if !content::is_bare(content_type, coding) {
+        return None;
+    }
+    match content::kind(content_type, coding) {
+        Ok(content::Kind::Untyped) => fields::form(body).ok().or_else(|| unread(body)),
+        Ok(content::Kind::Json | content::Kind::Form | content::Kind::Multipart) | Err(_) => unread(body),
+    }
+}
+
+fn unread(body: &Bytes) -> Option<Body> {
+    (!fields::may_name_method(body)).then_some(Body::Unread)
+}
+
 /// Fields of a multipart body (RFC 7578). A part with a file name counts by that name: its content is not inspected.
 async fn multipart(content_type: &str, body: &Bytes) -> Result<Body, Reason> {
     let boundary = multer::parse_boundary(content_type).map_err(|_| Reason::BodyMalformed)?;
@@ -59,8 +77,6 @@ async fn multipart(content_type: &str, body: &Bytes) -> Result<Body, Reason> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     async fn read(content_type: &'static str, body: &'static str) -> Result<Body, Reason> {

@@ -49,9 +49,9 @@ use seam::{Forwarding, Pending, Ruling, Seen, Sighting};
 use stand::{Loss, Touching};
 use visit::Visit;
 
-/// Methods that a form may ask for in its field `_method`; Rack's and Symfony's override go as far as `GET`.
+/// Methods that a body may ask for in its field `_method`; Rack's and Symfony's override go as far as `GET`.
 const DISGUISES: [&str; 4] = ["DELETE", "GET", "PATCH", "PUT"];
-/// Such a form is read up to this where no event of the path reads its body.
+/// Such a body is read up to this where no event of the path reads its body.
 const DISGUISE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The parts a journey runs over; one of each per process.
@@ -179,7 +179,7 @@ impl Journeys {
         }
     }
 
-    /// How much of a form to read because its field `_method` may make it an event that `seen` does not tell of.
+    /// How much of a body to read because its field `_method` may make it an event that `seen` does not tell of.
     pub fn disguise(&self, host: &str, path: &str, seen: Option<&Seen>) -> Option<usize> {
         let release = seen.map_or_else(|| self.0.registry.current(), |seen| seen.release.clone());
         if !release.matcher.covers_path(host, path) {
@@ -190,7 +190,7 @@ impl Journeys {
         let mut bytes_max = None;
         for method in DISGUISES {
             match release.matcher.candidates(&[method], host, path) {
-                // Refused once the form does ask for it.
+                // Refused once the body does ask for it.
                 Err(stepward_core::event::matcher::Ambiguous) => bytes_max = bytes_max.max(Some(DISGUISE_BYTES_MAX)),
                 Ok(others) => {
                     for other in others.iter().filter(|it| !is_told(it.policy)) {

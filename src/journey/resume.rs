@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use stepward_core::{
     decision::Reason,
+    policy::Mode,
     request::{Body, Request, head},
 };
 
@@ -60,6 +61,12 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     let sighting = journeys.recognise(&methods, &request.host, &request.path);
     let seen = match sighting {
         Sighting::Event(seen) => seen,
+        // It was held at an event that is still there: whatever hides that now, it is not let through by it.
+        Sighting::Nothing(_)
+            if parts.registry.current().policy(&parked.event).is_some_and(|it| it.mode == Mode::Enforce) =>
+        {
+            return Ok(Ruling::Answer(journeys.gone(live)));
+        }
         // A release that no longer knows the event lets the request go its way, as it would let any such request.
         Sighting::Nothing(_) => {
             Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() }
@@ -113,7 +120,10 @@ async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
     let fields = match body.is_empty() {
         true => Body::Empty,
         // Kept by an event that does not read bodies: its fields are unknown, as they were when it came.
-        false => bodies::parse(&headers, &body).await.unwrap_or(Body::Unread),
+        false => match bodies::parse(&headers, &body).await {
+            Ok(fields) => fields,
+            Err(_) => bodies::disguise(&headers, &body).unwrap_or(Body::Unread),
+        },
     };
     let told = headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.to_str().ok()?.into())));
     let request = Request {

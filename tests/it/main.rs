@@ -13,6 +13,7 @@ mod cli;
 mod concurrency;
 mod demo;
 mod deploy;
+mod disguise;
 mod docs;
 mod edge;
 mod every_outcome;
