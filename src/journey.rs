@@ -37,6 +37,7 @@ pub mod apply;
 pub mod choose;
 pub mod conclude;
 pub mod inquire;
+pub mod logout;
 pub mod own;
 pub mod record;
 pub mod resume;
@@ -302,6 +303,21 @@ impl Journeys {
     /// The app answered a forwarded event: senses the outcome. The lines returned are added to the answer.
     pub async fn concluded(&self, pending: Pending, status: StatusCode, headers: &HeaderMap) -> Vec<HeaderValue> {
         conclude::concluded(&self.0, pending, status, headers).await
+    }
+
+    /// Whether an answer of the app ends its session, and so ours.
+    pub fn ends_session(&self, headers: &HeaderMap) -> bool {
+        logout::is_one(&self.0, headers)
+    }
+
+    /// Ends the session of a request that was no event. The lines returned are added to the answer.
+    pub async fn signed_out(&self, arrival: &Arc<Arrival>) -> Vec<HeaderValue> {
+        logout::of(&self.0, arrival).await
+    }
+
+    /// Names of the headers that some policy sets towards the app: no client may send them.
+    pub fn sets_headers(&self) -> Arc<[Arc<str>]> {
+        self.0.registry.current().sets_headers.clone()
     }
 
     /// The app did not answer: nobody knows whether the event happened, so it counts as a failed try.

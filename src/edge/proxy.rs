@@ -99,8 +99,9 @@ impl ProxyHttp for Proxy {
             Ok(admitted) => admitted,
             Err(refusal) => return self.refuse(session, refusal).await,
         };
-        headers::clean(session.req_header_mut(), passage.connection()?.trusted)?;
+        headers::clean(session.req_header_mut(), passage.connection()?.trusted, &self.journeys.sets_headers())?;
         passage.upstream = Some(way.upstream.clone());
+        passage.way = Some(way.clone());
         match errand {
             Errand::Pass => self.pass(session).await,
             Errand::Event(seen) => self.judge(session, passage, way, seen).await,
@@ -164,7 +165,7 @@ impl ProxyHttp for Proxy {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
-        self.conclude(response, passage).await?;
+        self.conclude(session, response, passage).await?;
         headers::clean_answer(response);
         passage.watch(session, response);
         Ok(())
@@ -394,7 +395,7 @@ impl Proxy {
         if let Some(bytes_max) = hold {
             return self.withhold(session, passage, answer, bytes_max).await;
         }
-        self.conclude(&mut answer.head, passage).await?;
+        self.conclude(session, &mut answer.head, passage).await?;
         passage.watch(session, &answer.head);
         respond::pass_on(session, passage, answer).await.map(|()| true)
     }
@@ -426,10 +427,18 @@ impl Proxy {
     }
 
     /// The app's answer is known: the event that waited for it learns of it.
-    async fn conclude(&self, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+    async fn conclude(&self, session: &Session, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         let mut cookies = passage.take_cookies();
-        if let Some(pending) = passage.take_pending() {
-            cookies.extend(self.journeys.concluded(*pending, response.status, &response.headers).await);
+        match passage.take_pending() {
+            Some(pending) => {
+                cookies.extend(self.journeys.concluded(*pending, response.status, &response.headers).await);
+            }
+            None if self.journeys.ends_session(&response.headers) => {
+                let way = passage.way.clone().ok_or_else(|| Error::explain(ErrorType::InternalError, "no route"))?;
+                let arrival = self.arrival(session, passage, way, None)?;
+                cookies.extend(self.journeys.signed_out(&Arc::new(arrival)).await);
+            }
+            None => {}
         }
         for cookie in cookies {
             response.append_header(header::SET_COOKIE, cookie)?;

@@ -5,6 +5,7 @@
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use stepward_core::{
+    decision::Reason,
     expr::{Condition, SlotSet, Truth},
     facts::{Facts, Reading, SlotId, Why},
     policy::{Origin, Policy, ResponseSource},
@@ -13,11 +14,11 @@ use stepward_core::{
 
 use crate::{
     actions::{Carried, within},
-    arrival::Withheld,
+    arrival::{Withheld, restored},
     journey::{
-        Journeys, Parts, apply,
+        Journeys, Parts, apply, logout,
         seam::{Decided, Pending},
-        stand::{self, Loss},
+        stand::{self, Loss, Ruled},
         visit::{self, Visit},
     },
     reply::Reply,
@@ -43,7 +44,10 @@ pub async fn concluded(parts: &Parts, pending: Pending, status: StatusCode, head
             tracing::warn!(%error, event = %event.policy.event, "the end of an event could not be recorded");
         }
     }
-    cookies(parts, &mut visit).await
+    match logout::is_one(parts, headers) {
+        true => logout::end(parts, &mut visit).await,
+        false => cookies(parts, &mut visit).await,
+    }
 }
 
 /// The app did not answer: nobody knows whether the event happened, so it counts as a failed try.
@@ -82,7 +86,10 @@ async fn answer_held(
     let success = sense(event, status, &headers);
     settle(parts, visit, event, success, &headers).await?;
     if success != Some(true) {
-        let cookies = cookies(parts, visit).await;
+        let cookies = match logout::is_one(parts, &headers) {
+            true => logout::end(parts, visit).await,
+            false => cookies(parts, visit).await,
+        };
         return Ok(apply::released(answer, cookies).unwrap_or_else(|| journeys.broken(&visit.arrival)));
     }
     release(journeys, visit, decided, answer).await
@@ -122,6 +129,22 @@ pub async fn release(
         Carried::Answer(mut reply) => {
             reply.headers.extend(cookies(parts, visit).await.into_iter().map(|it| (header::SET_COOKIE, it)));
             Ok(reply)
+        }
+    }
+}
+
+/// Refuses what is withheld, for a lock-out that began while it was; nothing waits any more.
+///
+/// # Errors
+/// When the state store is lost.
+pub async fn refuse(parts: &Parts, visit: &mut Visit, locked: &Ruled) -> Result<Reply, Loss> {
+    if let Some(id) = visit.resuming.clone() {
+        within(parts.challenges.discard(&id)).await.map_err(Loss)?;
+    }
+    match apply::carry(parts, visit, &locked.decision, std::slice::from_ref(&locked.decided), None).await? {
+        Carried::Answer(reply) => Ok(reply),
+        Carried::Onward(_) | Carried::Elsewhere(_) => {
+            Ok(parts.actions.refuse(&visit.arrival, Reason::Internal, StatusCode::FORBIDDEN))
         }
     }
 }
@@ -249,7 +272,7 @@ fn header_map(answer: &Withheld) -> HeaderMap {
     let pairs = answer
         .headers
         .iter()
-        .filter_map(|(name, value)| Some((name.parse::<http::HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?)));
+        .filter_map(|(name, value)| Some((name.parse::<http::HeaderName>().ok()?, restored(value)?)));
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         headers.append(name, value);

@@ -14,7 +14,7 @@ use stepward_core::{
 
 use crate::{
     actions::within,
-    arrival::{Arrival, Parked, Withheld},
+    arrival::{Arrival, Parked, Withheld, restored},
     bodies,
     journey::{
         Journeys,
@@ -105,8 +105,10 @@ async fn release(
     let Some((candidate, policy)) = found else { return Ok(journeys.gone(&visit.arrival)) };
     visit.is_withheld = true;
     let event = Choice::of(candidate.policy, policy, candidate.parameters);
-    let decided = stand::look(parts, &mut visit, event).await?;
-    conclude::release(journeys, &mut visit, &mut [decided], answer).await
+    match stand::look(parts, &mut visit, event).await? {
+        Ok(decided) => conclude::release(journeys, &mut visit, &mut [decided], answer).await,
+        Err(locked) => conclude::refuse(parts, &mut visit, &locked).await,
+    }
 }
 
 /// The parked request in the place of the one that resumes it.
@@ -125,7 +127,8 @@ async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
             Err(_) => bodies::disguise(&headers, &body).unwrap_or(Body::Unread),
         },
     };
-    let told = headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.to_str().ok()?.into())));
+    let text = |value: &HeaderValue| std::str::from_utf8(value.as_bytes()).ok().map(Arc::from);
+    let told = headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), text(value)?)));
     let request = Request {
         method: parked.method.clone(),
         host: live.request.host.clone(),
@@ -144,7 +147,7 @@ async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
 fn headers(live: &Arrival, parked: &Parked) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &parked.headers {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+        if let (Ok(name), Some(value)) = (name.parse::<HeaderName>(), restored(value)) {
             headers.append(name, value);
         }
     }
