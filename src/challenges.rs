@@ -187,8 +187,8 @@ impl Challenges {
             keys,
             store,
             sessions,
+            mailer: mail.map(|mail| Mailer::new(mail, clock.clone())).transpose()?,
             clock,
-            mailer: mail.map(Mailer::new).transpose()?,
             locales: Locales::load(&pages.language, pages.locales.as_deref())?,
             pages: page::Pages::new(pages.service_name.clone())?,
         })
