@@ -65,6 +65,7 @@ async fn a_body_of_any_type_cannot_ask_for_a_method_that_is_an_event() {
         part("mixed"),
         part("related"),
         untyped("_method=DELETE"),
+        untyped(r#"{"amount":"1","_method":"DELETE"}"#),
         untyped("a=1&%5Fmethod=delete"),
         untyped("a=%zz&_method=DELETE"),
         ("Content-Type: application/x-www-form-urlencoded".into(), "_method[]=DELETE".into()),
