@@ -288,7 +288,10 @@ async fn over_h2(
         let mut pieces = body.as_bytes().chunks(size).peekable();
         while let Some(piece) = pieces.next() {
             let last = pieces.peek().is_none() && !trailers;
-            send.send_data(Bytes::copy_from_slice(piece), last).unwrap();
+            if send.send_data(Bytes::copy_from_slice(piece), last).is_err() {
+                // Refused by now: the answer is there.
+                break;
+            }
         }
         if trailers {
             let mut fields = HeaderMap::new();
