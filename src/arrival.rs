@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use stepward_core::request::Request;
 
 use crate::settings::Route;
@@ -74,7 +74,7 @@ pub struct Parked {
     /// Path and query as received.
     pub target: Arc<str>,
     /// Header fields that travel with it: content type, `Origin`, `Referer`, `Sec-Fetch-*`, `Accept*` and the app's
-    /// own. Never `Cookie` or `Authorization`: those come from the request that resumes it.
+    /// own, values by [`kept`]. Never `Cookie` or `Authorization`: those come from the request that resumes it.
     pub headers: Vec<(String, String)>,
     /// The body, base64.
     pub body: String,
@@ -82,12 +82,23 @@ pub struct Parked {
     pub answer: Option<Withheld>,
 }
 
+/// A header value as text that can be sealed and comes back byte for byte: each byte is one character.
+pub fn kept(value: &HeaderValue) -> String {
+    value.as_bytes().iter().copied().map(char::from).collect()
+}
+
+/// The value that [`kept`] was given; `None` for text that is none.
+pub fn restored(text: &str) -> Option<HeaderValue> {
+    let bytes: Option<Vec<u8>> = text.chars().map(|it| u8::try_from(it).ok()).collect();
+    HeaderValue::from_bytes(&bytes?).ok()
+}
+
 /// An answer of the app that is withheld until the flow lets it go.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Withheld {
     /// Status.
     pub status: u16,
-    /// Header fields, cookies among them.
+    /// Header fields, cookies among them; values by [`kept`].
     pub headers: Vec<(String, String)>,
     /// The body, base64.
     pub body: String,

@@ -288,7 +288,7 @@ pub fn hear(question: &Question) -> Result<Result<Heard, Reason>, Senseless> {
     request.body = body.unwrap_or_default();
     let mut methods = vec![head.method.to_string()];
     methods.extend(head.overrides.iter().cloned());
-    methods.extend(fields::method_override(&request));
+    methods.extend(fields::method_overrides(&request));
     Ok(Ok(Heard { arrival: arrival(request, headers, bytes, question), methods, body_refused }))
 }
 

@@ -37,6 +37,7 @@ pub mod apply;
 pub mod choose;
 pub mod conclude;
 pub mod inquire;
+pub mod logout;
 pub mod own;
 pub mod record;
 pub mod resume;
@@ -49,9 +50,9 @@ use seam::{Forwarding, Pending, Ruling, Seen, Sighting};
 use stand::{Loss, Touching};
 use visit::Visit;
 
-/// Methods that a form may ask for in its field `_method`; Rack's and Symfony's override go as far as `GET`.
+/// Methods that a body may ask for in its field `_method`; Rack's and Symfony's override go as far as `GET`.
 const DISGUISES: [&str; 4] = ["DELETE", "GET", "PATCH", "PUT"];
-/// Such a form is read up to this where no event of the path reads its body.
+/// Such a body is read up to this where no event of the path reads its body.
 const DISGUISE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The parts a journey runs over; one of each per process.
@@ -179,7 +180,7 @@ impl Journeys {
         }
     }
 
-    /// How much of a form to read because its field `_method` may make it an event that `seen` does not tell of.
+    /// How much of a body to read because its field `_method` may make it an event that `seen` does not tell of.
     pub fn disguise(&self, host: &str, path: &str, seen: Option<&Seen>) -> Option<usize> {
         let release = seen.map_or_else(|| self.0.registry.current(), |seen| seen.release.clone());
         if !release.matcher.covers_path(host, path) {
@@ -190,7 +191,7 @@ impl Journeys {
         let mut bytes_max = None;
         for method in DISGUISES {
             match release.matcher.candidates(&[method], host, path) {
-                // Refused once the form does ask for it.
+                // Refused once the body does ask for it.
                 Err(stepward_core::event::matcher::Ambiguous) => bytes_max = bytes_max.max(Some(DISGUISE_BYTES_MAX)),
                 Ok(others) => {
                     for other in others.iter().filter(|it| !is_told(it.policy)) {
@@ -302,6 +303,21 @@ impl Journeys {
     /// The app answered a forwarded event: senses the outcome. The lines returned are added to the answer.
     pub async fn concluded(&self, pending: Pending, status: StatusCode, headers: &HeaderMap) -> Vec<HeaderValue> {
         conclude::concluded(&self.0, pending, status, headers).await
+    }
+
+    /// Whether an answer of the app ends its session, and so ours.
+    pub fn ends_session(&self, headers: &HeaderMap) -> bool {
+        logout::may_be_one(&self.0, headers)
+    }
+
+    /// Ends the session of a request that was no event. The lines returned are added to the answer.
+    pub async fn signed_out(&self, arrival: &Arc<Arrival>, headers: &HeaderMap) -> Vec<HeaderValue> {
+        logout::of(&self.0, arrival, headers).await
+    }
+
+    /// Names of the headers that some policy sets towards the app: no client may send them.
+    pub fn sets_headers(&self) -> Arc<[Arc<str>]> {
+        self.0.registry.current().sets_headers.clone()
     }
 
     /// The app did not answer: nobody knows whether the event happened, so it counts as a failed try.

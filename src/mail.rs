@@ -1,7 +1,17 @@
 //! Mail over SMTP. It sends plain text, waits at most ten seconds for a server and never logs what it sends:
 //! neither addresses nor codes. What cannot be sent is told once, as a warning, and the user asks again.
+//!
+//! Whether the server answers is remembered, so that pages can say so. It is learned in the same way whether or not
+//! there was a letter to send, and never from what the server says about one recipient: it tells nothing of accounts.
 
-use std::{env, fs, sync::Arc, time::Duration};
+use std::{
+    env, fs,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
@@ -10,7 +20,10 @@ use lettre::{
 };
 use tokio::sync::Semaphore;
 
-use crate::settings::{Mail, Secret};
+use crate::{
+    clock::Clock,
+    settings::{Mail, Secret},
+};
 
 /// Letters on their way at once; more than that are dropped, for a flood is no reason to run out of sockets.
 const SENDING_MAX: usize = 64;
@@ -36,6 +49,9 @@ pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     sending: Arc<Semaphore>,
+    clock: Clock,
+    /// When the server last did not answer; 0 once it has answered again.
+    silent_ms: Arc<AtomicI64>,
 }
 
 /// One letter.
@@ -54,7 +70,7 @@ impl Mailer {
     ///
     /// # Errors
     /// When the settings cannot be used.
-    pub fn new(mail: &Mail) -> Result<Self, MailError> {
+    pub fn new(mail: &Mail, clock: Clock) -> Result<Self, MailError> {
         let from = mail.from.parse().map_err(|_| MailError::From)?;
         let mut builder =
             AsyncSmtpTransport::<Tokio1Executor>::from_url(&with_tls(mail)).map_err(|_| MailError::Server)?;
@@ -63,43 +79,83 @@ impl Mailer {
             builder = builder.credentials(Credentials::new(name.to_string(), password));
         }
         let transport = builder.timeout(Some(SEND_WAIT)).build();
-        Ok(Mailer { transport, from, sending: Arc::new(Semaphore::new(SENDING_MAX)) })
+        let sending = Arc::new(Semaphore::new(SENDING_MAX));
+        Ok(Mailer { transport, from, sending, clock, silent_ms: Arc::default() })
     }
 
-    /// Sends in the background: how long it takes must not tell anyone whether there was anything to send.
-    pub fn send(&self, letter: Letter) {
+    /// Sends in the background: how long it takes must not tell anyone whether there was anything to send. Without a
+    /// letter the server is only asked whether it is there.
+    pub fn send(&self, letter: Option<Letter>) {
         let Ok(place) = self.sending.clone().try_acquire_owned() else {
             tracing::warn!(limit = SENDING_MAX, "too many letters under way; one was not sent");
+            self.note(false);
             return;
         };
         let mailer = self.clone();
         tokio::spawn(async move {
-            if let Err(trouble) = mailer.deliver(letter).await {
-                tracing::warn!(trouble, "a letter could not be sent");
+            let sent = match letter {
+                Some(letter) => mailer.deliver(letter).await,
+                None => Err(Trouble::Refused("there is no letter")),
+            };
+            match sent {
+                Ok(()) => mailer.note(true),
+                Err(Trouble::Silent(trouble)) => {
+                    tracing::warn!(trouble, "a letter could not be sent");
+                    mailer.note(false);
+                }
+                Err(Trouble::Refused(trouble)) => {
+                    tracing::debug!(trouble, "a letter was not sent");
+                    let is_there = tokio::time::timeout(SEND_WAIT * 2, mailer.transport.test_connection()).await;
+                    mailer.note(matches!(is_there, Ok(Ok(true))));
+                }
             }
             drop(place);
         });
     }
 
+    /// Whether the server has not answered since this moment, or has not yet been heard of again.
+    pub fn is_silent_since(&self, since_ms: i64) -> bool {
+        let silent_ms = self.silent_ms.load(Ordering::Relaxed);
+        silent_ms != 0 && silent_ms >= since_ms
+    }
+
+    fn note(&self, answers: bool) {
+        self.silent_ms.store(if answers { 0 } else { self.clock.now_ms() }, Ordering::Relaxed);
+    }
+
     /// Sends and waits for the server's answer. The error names the stage, never the recipient.
-    async fn deliver(&self, letter: Letter) -> Result<(), &'static str> {
-        let to = letter.to.parse().map_err(|_| "the address is not one")?;
+    async fn deliver(&self, letter: Letter) -> Result<(), Trouble> {
+        let to = letter.to.parse().map_err(|_| Trouble::Refused("the address is not one"))?;
         let message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(letter.subject)
             .header(ContentType::TEXT_PLAIN)
             .body(letter.body)
-            .map_err(|_| "the letter cannot be written")?;
+            .map_err(|_| Trouble::Refused("the letter cannot be written"))?;
         let sent = tokio::time::timeout(SEND_WAIT * 2, self.transport.send(message)).await;
         match sent {
-            Err(_) => Err("the mail server took too long"),
-            Ok(Err(error)) if error.is_permanent() => Err("the mail server refused it for good"),
-            Ok(Err(error)) if error.is_transient() => Err("the mail server refused it for now"),
-            Ok(Err(_)) => Err("the mail server could not be reached or understood"),
+            Err(_) => Err(Trouble::Silent("the mail server took too long")),
+            Ok(Err(error)) if error.is_permanent() => {
+                tracing::warn!("the mail server refused a letter for good");
+                Err(Trouble::Refused("refused for good"))
+            }
+            Ok(Err(error)) if error.is_transient() => {
+                tracing::warn!("the mail server refused a letter for now");
+                Err(Trouble::Refused("refused for now"))
+            }
+            Ok(Err(_)) => Err(Trouble::Silent("the mail server could not be reached or understood")),
             Ok(Ok(_)) => Ok(()),
         }
     }
+}
+
+/// Why a letter was not sent.
+enum Trouble {
+    /// The server does not answer: nobody's letters are sent.
+    Silent(&'static str),
+    /// This letter was not taken, or there was none: the server may be well.
+    Refused(&'static str),
 }
 
 /// `smtp://` says nothing about TLS; this does.
@@ -147,10 +203,10 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_be_used_are_told_apart_without_secrets() {
-        assert!(Mailer::new(&mail("smtp://127.0.0.1:25", false)).is_ok());
-        assert!(matches!(Mailer::new(&mail("http://127.0.0.1", false)), Err(MailError::Server)));
-        assert!(matches!(Mailer::new(&mail("smtp://127.0.0.1:25", true)), Err(MailError::Password(_))));
+        assert!(Mailer::new(&mail("smtp://127.0.0.1:25", false), Clock::System).is_ok());
+        assert!(matches!(Mailer::new(&mail("http://127.0.0.1", false), Clock::System), Err(MailError::Server)));
+        assert!(matches!(Mailer::new(&mail("smtp://127.0.0.1:25", true), Clock::System), Err(MailError::Password(_))));
         let nobody = Mail { from: "nobody".into(), ..mail("smtp://127.0.0.1:25", false) };
-        assert!(matches!(Mailer::new(&nobody), Err(MailError::From)));
+        assert!(matches!(Mailer::new(&nobody, Clock::System), Err(MailError::From)));
     }
 }

@@ -5,7 +5,7 @@
 //! keeps the release it began with.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -16,12 +16,14 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use stepward_core::{
     attribute::Catalogue,
+    decision::Outcome,
     diagnostic::{Diagnostic, Severity},
     event::matcher::Matcher,
     policy::{
-        Policy,
+        Policy, StepKind, Then,
         compile::{self, Options, Source},
     },
+    request::names,
     session::Method,
 };
 
@@ -87,6 +89,8 @@ pub struct Release {
     pub matcher: Matcher,
     /// What each of them asks of counters and traces.
     pub plans: Vec<Plan>,
+    /// Names of the headers that some of them set towards the app.
+    pub sets_headers: Arc<[Arc<str>]>,
     /// The texts they were made from.
     pub texts: Texts,
     /// Warnings and notes about them.
@@ -248,11 +252,59 @@ pub fn load(set: folder::Set, target: &Target, number: u64, now_ms: i64) -> Resu
         hash,
         matcher: Matcher::build(policies.iter().map(|policy| policy.recognised())),
         plans: policies.iter().map(|policy| Plan::of(policy, &common)).collect(),
+        sets_headers: policies
+            .iter()
+            .flat_map(|policy| set_by(policy))
+            .filter(|it| is_ours(it))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         policies,
         texts: set.texts,
         found,
         since_ms: now_ms,
     })
+}
+
+/// Fields that clients have a word of their own to say in, although a policy may set another towards the app.
+const CLIENTS_OWN: [&str; 12] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-type",
+    "cookie",
+    "origin",
+    "range",
+    "referer",
+    "user-agent",
+];
+
+/// The headers that a policy sets towards the app on any way through it, and that are nobody else's to set.
+fn set_by(policy: &Policy) -> impl Iterator<Item = Arc<str>> {
+    let of_steps = policy.steps.iter().flat_map(|step| -> Vec<&Then> {
+        match &step.kind {
+            StepKind::Decide(rules) => rules.iter().map(|rule| &rule.then).collect(),
+            StepKind::Finish(then, _) => vec![then],
+            StepKind::Require(_) | StepKind::Split(_) => Vec::new(),
+        }
+    });
+    let outcomes = of_steps.filter_map(|then| match then {
+        Then::Outcome(outcome) => Some(outcome),
+        Then::GoTo(_) => None,
+    });
+    outcomes.chain([&policy.otherwise, &policy.when_unsure]).flat_map(|outcome| match outcome {
+        Outcome::Forward(forward) => forward.headers.iter().map(|(name, _)| name.clone()).collect(),
+        Outcome::Throttle(_) | Outcome::Challenge(_) | Outcome::Reroute(_) | Outcome::Block | Outcome::LockOut(_) => {
+            Vec::new()
+        }
+    })
+}
+
+fn is_ours(header: &str) -> bool {
+    !names::is_forwarding_header(header) && !CLIENTS_OWN.iter().any(|it| it.eq_ignore_ascii_case(header))
 }
 
 impl Release {

@@ -19,6 +19,9 @@ use stepward_core::{
     request::head::{Head, Limits, Parts, Version},
 };
 
+#[path = "oracle/readers.rs"]
+mod readers;
+
 /// An unoptimised build takes a hundred times as long for each; CI runs this optimised as well.
 const CASES: u32 = if cfg!(debug_assertions) { 4_000 } else { 200_000 };
 
@@ -113,7 +116,7 @@ fn no_generated_target_slips_past() {
 /// Asks, and has every interpreter read what would be forwarded. True if the request is an event and not refused.
 fn check(matcher: &Matcher, target: &str) -> Result<bool, String> {
     let Came::Named(names, path) = ask(matcher, target) else { return Ok(false) };
-    for (interpreter, read) in INTERPRETERS {
+    for (interpreter, read) in readers::INTERPRETERS {
         let resource = read(&path);
         let event = protected(&resource);
         if event.is_some_and(|event| !names.contains(&event)) {
@@ -130,96 +133,6 @@ fn protected(resource: &str) -> Option<&'static str> {
         "/admin" => Some("admin"),
         _ => resource.starts_with("/admin/").then_some("admin"),
     }
-}
-
-type Interpreter = (&'static str, fn(&str) -> String);
-
-const INTERPRETERS: [Interpreter; 10] = [
-    ("literal", str::to_owned),
-    ("rfc3986", |path| decode(&merge(&dots(&decode_unreserved(path))))),
-    ("rfc3986, decoding first", |path| merge(&dots(&decode(path)))),
-    ("nginx-like", |path| cut(&dots(&merge(&decode(path))))),
-    ("servlet-like", |path| dots(&merge(&decode(&bare(path))))),
-    ("servlet-like, decoding first", |path| dots(&merge(&bare(&decode(path))))),
-    ("windows-like", |path| dots(&merge(&trim(&decode(path).replace('\\', "/").to_lowercase())))),
-    ("decoded twice", |path| dots(&merge(&decode(&decode(path))))),
-    ("servlet on windows", |path| dots(&merge(&trim(&decode(&bare(path)).replace('\\', "/").to_lowercase())))),
-    ("windows, decoded twice", |path| dots(&merge(&trim(&decode(&decode(path)).replace('\\', "/").to_lowercase())))),
-];
-
-/// Every valid escape decoded, whatever it stands for.
-fn decode(path: &str) -> String {
-    unescape(path, |_| true)
-}
-
-fn decode_unreserved(path: &str) -> String {
-    unescape(path, |it| it.is_ascii_alphanumeric() || b"-._~".contains(&it))
-}
-
-fn unescape(path: &str, wanted: fn(u8) -> bool) -> String {
-    let bytes = path.as_bytes();
-    let mut out = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let escape = (bytes[at] == b'%').then(|| path.get(at + 1..at + 3)).flatten();
-        match escape.and_then(|it| u8::from_str_radix(it, 16).ok()).filter(|it| wanted(*it)) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-fn merge(path: &str) -> String {
-    let mut out = path.to_owned();
-    while out.contains("//") {
-        out = out.replace("//", "/");
-    }
-    out
-}
-
-/// RFC 3986 section 5.2.4, as written there.
-fn dots(path: &str) -> String {
-    let mut input = path.to_owned();
-    let mut output = String::new();
-    while !input.is_empty() {
-        if input.starts_with("/./") {
-            input.drain(..2);
-        } else if input == "/." {
-            input = "/".into();
-        } else if input.starts_with("/../") || input == "/.." {
-            input = if input.len() > 3 { input.split_off(3) } else { "/".into() };
-            output.truncate(output.rfind('/').unwrap_or(0));
-        } else {
-            let end = input.get(1..).and_then(|it| it.find('/')).map_or(input.len(), |at| at + 1);
-            let rest = input.split_off(end);
-            output.push_str(&input);
-            input = rest;
-        }
-    }
-    output
-}
-
-fn cut(path: &str) -> String {
-    path.split(['#', '?']).next().unwrap().to_owned()
-}
-
-fn bare(path: &str) -> String {
-    path.split('/').map(|it| it.split(';').next().unwrap()).collect::<Vec<_>>().join("/")
-}
-
-fn trim(path: &str) -> String {
-    let name = |it: &str| match it.trim_end_matches(' ') {
-        kept @ ("." | "..") => kept.to_owned(),
-        _ => it.trim_end_matches(['.', ' ']).to_owned(),
-    };
-    path.split('/').map(name).collect::<Vec<_>>().join("/")
 }
 
 /// Targets built of names, separators and steps, each spelt in any of the ways that have fooled somebody.

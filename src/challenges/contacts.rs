@@ -108,7 +108,7 @@ impl Contacts<'_> {
         args.set("service", self.challenges.pages.service.to_string());
         for to in addresses {
             let subject = locale.say("mail_address_subject", &args);
-            mailer.send(Letter { to, subject, body: locale.say("mail_address_body", &args) });
+            mailer.send(Some(Letter { to, subject, body: locale.say("mail_address_body", &args) }));
         }
     }
 }

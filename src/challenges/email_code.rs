@@ -40,6 +40,15 @@ pub enum Sent {
     Wait(i64),
 }
 
+/// How it stands with the mail server since a code was made; the same whether or not there is an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Post {
+    /// Nothing bad is known of it.
+    Working,
+    /// It did not answer: the code was not sent.
+    Silent,
+}
+
 /// The challenge a code belongs to.
 pub struct Asked<'a> {
     /// The tenant.
@@ -75,15 +84,20 @@ impl Challenges {
         let plain = serde_json::to_vec(&Code { digits: digits.clone(), sent_ms: now_ms }).unwrap_or_default();
         let sealed = self.keys.seal(Purpose::Challenge, asked.tenant, &code_id, &plain);
         self.store.issue_challenge(asked.id, code_id, TRIES, sealed, expires_ms).await?;
-        if let (Some(mailer), Some(contact)) = (&self.mailer, self.code_contact(asked).await?) {
-            mailer.send(self.letter(asked.issued, locale, contact.address, &digits));
+        if let Some(mailer) = &self.mailer {
+            let contact = self.code_contact(asked).await?;
+            mailer.send(contact.map(|contact| self.letter(asked.issued, locale, contact.address, &digits)));
         }
         Ok(Sent::Yes)
     }
 
-    /// Whether a code has been made for this challenge.
-    pub(super) async fn code_is_out(&self, asked: &Asked<'_>) -> Stored<bool> {
-        Ok(self.newest_code(asked).await?.is_some())
+    /// What became of the newest code of this challenge; `None` where none has been made.
+    pub(super) async fn code_is_out(&self, asked: &Asked<'_>) -> Stored<Option<Post>> {
+        let newest = self.newest_code(asked).await?;
+        Ok(newest.map(|(_, code)| match self.mailer.as_ref().is_some_and(|it| it.is_silent_since(code.sent_ms)) {
+            true => Post::Silent,
+            false => Post::Working,
+        }))
     }
 
     /// Names the run of wrong answers for the address that codes go to.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 
 use crate::{
-    arrival::{Arrival, Parked},
+    arrival::{self, Arrival, Parked},
     challenges::{Challenges, Demand, issued, origin},
     keys::Purpose,
     sessions::{
@@ -233,5 +233,5 @@ pub fn target(arrival: &Arrival) -> String {
 fn travelling(headers: &HeaderMap) -> Vec<(String, String)> {
     let travels = |name: &HeaderName| !LEFT_BEHIND.contains(&name.as_str()) && !name.as_str().starts_with("stepward-");
     let fields = headers.iter().filter(|(name, _)| travels(name));
-    fields.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_string()))).collect()
+    fields.map(|(name, value)| (name.to_string(), arrival::kept(value))).collect()
 }

@@ -11,7 +11,7 @@ use crate::{
         Challenges,
         attempts::Lane,
         begin,
-        email_code::Asked,
+        email_code::{Asked, Post},
         issued::{self, Afterwards, Issued},
         origin, page, parking, pow, problem,
     },
@@ -66,16 +66,21 @@ pub async fn challenge(
     let now_ms = challenges.clock.now_ms();
     let error =
         closed.map(|until| problem::minutes(locale, "locked_method", ((until - now_ms).max(0) / 1000).unsigned_abs()));
-    let sent = match issued::id_of(word).filter(|_| method == Method::EmailCode) {
+    let post = match issued::id_of(word).filter(|_| method == Method::EmailCode) {
         Some(id) => {
             let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };
             challenges.code_is_out(&asked).await?
         }
-        None => false,
+        None => None,
     };
-    let error = error.or_else(|| message(locale, view.error.as_deref()));
+    let undelivered = post == Some(Post::Silent);
+    let trouble = || match issued.methods.len() {
+        0 | 1 => locale.text("email_trouble"),
+        _ => format!("{} {}", locale.text("email_trouble"), locale.text("email_trouble_other")),
+    };
+    let error = error.or_else(|| message(locale, view.error.as_deref())).or_else(|| undelivered.then(trouble));
     let content = context! {
-        error, sent, method => method.name(), action => address(arrival, word, Some(method), None),
+        error, undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
         shown => pairs(locale, &issued.shown), others => others(locale, arrival, word, issued, method), reference => issued.reference(),

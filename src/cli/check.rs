@@ -11,11 +11,12 @@ use stepward_core::{
     attribute::Catalogue,
     diagnostic::{Diagnostic, Severity},
     policy::compile::Options,
+    trial,
 };
 
 use crate::{
     cli::{Came, Exit, Failed, say},
-    registry::{self, Target, folder, lacking::Lacking},
+    registry::{self, Release, Target, folder, lacking::Lacking},
     render::{Format, Texts},
     settings::{self, Presence, Settings},
     vendors::{self, Vocabulary},
@@ -97,11 +98,13 @@ impl Findings {
         let meta = fs::metadata(path)
             .map_err(|error| Failed::because(Exit::CannotLoad, format!("cannot read `{}`: {error}", path.display())))?;
         if meta.is_dir() {
-            self.policies(folder::read(path), &installation(path));
+            self.policies(folder::read(path), &installation(path), Some(path));
+        } else if path.file_name().and_then(|name| name.to_str()).is_some_and(folder::is_test) {
+            self.test_alone(path);
         } else if is_settings(path) {
             self.settings(path);
         } else {
-            self.policies(one_file(path), &installation(path.parent().unwrap_or(Path::new(""))));
+            self.policies(one_file(path), &installation(path.parent().unwrap_or(Path::new(""))), None);
         }
         Ok(())
     }
@@ -111,7 +114,7 @@ impl Findings {
             Ok(loaded) => {
                 self.take(loaded.found, loaded.texts);
                 let set = folder::read(&loaded.settings.policies);
-                self.policies(set, &target(Some(&loaded.settings), None));
+                self.policies(set, &target(Some(&loaded.settings), None), Some(&loaded.settings.policies));
                 if let Some(folder) = loaded.settings.connectors.as_deref().filter(|folder| folder.is_dir()) {
                     self.connectors(folder);
                 }
@@ -127,10 +130,41 @@ impl Findings {
         }
     }
 
-    fn policies(&mut self, set: folder::Set, target: &Target) {
+    /// Policies, and the tests that lie beside them once they load.
+    fn policies(&mut self, set: folder::Set, target: &Target, beside: Option<&Path>) {
         match registry::load(set, target, 0, 0) {
-            Ok(release) => self.take(release.found, release.texts),
+            Ok(mut release) => {
+                for path in beside.and_then(|folder| folder::files(folder, folder::is_test).ok()).unwrap_or_default() {
+                    self.test(&path, &release, target);
+                }
+                self.take(std::mem::take(&mut release.found), std::mem::take(&mut release.texts));
+            }
             Err(refusal) => self.take(refusal.found, refusal.texts),
+        }
+    }
+
+    /// A file of tests, against the policies beside it.
+    fn test_alone(&mut self, path: &Path) {
+        let beside = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            Some(_) | None => Path::new("."),
+        };
+        let target = installation(beside);
+        match registry::load(folder::read(beside), &target, 0, 0) {
+            Ok(release) => self.test(path, &release, &target),
+            Err(refusal) => self.take(refusal.found, refusal.texts),
+        }
+    }
+
+    /// What is wrong with a file of tests; whether they pass is for `stepward test` to say.
+    fn test(&mut self, path: &Path, release: &Release, target: &Target) {
+        let shown: Arc<str> = path.display().to_string().into();
+        match fs::read_to_string(path) {
+            Ok(text) => {
+                let report = trial::run(&release.policies, &target.catalogue, &shown, &text);
+                self.take(report.diagnostics, Texts::from([(shown, text.into())]));
+            }
+            Err(error) => self.take(vec![unreadable(&shown, &error)], Texts::new()),
         }
     }
 
@@ -178,11 +212,13 @@ fn one_file(path: &Path) -> folder::Set {
     let shown: Arc<str> = path.display().to_string().into();
     match fs::read_to_string(path) {
         Ok(text) => folder::Set { texts: Texts::from([(shown, text.into())]), found: Vec::new() },
-        Err(error) => {
-            let finding = Diagnostic::error("file.unreadable", &shown, 0..0, format!("cannot read `{shown}`: {error}"));
-            folder::Set { texts: Texts::new(), found: vec![finding] }
-        }
+        Err(error) => folder::Set { texts: Texts::new(), found: vec![unreadable(&shown, &error)] },
     }
+}
+
+fn unreadable(shown: &Arc<str>, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::error("file.unreadable", shown, 0..0, format!("cannot read `{shown}`: {error}"))
+        .help("it has to be a file of text in UTF-8 that this user may read")
 }
 
 /// Settings begin their document with other keys than a policy does.

@@ -10,6 +10,11 @@ use http::header;
 use pingora::{Error, ErrorType, proxy::Session};
 use tokio::time::timeout;
 
+/// What is read of a body beyond its limit, only to be forgotten.
+const DISCARDED_BYTES_MAX: usize = 64 * 1024;
+/// For how long that goes on at most.
+const DISCARDED_FOR: Duration = Duration::from_secs(1);
+
 /// What came of reading a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Read {
@@ -31,9 +36,13 @@ pub(crate) async fn read(session: &mut Session, bytes_max: usize, deadline: Dura
     session.enable_retry_buffering();
     match timeout(deadline, collect(session, bytes_max)).await {
         Ok(Ok(Some(body))) => Ok(Read::Whole(body)),
-        Ok(Ok(None)) => Ok(Read::TooLarge),
+        Ok(Ok(None)) => {
+            discard(session).await;
+            Ok(Read::TooLarge)
+        }
         Ok(Err(error)) if matches!(error.etype(), ErrorType::ReadTimedout) => Ok(Read::TooSlow),
-        Ok(Err(error)) => Err(error),
+        // The client's doing, whatever Pingora calls it: chunks that are none are 400, not 500.
+        Ok(Err(error)) => Err(error.into_down()),
         Err(_) => Ok(Read::TooSlow),
     }
 }
@@ -64,6 +73,22 @@ async fn collect(session: &mut Session, bytes_max: usize) -> pingora::Result<Opt
         Some(length) if length != body.len() => Error::e_explain(ErrorType::ReadError, "body shorter than announced"),
         Some(_) | None => Ok(Some(body.freeze())),
     }
+}
+
+/// Reads on for a moment and forgets it: while a client is still sending, closing would reset the connection, and our
+/// answer would be lost on its way (RFC 9112 §9.6).
+async fn discard(session: &mut Session) {
+    let mut left = DISCARDED_BYTES_MAX;
+    let reading = async {
+        while let Ok(Some(chunk)) = session.read_request_body().await {
+            match left.checked_sub(chunk.len()) {
+                Some(less) => left = less,
+                None => break,
+            }
+        }
+    };
+    // Whoever is still not done by then sees the connection close.
+    let _ = timeout(DISCARDED_FOR, reading).await;
 }
 
 fn announced(session: &Session) -> Option<usize> {

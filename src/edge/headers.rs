@@ -3,6 +3,8 @@
 //! What a client says about itself is removed on every request, event or not, in any spelling that an app could read
 //! as the same name. What we say is set last, after Pingora has dropped what the client nominated.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora::{
     ErrorType, OrErr, Result,
@@ -15,9 +17,16 @@ use crate::edge::connection::Connection;
 
 /// Removes what the client may not say, and joins cookie crumbs (RFC 9113 §8.2.3) so that everyone sees one field.
 /// Never touches framing: Pingora reads it lazily from the same fields.
-pub(crate) fn clean(request: &mut RequestHeader, trusted: bool) -> Result<()> {
-    if request.headers.keys().any(|name| names::is_forbidden_header(name.as_str(), trusted)) {
-        let names = request.headers.keys().filter(|name| names::is_forbidden_header(name.as_str(), trusted)).cloned();
+///
+/// `ours` are the headers that policies set towards the app: where one of them is not set, the client's own must not
+/// stand in its place (APISIX CVE-2026-39998, Caddy CVE-2026-30851).
+pub(crate) fn clean(request: &mut RequestHeader, trusted: bool, ours: &[Arc<str>]) -> Result<()> {
+    let unwanted = |name: &&HeaderName| {
+        names::is_forbidden_header(name.as_str(), trusted)
+            || ours.iter().any(|it| it.eq_ignore_ascii_case(name.as_str()))
+    };
+    if request.headers.keys().any(|name| unwanted(&name)) {
+        let names = request.headers.keys().filter(unwanted).cloned();
         for name in names.collect::<Vec<_>>() {
             request.remove_header(&name);
         }
@@ -111,7 +120,7 @@ mod tests {
         for (name, value) in fields {
             request.append_header(name.to_string(), *value).unwrap();
         }
-        clean(&mut request, trusted).unwrap();
+        clean(&mut request, trusted, &["X-Risk".into()]).unwrap();
         let mut left: Vec<String> =
             request.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         left.sort();
@@ -148,6 +157,11 @@ mod tests {
             assert_eq!(cleaned(&[(name, "1.2.3.4")], false), [""; 0], "{name}");
             assert_eq!(cleaned(&[(name, "1.2.3.4")], true).len(), 1, "{name} from a trusted proxy");
         }
+    }
+
+    #[test]
+    fn b4_what_a_policy_tells_the_app_no_client_tells_it() {
+        assert_eq!(cleaned(&[("x-risk", "reviewed"), ("X-RISK", "low"), ("x-risky", "1")], true), ["x-risky: 1"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use pingora::{
 use crate::{
     edge::{
         connection::Connection,
+        route::Way,
         tunnel::Watch,
         upstream::{Place, Upstream},
         visits::Visiting,
@@ -30,6 +31,8 @@ pub(crate) struct Passage {
     /// When its header was complete.
     pub(crate) began: Option<Instant>,
     connection: Option<Arc<Connection>>,
+    /// The route that took it.
+    pub(crate) way: Option<Way>,
     /// The app it goes to.
     pub(crate) upstream: Option<Arc<Upstream>>,
     /// The address of the app that is being tried.

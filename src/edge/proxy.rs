@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode, Version, header};
 use ipnet::IpNet;
 use pingora::{
     Error, ErrorSource, ErrorType, Result,
@@ -22,7 +22,7 @@ use pingora::{
 use stepward_core::{
     decision::Reason,
     request::{
-        Body,
+        Body, content,
         head::{self, Head},
     },
 };
@@ -82,8 +82,8 @@ enum Errand {
     Resume(String),
     /// Perhaps an event.
     Event(Seen),
-    /// A form that may ask to be an event; its body is read up to so many bytes.
-    Form(usize),
+    /// A body that may ask for another method and so be an event; it is read up to so many bytes.
+    Disguise(usize),
     /// Nothing of ours.
     Pass,
 }
@@ -105,15 +105,16 @@ impl ProxyHttp for Proxy {
             Ok(admitted) => admitted,
             Err(refusal) => return Box::pin(self.refuse(session, refusal)).await,
         };
-        headers::clean(session.req_header_mut(), passage.connection()?.trusted)?;
+        headers::clean(session.req_header_mut(), passage.connection()?.trusted, &self.journeys.sets_headers())?;
         passage.upstream = Some(way.upstream.clone());
+        passage.way = Some(way.clone());
         if !matches!(errand, Errand::Pass) {
             passage.visiting = Some(self.visits.begin());
         }
         match errand {
             Errand::Pass => self.pass(session).await,
             Errand::Event(seen) => Box::pin(self.judge(session, passage, way, seen)).await,
-            Errand::Form(bytes_max) => Box::pin(self.form(session, passage, way, bytes_max)).await,
+            Errand::Disguise(bytes_max) => Box::pin(self.undisguise(session, passage, way, bytes_max)).await,
             Errand::Own => Box::pin(self.own(session, passage, way)).await,
             Errand::Resume(id) => Box::pin(self.resume(session, passage, way, &id)).await,
         }
@@ -176,7 +177,7 @@ impl ProxyHttp for Proxy {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
-        self.conclude(response, passage).await?;
+        self.conclude(session, response, passage).await?;
         headers::clean_answer(response);
         passage.watch(session, response);
         Ok(())
@@ -269,30 +270,50 @@ impl Proxy {
         };
         let disguise = || self.journeys.disguise(&head.host, head.path, seen.as_ref());
         match if disguisable(request) { disguise() } else { None } {
-            Some(bytes_max) => Ok(Errand::Form(bytes_max)),
+            Some(bytes_max) => Ok(Errand::Disguise(bytes_max)),
             None => Ok(seen.map_or(Errand::Pass, Errand::Event)),
         }
     }
 
-    /// A form that may ask to be another event than its own method says: judged as every event that an app could take
-    /// it for.
-    async fn form(&self, session: &mut Session, passage: &mut Passage, way: Way, bytes_max: usize) -> Result<bool> {
+    /// A request whose body may ask for another method than its own: judged as every event that an app could take it
+    /// for. A body that no event reads need not be readable, only certain to name no method.
+    async fn undisguise(
+        &self,
+        session: &mut Session,
+        passage: &mut Passage,
+        way: Way,
+        bytes_max: usize,
+    ) -> Result<bool> {
         let body = match self.read(session, bytes_max).await? {
             Ok(body) => body,
             Err(refusal) => return self.refuse(session, refusal).await,
         };
-        let fields = match bodies::parse(&session.req_header().headers, &body).await {
-            Ok(fields) => fields,
-            Err(reason) => return self.refuse_body(session, passage, way, reason).await,
+        let headers = &session.req_header().headers;
+        let (fields, unreadable) = match bodies::parse(headers, &body).await {
+            Ok(fields) => (fields, None),
+            Err(reason) => match bodies::disguise(headers, &body) {
+                Some(fields) => (fields, Some(reason)),
+                None => return self.refuse_body(session, passage, way, reason).await,
+            },
         };
-        let arrival = Arc::new(self.arrival(session, passage, way, Some((body.clone(), fields)))?);
+        let mut arrival = self.arrival(session, passage, way.clone(), Some((body.clone(), fields)))?;
         let request = &arrival.request;
         let methods = head::methods(request);
         let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
-        let ruling = match self.journeys.recognise(&methods, &request.host, &request.path) {
-            Sighting::Nothing(_) => Ruling::Forward(Box::default()),
-            Sighting::Ambiguous => return self.refuse(session, Refusal::ambiguous()).await,
-            Sighting::Event(seen) => self.journeys.judge(&arrival, seen).await,
+        let sighting = self.journeys.recognise(&methods, &request.host, &request.path);
+        let ruling = match (sighting, unreadable) {
+            (Sighting::Nothing(_), _) => Ruling::Forward(Box::default()),
+            (Sighting::Ambiguous, _) => return self.refuse(session, Refusal::ambiguous()).await,
+            (Sighting::Event(Seen { reads_body: Some(_), .. }), Some(reason)) => {
+                return self.refuse_body(session, passage, way, reason).await;
+            }
+            (Sighting::Event(seen), _) => {
+                if seen.reads_body.is_none() && matches!(arrival.request.body, Body::Batch(_)) {
+                    // Decided once, as if it had not been read.
+                    arrival.request.body = Body::Unread;
+                }
+                self.journeys.judge(&Arc::new(arrival), seen).await
+            }
         };
         self.carry_out(session, passage, ruling, Some(body)).await
     }
@@ -389,7 +410,7 @@ impl Proxy {
         if let Some(bytes_max) = hold {
             return self.withhold(session, passage, answer, bytes_max).await;
         }
-        self.conclude(&mut answer.head, passage).await?;
+        self.conclude(session, &mut answer.head, passage).await?;
         passage.watch(session, &answer.head);
         respond::pass_on(session, passage, answer).await.map(|()| true)
     }
@@ -421,11 +442,19 @@ impl Proxy {
     }
 
     /// The app's answer is known: the event that waited for it learns of it.
-    async fn conclude(&self, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
+    async fn conclude(&self, session: &Session, response: &mut ResponseHeader, passage: &mut Passage) -> Result<()> {
         let mut cookies = passage.take_cookies();
-        if let Some(pending) = passage.take_pending() {
-            let concluded = self.journeys.concluded(*pending, response.status, &response.headers);
-            cookies.extend(Box::pin(concluded).await);
+        match passage.take_pending() {
+            Some(pending) => {
+                let concluded = self.journeys.concluded(*pending, response.status, &response.headers);
+                cookies.extend(Box::pin(concluded).await);
+            }
+            None if self.journeys.ends_session(&response.headers) => {
+                let way = passage.way.clone().ok_or_else(|| Error::explain(ErrorType::InternalError, "no route"))?;
+                let arrival = Arc::new(self.arrival(session, passage, way, None)?);
+                cookies.extend(Box::pin(self.journeys.signed_out(&arrival, &response.headers)).await);
+            }
+            None => {}
         }
         passage.visiting = None;
         for cookie in cookies {
@@ -502,14 +531,15 @@ fn is_event_stream(session: &mut Session) -> bool {
         && session.as_downstream_mut().is_body_empty()
 }
 
-/// Whether a request could be a form whose `_method` an app obeys.
+/// Whether a request could have a body whose `_method` an app obeys.
 fn disguisable(request: &RequestHeader) -> bool {
-    let media_type = request.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-    let form = |text: &[u8]| {
-        let begins = |name: &str| text.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()));
-        begins("application/x-www-form-urlencoded") || begins("multipart/form-data")
+    let has_body = || {
+        let length = request.headers.get(header::CONTENT_LENGTH);
+        length.map_or(request.version == Version::HTTP_2, |it| it.as_bytes() != b"0")
+            || request.headers.contains_key(header::TRANSFER_ENCODING)
     };
-    request.method == Method::POST && media_type.is_some_and(form)
+    let content_type = request.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    request.method == Method::POST && has_body() && content::may_name_method(content_type)
 }
 
 /// The id of a parked request, by header or added to the query.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64;
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, Version, header};
 use pingora::{
     Error, ErrorType, Result,
     connectors::{ConnectorOptions, http::Connector},
@@ -18,7 +18,7 @@ use pingora::{
 };
 
 use crate::{
-    arrival::{Parked, Withheld},
+    arrival::{self, Parked, Withheld},
     edge::{
         headers,
         upstream::{Place, Upstream, Wants},
@@ -146,10 +146,9 @@ impl Answer {
             }
             body.extend_from_slice(&chunk);
         }
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Ok(Some(Withheld {
             status: self.head.status.as_u16(),
-            headers: self.head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+            headers: self.head.headers.iter().map(|(name, value)| (name.to_string(), arrival::kept(value))).collect(),
             body: BASE64.encode(&body),
         }))
     }
@@ -172,10 +171,10 @@ pub(crate) fn parked(parked: &Parked, request: &RequestHeader) -> Result<(Reques
     let body = body.map_err(|error| Error::because(ErrorType::InternalError, "parked body", error))?;
     let mut sent = RequestHeader::build(&*parked.method, parked.target.as_bytes(), Some(parked.headers.len() + 12))?;
     for (name, value) in &parked.headers {
-        let Ok(known) = name.parse::<HeaderName>() else { continue };
+        let (Ok(known), Some(value)) = (name.parse::<HeaderName>(), arrival::restored(value)) else { continue };
         let live = matches!(known, header::COOKIE | header::AUTHORIZATION | header::HOST | header::CONTENT_LENGTH);
         if !live && !headers::hop_by_hop(&known) {
-            sent.append_header(known, value.as_str())?;
+            sent.append_header(known, value)?;
         }
     }
     for name in [header::COOKIE, header::AUTHORIZATION] {

@@ -7,7 +7,7 @@ use stepward_core::decision::{Decision, Forward, Notified, Outcome, Reason, Verb
 
 use crate::{
     actions::{self, Carried, Scene, identity},
-    arrival::Withheld,
+    arrival::{Withheld, restored},
     challenges::notice::{Became, Notice},
     journey::{
         Journeys, Parts,
@@ -228,7 +228,7 @@ pub fn released(answer: &Withheld, cookies: Vec<http::HeaderValue>) -> Option<Re
     let body = data_encoding::BASE64.decode(answer.body.as_bytes()).ok()?;
     let mut headers = Vec::with_capacity(answer.headers.len() + cookies.len());
     for (name, value) in &answer.headers {
-        headers.push((name.parse().ok()?, value.parse().ok()?));
+        headers.push((name.parse().ok()?, restored(value)?));
     }
     headers.extend(cookies.into_iter().map(|cookie| (http::header::SET_COOKIE, cookie)));
     Some(Reply { status: StatusCode::from_u16(answer.status).ok()?, headers, body: body.into() })

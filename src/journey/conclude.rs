@@ -6,6 +6,7 @@
 use futures_util::future::try_join_all;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use stepward_core::{
+    decision::Reason,
     expr::{Condition, SlotSet, Truth},
     facts::{Facts, Reading, SlotId, Why},
     policy::{Origin, Policy, ResponseSource},
@@ -14,11 +15,11 @@ use stepward_core::{
 
 use crate::{
     actions::Carried,
-    arrival::Withheld,
+    arrival::{Withheld, restored},
     journey::{
-        Journeys, Parts, apply,
+        Journeys, Parts, apply, logout,
         seam::{Decided, Pending},
-        stand::{self, Loss},
+        stand::{self, Loss, Ruled},
         visit::{self, Visit},
     },
     reply::Reply,
@@ -126,6 +127,22 @@ pub async fn release(
     }
 }
 
+/// Refuses what is withheld, for a lock-out that began while it was; nothing waits any more.
+///
+/// # Errors
+/// When the state store is lost.
+pub async fn refuse(parts: &Parts, visit: &mut Visit, locked: &Ruled) -> Result<Reply, Loss> {
+    if let Some(id) = visit.resuming.clone() {
+        parts.challenges.discard(&id).await.map_err(Loss)?;
+    }
+    match apply::carry(parts, visit, &locked.decision, std::slice::from_ref(&locked.decided), None).await? {
+        Carried::Answer(reply) => Ok(reply),
+        Carried::Onward(_) | Carried::Elsewhere(_) => {
+            Ok(parts.actions.refuse(&visit.arrival, Reason::Internal, StatusCode::FORBIDDEN))
+        }
+    }
+}
+
 /// Whether the event succeeded: `Some` only where exactly one of `succeeded` and `failed` holds.
 fn sense(event: &mut Decided, status: StatusCode, headers: &HeaderMap) -> Option<bool> {
     read_response(&event.policy, status, headers, &mut event.facts);
@@ -185,9 +202,8 @@ async fn settle(
 /// Whether the subject has signed out: the policy says so of its event, or the app ends the cookie of its session.
 fn is_signed_out(visit: &Visit, policy: &Policy, success: Option<bool>, headers: &HeaderMap) -> bool {
     let Some(session) = &visit.session else { return false };
-    let is_bound = |name: &str| session.record.app_cookies.iter().any(|(bound, _)| **bound == *name);
     // An event that may have happened has: whoever signed out must not find proofs of theirs alive.
-    (policy.ends_session && success != Some(false)) || app_session::is_over(headers, is_bound, visit.now_ms)
+    (policy.ends_session && success != Some(false)) || logout::takes_back(&session.record, headers, visit.now_ms)
 }
 
 /// The claimed subject is the session's subject now: under a new ticket, bound to the app's session cookie.
@@ -280,7 +296,7 @@ fn header_map(answer: &Withheld) -> HeaderMap {
     let pairs = answer
         .headers
         .iter()
-        .filter_map(|(name, value)| Some((name.parse::<http::HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?)));
+        .filter_map(|(name, value)| Some((name.parse::<http::HeaderName>().ok()?, restored(value)?)));
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         headers.append(name, value);

@@ -8,11 +8,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use stepward_core::{
     decision::Reason,
+    policy::Mode,
     request::{Body, Request, head},
 };
 
 use crate::{
-    arrival::{Arrival, Parked, Withheld},
+    arrival::{Arrival, Parked, Withheld, restored},
     bodies,
     journey::{
         Journeys,
@@ -59,6 +60,12 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     let sighting = journeys.recognise(&methods, &request.host, &request.path);
     let seen = match sighting {
         Sighting::Event(seen) => seen,
+        // It was held at an event that is still there: whatever hides that now, it is not let through by it.
+        Sighting::Nothing(_)
+            if parts.registry.current().policy(&parked.event).is_some_and(|it| it.mode == Mode::Enforce) =>
+        {
+            return Ok(Ruling::Answer(journeys.gone(live)));
+        }
         // A release that no longer knows the event lets the request go its way, as it would let any such request.
         Sighting::Nothing(_) => {
             Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() }
@@ -97,8 +104,10 @@ async fn release(
     let Some((candidate, policy)) = found else { return Ok(journeys.gone(&visit.arrival)) };
     visit.is_withheld = true;
     let event = Choice::of(candidate.policy, policy, candidate.parameters);
-    let decided = stand::look(parts, &mut visit, event).await?;
-    conclude::release(journeys, &mut visit, &mut [decided], answer).await
+    match stand::look(parts, &mut visit, event).await? {
+        Ok(decided) => conclude::release(journeys, &mut visit, &mut [decided], answer).await,
+        Err(locked) => conclude::refuse(parts, &mut visit, &locked).await,
+    }
 }
 
 /// The parked request in the place of the one that resumes it.
@@ -112,9 +121,13 @@ async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
     let fields = match body.is_empty() {
         true => Body::Empty,
         // Kept by an event that does not read bodies: its fields are unknown, as they were when it came.
-        false => bodies::parse(&headers, &body).await.unwrap_or(Body::Unread),
+        false => match bodies::parse(&headers, &body).await {
+            Ok(fields) => fields,
+            Err(_) => bodies::disguise(&headers, &body).unwrap_or(Body::Unread),
+        },
     };
-    let told = headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.to_str().ok()?.into())));
+    let text = |value: &HeaderValue| std::str::from_utf8(value.as_bytes()).ok().map(Arc::from);
+    let told = headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), text(value)?)));
     let request = Request {
         method: parked.method.clone(),
         host: live.request.host.clone(),
@@ -133,7 +146,7 @@ async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
 fn headers(live: &Arrival, parked: &Parked) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &parked.headers {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+        if let (Ok(name), Some(value)) = (name.parse::<HeaderName>(), restored(value)) {
             headers.append(name, value);
         }
     }

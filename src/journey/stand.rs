@@ -69,8 +69,17 @@ pub async fn weigh(parts: &Parts, visit: &mut Visit, event: &Choice, touching: T
 /// # Errors
 /// As [`decide`].
 pub async fn count(parts: &Parts, visit: &mut Visit, event: &Choice) -> Result<Result<Decided, Ruled>, Loss> {
+    met(parts, visit, event, Touching::Hit).await
+}
+
+async fn met(
+    parts: &Parts,
+    visit: &mut Visit,
+    event: &Choice,
+    touching: Touching,
+) -> Result<Result<Decided, Ruled>, Loss> {
     let started = Instant::now();
-    let (decided, locked) = meet(parts, visit, event, Touching::Hit).await?;
+    let (decided, locked) = meet(parts, visit, event, touching).await?;
     Ok(match locked {
         None => Ok(decided),
         Some(decision) => {
@@ -106,14 +115,13 @@ pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -
     decision
 }
 
-/// How things stand with an event that was counted before, without counting it again.
+/// How things stand with an event that was counted before, without counting it again. `Err` of the inner result is a
+/// lock-out that has begun in the meantime, recorded.
 ///
 /// # Errors
 /// When the state store is lost.
-pub async fn look(parts: &Parts, visit: &mut Visit, event: Choice) -> Result<Decided, Loss> {
-    let (facts, _) = stand(parts, visit, &event, Touching::Look).await?;
-    let Choice { index, policy, .. } = event;
-    Ok(Decided { index, policy, facts, decision_id: clock::fresh_name() })
+pub async fn look(parts: &Parts, visit: &mut Visit, event: Choice) -> Result<Result<Decided, Ruled>, Loss> {
+    met(parts, visit, &event, Touching::Look).await
 }
 
 /// The strictest of several decisions, with everything they were made of; the event that decides comes first.

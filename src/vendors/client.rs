@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use stepward_core::connector::{Connector, Prepared, document::Method};
 
-use crate::vendors::guard::Guard;
+use crate::vendors::guard::{Guard, Lookup};
 
 /// What a vendor answered.
 pub struct Answer {
@@ -27,20 +27,24 @@ pub struct Client {
 impl Client {
     /// A client that reaches this connector's host and no other.
     pub fn new(connector: &Connector, own: &Arc<[SocketAddr]>) -> Result<Self, &'static str> {
+        let guard = Guard::new(&connector.origin, connector.network, own, Lookup::System);
+        Client::behind(guard, connector.origin.secure, connector.origin.host.clone(), connector.body_bytes_max)
+    }
+
+    fn behind(guard: Guard, secure: bool, host: Arc<str>, body_bytes_max: usize) -> Result<Self, &'static str> {
         // Whoever is first in the process installs the provider; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let guard = Guard::new(&connector.origin, connector.network, own);
         let http = reqwest::Client::builder()
             .dns_resolver(guard.clone())
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
-            .https_only(connector.origin.secure)
+            .https_only(secure)
             .pool_max_idle_per_host(16)
             .user_agent("stepward")
             .build()
             .map_err(|_| "no client can be made")?;
-        Ok(Client { http, guard, host: connector.origin.host.clone(), body_bytes_max: connector.body_bytes_max })
+        Ok(Client { http, guard, host, body_bytes_max })
     }
 
     /// Sends a request and reads the answer, all within `limit`.
@@ -59,7 +63,7 @@ impl Client {
             return Err("the request's URL is malformed");
         }
         let answer = self.request(prepared, url)?.send().await.map_err(|_| "cannot connect")?;
-        if answer.headers().get(reqwest::header::CONTENT_ENCODING).is_some_and(|it| it != "identity") {
+        if answer.headers().get_all(reqwest::header::CONTENT_ENCODING).iter().any(|it| it != "identity") {
             return Err("the answer is compressed, which was not asked for");
         }
         let status = answer.status().as_u16();
@@ -95,5 +99,102 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::IpAddr,
+        sync::{
+            Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use stepward_core::connector::{Origin, document::Network};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Answers `{}` to whoever comes, and counts them.
+    async fn listen(address: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let (address, came) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let counted = came.clone();
+        tokio::spawn(async move {
+            while let Ok((mut tcp, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let mut head = [0; 4096];
+                let _ = tcp.read(&mut head).await;
+                let _ = tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}").await;
+            }
+        });
+        (address, came)
+    }
+
+    /// A name server that says one thing after another, and how often it was asked.
+    fn rebinding(answers: &[&[&str]]) -> (Lookup, Arc<AtomicUsize>) {
+        let read = |list: &&[&str]| list.iter().map(|it| it.parse().unwrap()).collect::<Vec<IpAddr>>();
+        let left = Mutex::new(answers.iter().rev().map(read).collect::<Vec<_>>());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let told = move |_: &str| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            left.lock().unwrap().pop().unwrap_or_default()
+        };
+        (Lookup::Told(Arc::new(told)), asked)
+    }
+
+    fn client(network: Network, port: u16, own: &[SocketAddr], lookup: Lookup) -> Client {
+        let origin = Origin { secure: false, host: "vendor.example".into(), port };
+        Client::behind(Guard::new(&origin, network, &own.into(), lookup), false, origin.host, 1024).unwrap()
+    }
+
+    async fn call(client: &Client, port: u16) -> Result<u16, &'static str> {
+        let url = format!("http://vendor.example:{port}/");
+        let prepared = Prepared { method: Method::Get, url, headers: Vec::new(), basic: None, body: None };
+        client.call(prepared, Duration::from_secs(5)).await.map(|answer| answer.status)
+    }
+
+    #[tokio::test]
+    async fn i1_a_name_that_changes_its_address_leads_nowhere_it_may_not() {
+        let (vendor, vendor_came) = listen("127.0.0.1:0".parse().unwrap()).await;
+        let port = vendor.port();
+        let (own, own_came) = listen(SocketAddr::from(([127, 0, 0, 2], port))).await;
+        let (lookup, asked) = rebinding(&[
+            &["127.0.0.1"],
+            &["127.0.0.2"],
+            &["127.0.0.1", "127.0.0.2"],
+            &["::ffff:127.0.0.2"],
+            &["169.254.169.254"],
+            &[],
+            &["127.0.0.1"],
+        ]);
+        let client = client(Network::Internal, port, &[own], lookup);
+        assert_eq!(call(&client, port).await, Ok(200), "the vendor itself");
+        for changed in ["our own listener", "both", "in IPv6 clothes", "the cloud's metadata", "nothing"] {
+            assert_eq!(call(&client, port).await, Err("cannot connect"), "{changed}");
+        }
+        assert_eq!(call(&client, port).await, Ok(200), "the vendor again");
+        let count = |it: &AtomicUsize| it.load(Ordering::SeqCst);
+        assert_eq!((count(&vendor_came), count(&own_came)), (2, 0));
+        assert_eq!(count(&asked), 7, "each answer is looked at and connected to; nobody asks a second time");
+    }
+
+    #[tokio::test]
+    async fn i1_a_public_name_that_becomes_a_private_one_is_not_connected_to() {
+        let (inside, came) = listen("127.0.0.1:0".parse().unwrap()).await;
+        let private: [&[&str]; 5] =
+            [&["127.0.0.1"], &["8.8.8.8", "127.0.0.1"], &["::1"], &["::ffff:7f00:1"], &["64:ff9b::7f00:1"]];
+        let (lookup, asked) = rebinding(&private);
+        let client = client(Network::Internet, inside.port(), &[], lookup);
+        for _ in private {
+            assert_eq!(call(&client, inside.port()).await, Err("cannot connect"));
+        }
+        assert_eq!((came.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (0, private.len()));
     }
 }

@@ -16,6 +16,34 @@ pub struct Guard {
     network: Network,
     port: u16,
     own: Arc<[SocketAddr]>,
+    lookup: Lookup,
+}
+
+/// Who is asked for the addresses of a name.
+#[derive(Clone)]
+pub enum Lookup {
+    /// The machine's own resolver.
+    System,
+    /// Somebody whose answers are told beforehand: a name server that changes its mind cannot be had on demand.
+    Told(Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>),
+}
+
+impl std::fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Lookup::System => "System",
+            Lookup::Told(_) => "Told",
+        })
+    }
+}
+
+impl Lookup {
+    async fn find(&self, name: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        match self {
+            Lookup::System => Ok(tokio::net::lookup_host((name, port)).await?.collect()),
+            Lookup::Told(answer) => Ok(answer(name).into_iter().map(|ip| SocketAddr::new(ip, port)).collect()),
+        }
+    }
 }
 
 /// A place that a connector may not connect to. It does not say which: that would tell what is inside.
@@ -25,8 +53,8 @@ pub struct Forbidden;
 
 impl Guard {
     /// The guard of a connector's origin. `own` are the addresses on which this process listens.
-    pub fn new(origin: &Origin, network: Network, own: &Arc<[SocketAddr]>) -> Self {
-        Guard { network, port: origin.port, own: own.clone() }
+    pub fn new(origin: &Origin, network: Network, own: &Arc<[SocketAddr]>, lookup: Lookup) -> Self {
+        Guard { network, port: origin.port, own: own.clone(), lookup }
     }
 
     /// Whether an address may be connected to.
@@ -71,7 +99,7 @@ impl reqwest::dns::Resolve for Guard {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), guard.port)).await?.collect();
+            let found = guard.lookup.find(name.as_str(), guard.port).await?;
             if found.is_empty() || !found.iter().all(|address| guard.allows(address.ip())) {
                 return Err(Forbidden.into());
             }
@@ -86,7 +114,7 @@ mod tests {
 
     fn guard(network: Network, own: &[&str]) -> Guard {
         let own: Arc<[SocketAddr]> = own.iter().map(|it| it.parse().unwrap()).collect();
-        Guard::new(&Origin { secure: true, host: "x".into(), port: 443 }, network, &own)
+        Guard::new(&Origin { secure: true, host: "x".into(), port: 443 }, network, &own, Lookup::System)
     }
 
     #[test]

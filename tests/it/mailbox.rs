@@ -27,7 +27,12 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) async fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Mailbox::at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// At this address, where perhaps nobody answered before.
+    pub(crate) async fn at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let mailbox = Mailbox { address: listener.local_addr().unwrap(), letters: Arc::default() };
         let letters = mailbox.letters.clone();
         tokio::spawn(async move {

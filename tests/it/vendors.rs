@@ -262,6 +262,19 @@ fn faults() -> Vec<(&'static str, Does)> {
             says(json(&format!("{{\"score\": 1, \"x\": {}{}}}", "[".repeat(100), "]".repeat(100)))),
         ),
         ("is compressed", says(http("200 OK", "content-encoding: gzip\r\n", r#"{"score": 1}"#))),
+        ("sends a bomb", says(http("200 OK", "content-encoding: gzip\r\n", "\u{1f}\u{8b}"))),
+        (
+            "codes twice",
+            says(http("200 OK", "content-encoding: identity\r\ncontent-encoding: br\r\n", r#"{"score": 1}"#)),
+        ),
+        ("codes twice in one line", says(http("200 OK", "content-encoding: identity, gzip\r\n", r#"{"score": 1}"#))),
+        ("has a huge header", says(http("200 OK", &format!("x: {}\r\n", "y".repeat(1 << 20)), r#"{"score": 1}"#))),
+        ("has ten thousand headers", says(http("200 OK", &"x: y\r\n".repeat(10_000), r#"{"score": 1}"#))),
+        ("only ever says wait", says("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100_000))),
+        (
+            "says how long it is twice",
+            says("HTTP/1.1 200 OK\r\ncontent-length: 12\r\ncontent-length: 3\r\n\r\n{\"score\": 1}".into()),
+        ),
         ("is no UTF-8", says(json("{\"score\": 1, \"country\": \"\u{80}\"}").replace('\u{80}', "\\ud800"))),
         ("sends us elsewhere", says(http("302 Found", "location: http://127.0.0.1:1/\r\n", ""))),
     ]

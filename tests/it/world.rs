@@ -83,6 +83,12 @@ impl World {
         self
     }
 
+    /// Listens so instead of in plain text only.
+    pub(crate) fn listen(mut self, yaml: &str) -> Self {
+        self.listen = format!("listen: {yaml}\n");
+        self
+    }
+
     /// Sends codes by a mail server at this address.
     pub(crate) fn mail(self, server: SocketAddr) -> Self {
         self.settings(&format!("mail: {{ smtp: \"smtp://{server}\", from: no-reply@bank.example }}"))
@@ -100,8 +106,8 @@ impl World {
                 app.address, other.address
             ));
         }
-        text.push_str("routes: [{ upstream: app }]\n");
         for (key, line) in [
+            ("routes:", "routes: [{ upstream: app }]\n"),
             ("subject:", "subject: [{ app_session: { cookie: sid } }]\n"),
             // Patient: only tests of the wait itself are about how fast this machine's disk is.
             ("state:", "state: { store: embedded, path: state, wait: 60s }\n"),

@@ -51,9 +51,45 @@ pub fn kind(content_type: Option<&str>, content_encoding: Option<&str>) -> Resul
     Ok(kind)
 }
 
+/// Whether some framework obeys a field `_method` of such a body: forms everywhere, parts of any multipart and bodies
+/// without a type in Rack, JSON in Laravel and wherever an app gives its parsed body to a method override.
+pub fn may_name_method(content_type: Option<&str>) -> bool {
+    let Some(content_type) = content_type.map(str::trim).filter(|it| !it.is_empty()) else { return true };
+    let content_type = content_type.to_ascii_lowercase();
+    let named = ["application/x-www-form-urlencoded", "multipart/", "/json", "+json"];
+    named.iter().any(|it| content_type.contains(it))
+}
+
+/// Whether bytes of such a body mean what they look like: not compressed, and text of it in UTF-8.
+pub fn is_bare(content_type: Option<&str>, content_encoding: Option<&str>) -> bool {
+    let parameters = content_type.unwrap_or_default().split_once(';').map_or("", |(_, parameters)| parameters);
+    kind(Some(&format!("application/json;{parameters}")), content_encoding).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bodies_whose_field_some_framework_obeys_are_known_by_their_type() {
+        for content_type in [
+            None,
+            Some(""),
+            Some("application/x-www-form-urlencoded;charset=utf-8"),
+            Some("multipart/related; boundary=x"),
+            Some("Application/JSON"),
+            Some("text/json"),
+            Some("application/vnd.api+json"),
+            Some("application/json, text/plain"),
+        ] {
+            assert!(may_name_method(content_type), "{content_type:?}");
+        }
+        for content_type in ["text/plain", "application/octet-stream", "image/png", "application/grpc"] {
+            assert!(!may_name_method(Some(content_type)), "{content_type}");
+        }
+        assert!(is_bare(Some("multipart/related; boundary=x"), None) && is_bare(None, Some("identity")));
+        assert!(!is_bare(Some("application/json; charset=utf-16"), None) && !is_bare(None, Some("gzip")));
+    }
 
     #[test]
     fn only_what_can_be_read_for_certain_is_supported() {

@@ -58,15 +58,54 @@ pub fn from_parts(parts: Vec<(String, String)>) -> Result<Body, Refusal> {
     Ok(Body::Fields(Json::Object(root)))
 }
 
-/// The method that a form asks an app to take the request for, by its field `_method` in any spelling.
-pub fn method_override(request: &Request) -> Option<String> {
-    match &request.body {
-        Body::Fields(Json::Object(map)) => {
-            let (_, value) = map.iter().find(|(name, _)| key(name) == "_method")?;
-            value.as_str().map(|method| method.trim().to_ascii_uppercase())
+/// The methods that a body asks an app to take the request for, by its field `_method` in any spelling. Of a list some
+/// frameworks take the first, others the last: all count.
+pub fn method_overrides(request: &Request) -> Vec<String> {
+    let mut methods = Vec::new();
+    if let Body::Fields(Json::Object(map)) = &request.body {
+        for (_, value) in map.iter().filter(|(name, _)| key(name) == "_method") {
+            texts(value, &mut methods);
         }
-        Body::Fields(_) | Body::Batch(_) | Body::Empty | Body::Unread => None,
     }
+    methods.iter().map(|method| method.trim().to_ascii_uppercase()).collect()
+}
+
+fn texts(value: &Json, found: &mut Vec<String>) {
+    match value {
+        Json::String(text) => found.push(text.clone()),
+        Json::Array(list) => list.iter().for_each(|it| texts(it, found)),
+        Json::Object(map) => map.values().for_each(|it| texts(it, found)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+/// Whether a body that has no certain reading may still have a field `_method` for somebody: whether the word is in it
+/// once the escapes of forms and of JSON are taken back, or it may be in an encoding with bytes of zero.
+pub fn may_name_method(body: &[u8]) -> bool {
+    let plain: Vec<u8> = percent_encoding::percent_decode(body).collect();
+    let plain = without_json_escapes(&plain);
+    plain.contains(&0) || plain.windows(b"method".len()).any(|word| word.eq_ignore_ascii_case(b"method"))
+}
+
+/// `\u006d` as `m`; escapes of anything but ASCII stay as they are.
+fn without_json_escapes(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        let escaped =
+            rest.strip_prefix(b"\\u00").and_then(|it| it.get(..2)).and_then(|it| std::str::from_utf8(it).ok());
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                plain.push(byte);
+                rest = rest.get(6..).unwrap_or_default();
+            }
+            None => {
+                plain.push(*first);
+                rest = after;
+            }
+        }
+    }
+    plain
 }
 
 /// A name as servers compare it: PHP drops spaces before it and turns dots and spaces to `_`, others ignore case.
@@ -172,5 +211,21 @@ mod tests {
         }
         assert!(form(b"a=\xff").is_err());
         assert!(form("a&".repeat(FIELDS_MAX + 1).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_body_without_the_word_names_no_method_however_it_is_read() {
+        for body in [
+            &b"_method=DELETE"[..],
+            b"%5Fm%65thod=DELETE",
+            b"\xff=1&_METHOD=DELETE",
+            br#"{"\u005f\u006dethod":"DELETE","a":1,"a":2}"#,
+            b"\0_\0m\0e\0t\0h\0o\0d\0",
+        ] {
+            assert!(may_name_method(body), "{}", String::from_utf8_lossy(body));
+        }
+        for body in [&br#"{"a":1,"a":2}"#[..], b"\xff\xfe%zz\\u00zz\\u0", b"", b"%"] {
+            assert!(!may_name_method(body), "{}", String::from_utf8_lossy(body));
+        }
     }
 }

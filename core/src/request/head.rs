@@ -181,25 +181,39 @@ where
     let rewritten = target.authority.is_some().then(|| target.origin_form().into_owned());
     let (host, port) = (named.host, named.port);
     let (path, query, dropped) = (target.path, target.query, fields.dropped);
-    let in_query = query.unwrap_or_default().split('&').filter_map(override_in);
+    let in_query = query.unwrap_or_default().split(['&', ';']).filter_map(override_in);
     let overrides = fields.overrides.into_iter().chain(in_query).collect();
     Ok(Head { method, host, port, path, query, rewritten, dropped, overrides })
 }
 
-/// The method that a pair of a query asks for: `_method=DELETE`.
+/// The method that a pair of a query asks for: `_method=DELETE`, in any spelling that somebody takes for it: PHP ends a
+/// name at a zero, drops spaces before it and reads `.` as `_`; others take the first of a list, `_method[]`.
 fn override_in(pair: &str) -> Option<String> {
-    let (name, value) = pair.split_once('=').filter(|(name, _)| name.len() >= "_method".len())?;
-    let name = fields::form_decoded(name)?;
-    if name.eq_ignore_ascii_case("_method") { overriding(fields::form_decoded(value)?.as_bytes()) } else { None }
+    let (name, value) = pair.split_once('=')?;
+    let name = roughly_decoded(name);
+    let name = name.split(['\0', '[']).next()?.trim_start_matches(' ').strip_prefix(['_', '.', ' '])?;
+    if !name.eq_ignore_ascii_case("method") {
+        return None;
+    }
+    let value = roughly_decoded(value);
+    overriding(value.trim_matches(|it: char| it.is_whitespace() || it.is_control()).as_bytes())
 }
 
-/// Every method that an app may take a request for: its own, and those that header fields, the query or a form name.
+/// Decoded as those do who let broken escapes and text that is not UTF-8 pass.
+fn roughly_decoded(text: &str) -> Cow<'_, str> {
+    match text.contains('+') {
+        false => percent_encoding::percent_decode_str(text).decode_utf8_lossy(),
+        true => percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned().into(),
+    }
+}
+
+/// Every method that an app may take a request for: its own, and those that header fields, the query or the body name.
 /// For requests whose body was read; [`Head::overrides`] is the same before that.
 pub fn methods(request: &Request) -> Vec<String> {
     let named = request.headers.iter().filter(|(name, _)| OVERRIDES.iter().any(|it| name.eq_ignore_ascii_case(it)));
     let in_fields = named.filter_map(|(_, value)| overriding(value.trim().as_bytes()));
-    let in_query = request.query.as_deref().unwrap_or_default().split('&').filter_map(override_in);
-    let mut methods: Vec<String> = in_fields.chain(in_query).chain(fields::method_override(request)).collect();
+    let in_query = request.query.as_deref().unwrap_or_default().split(['&', ';']).filter_map(override_in);
+    let mut methods: Vec<String> = in_fields.chain(in_query).chain(fields::method_overrides(request)).collect();
     methods.push(request.method.to_string());
     methods
 }

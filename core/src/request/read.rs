@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::{
     facts::{Reading, Why},
     policy::Source,
-    request::{Body, Request, fields},
+    request::{Body, Request, content, fields},
     value::{Type, Value},
 };
 
@@ -24,7 +24,13 @@ pub fn read(request: &Request, source: &Source, parameters: &[(Arc<str>, Arc<str
         }
         Source::Header(name) => only(named(&request.headers, name)),
         Source::Cookie(name) => only(named(&request.cookies, name)),
-        Source::Query(name) => request.query.as_deref().map_or(Err(Why::Absent), |query| in_query(query, name)),
+        Source::Query(name) => {
+            let told = request.query.as_deref().map_or(Err(Why::Absent), |query| in_query(query, name));
+            told.and_then(
+                |told| if overruled_by_body(&request.body, name, &told) { Err(Why::Mistyped) } else { Ok(told) },
+            )
+        }
+        Source::Body(path) if overruled_by_query(request, path) => Err(Why::Mistyped),
         Source::Body(path) => return in_body(&request.body, path, kind),
     };
     match found {
@@ -62,6 +68,37 @@ fn value_in<'a>(pairs: impl Iterator<Item = &'a str>, name: &str) -> Result<Cow<
     });
     let (own, value) = only(alike)?;
     if own != name { Err(Why::Mistyped) } else { fields::form_decoded(value).ok_or(Why::Mistyped) }
+}
+
+/// Whether a form's field stands in the query too, with another value: servlets give their app the query's.
+fn overruled_by_query(request: &Request, path: &[Arc<str>]) -> bool {
+    let (Some(query), Some(name), Body::Fields(Json::Object(form))) = (&request.query, path.first(), &request.body)
+    else {
+        return false;
+    };
+    if content::kind(request.header("content-type"), None) == Ok(content::Kind::Json) {
+        return false;
+    }
+    match value_in(query.split(['&', ';']), name) {
+        Err(Why::Absent) => false,
+        Ok(told) => form.get(&**name).is_some_and(|own| own.as_str() != Some(&*told)),
+        Err(_) => true,
+    }
+}
+
+/// Whether a field of the query stands in the body too, with another value: Rails and PHP's `$_REQUEST` take the body's.
+fn overruled_by_body(body: &Body, name: &str, told: &str) -> bool {
+    let Body::Fields(Json::Object(fields)) = body else { return false };
+    let key = fields::key(name);
+    let mut alike = fields.iter().filter(|(own, _)| fields::key(own) == key);
+    alike.any(|(own, value)| {
+        own != name
+            || match value {
+                Json::String(text) => text != told,
+                Json::Number(_) | Json::Bool(_) => value.to_string() != told,
+                Json::Null | Json::Array(_) | Json::Object(_) => true,
+            }
+    })
 }
 
 fn in_body(body: &Body, path: &[Arc<str>], kind: Type) -> Reading {
@@ -203,6 +240,30 @@ mod tests {
             };
             assert_eq!(format!("{:?}", read(&request(), &place, &parameters, kind)), wanted, "{source} as {kind}");
         }
+    }
+
+    #[test]
+    fn a_field_that_stands_in_query_and_form_with_two_values_has_none() {
+        let mistyped = Reading::Unknown(Why::Mistyped);
+        let form = |query: &str| Request {
+            query: Some(query.into()),
+            headers: vec![("content-type".into(), "application/x-www-form-urlencoded".into())],
+            body: Body::Fields(json!({"a": "1", "to": {"b": "x"}})),
+            ..request()
+        };
+        let body = |path: &str| Source::Body(path.split('.').map(Arc::from).collect());
+        for query in ["a=2", "A=1", "a[]=1", "a=1&a=1", "x;a=2", "%61=2"] {
+            assert_eq!(read(&form(query), &body("a"), &[], Type::Int), mistyped, "{query}");
+        }
+        assert_eq!(read(&form("to[b]=y"), &body("to.b"), &[], Type::Text), mistyped);
+        for query in ["a=1", "b=2", "x=a", ""] {
+            assert_eq!(read(&form(query), &body("a"), &[], Type::Int), Reading::Known(Value::Int(1)), "{query}");
+        }
+        let query = Source::Query("a".into());
+        assert_eq!(read(&form("a=1"), &query, &[], Type::Int), Reading::Known(Value::Int(1)));
+        assert_eq!(read(&form("a=2"), &query, &[], Type::Int), mistyped);
+        let json = Request { headers: vec![("content-type".into(), "application/json".into())], ..form("a=2") };
+        assert_eq!(read(&json, &body("a"), &[], Type::Int), Reading::Known(Value::Int(1)));
     }
 
     #[test]

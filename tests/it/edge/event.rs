@@ -135,6 +135,26 @@ async fn d1_a_body_over_the_limit_gets_413_and_the_connection_is_not_used_again(
     assert_eq!(app.seen().len(), 0);
 }
 
+/// What used to be called our own fault (500): found by the wire fuzz.
+#[tokio::test]
+async fn chunks_that_are_none_are_the_clients_fault() {
+    let app = Recorder::start().await;
+    let edge = world::judged(&world::settings(app.address), PAY).await;
+    for body in [
+        "8\r\namou\rnt=1\r\n0\r\n\r\n",
+        "zz\r\nx\r\n0\r\n\r\n",
+        "-1\r\n",
+        "ffffffffffffffffff\r\nx\r\n",
+        "1\r\nxy\r\n0\r\n\r\n",
+    ] {
+        let head =
+            "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let answer = exchange(edge.addresses[0], format!("{head}{body}").as_bytes()).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{body:?}: {answer}");
+    }
+    assert_eq!(app.seen().len(), 0);
+}
+
 #[tokio::test]
 async fn d1_an_early_answer_does_not_make_the_body_the_next_request() {
     let app = Recorder::start().await;

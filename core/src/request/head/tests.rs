@@ -116,6 +116,13 @@ fn every_method_an_app_may_take_the_request_for_is_told() {
         ("_method=delete&a=b", "", &["DELETE"]),
         ("%5Fmethod=PUT", "patch", &["PATCH", "PUT"]),
         ("_method=a+b&x_method=PUT", "", &[]),
+        (".method=PUT", "", &["PUT"]),
+        ("a=1;_method=PUT", "", &["PUT"]),
+        ("+_method=PUT", "", &["PUT"]),
+        ("_method%00%ff=PUT", "", &["PUT"]),
+        ("_METHOD[]=PUT&_method[0]=patch", "", &["PUT", "PATCH"]),
+        ("_method=%20PUT%00&_method=%ff", "", &["PUT"]),
+        ("method=PUT&_methods=PUT&a_method=PUT&_=method", "", &[]),
     ] {
         let target = format!("/?{query}");
         let fields = [("host", "a.test"), ("x-http-method-override", header)];
