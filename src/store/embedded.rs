@@ -17,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
+
 use crate::store::{
     Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, PATIENCE, Revocation,
     SessionRef, Shape, Standing, StateError, StateStore, Stored, Touch,
@@ -242,13 +244,12 @@ impl Shelves {
 impl Embedded {
     /// Waits until what was promised is on disk, for as long as callers wait.
     async fn kept(&self, ack: Ack) -> Stored<()> {
-        tokio::time::timeout(self.wait(), ack.done()).await.unwrap_or(Err(StateError::Indeterminate))
+        within(self.wait(), ack).await
     }
 
     /// The same where no event waits to be decided, or where giving up would leave something used for nothing.
     async fn patiently(&self, ack: Ack) -> Stored<()> {
-        let wait = self.wait().saturating_mul(PATIENCE);
-        tokio::time::timeout(wait, ack.done()).await.unwrap_or(Err(StateError::Indeterminate))
+        within(self.wait().saturating_mul(PATIENCE), ack).await
     }
 
     /// An answer by which something was used up, once that is on disk.
@@ -257,6 +258,16 @@ impl Embedded {
             Some(ack) => self.patiently(ack).await.map(|()| answer),
             None => Ok(answer),
         }
+    }
+}
+
+/// Waits for the disk so long at most; a wait of nothing waits for nothing, however fast the disk (timers are coarser
+/// than some disks).
+async fn within(wait: Duration, ack: Ack) -> Stored<()> {
+    let late = Err(StateError::Indeterminate);
+    match wait.is_zero() {
+        true => ack.done().now_or_never().unwrap_or(late),
+        false => tokio::time::timeout(wait, ack.done()).await.unwrap_or(late),
     }
 }
 

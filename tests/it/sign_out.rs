@@ -107,12 +107,20 @@ async fn an_answer_that_clears_the_apps_cookie_is_a_logout_whatever_the_event() 
 }
 
 #[tokio::test]
-async fn a_logout_that_no_event_covers_is_seen_when_somebody_signs_in() {
+async fn a_logout_that_no_event_covers_is_seen_by_the_apps_answer() {
     let town = town().await;
     let (mut ada, _) = proven(&town).await;
     town.app.answers("GET /out", &answer(200, "sid=; Max-Age=0"));
     ada.get("/out").await;
-    assert!(ada.cookies.contains_key("stepward") && !ada.cookies.contains_key("sid"), "{:?}", ada.cookies);
+    assert!(!ada.cookies.contains_key("stepward") && !ada.cookies.contains_key("sid"), "{:?}", ada.cookies);
+    is_asked_again(&town, &mut ada, "it is over").await;
+}
+
+#[tokio::test]
+async fn a_logout_that_no_answer_tells_of_is_seen_when_somebody_signs_in() {
+    let town = town().await;
+    let (mut ada, _) = proven(&town).await;
+    ada.cookies.remove("sid");
     assert_eq!(ada.get("/safe").await.status, StatusCode::SEE_OTHER, "without the app's session nothing counts");
     is_asked_again(&town, &mut ada, "nor after signing in again").await;
 }
