@@ -284,8 +284,8 @@ async fn over_h2(
     let (response, mut send) = client.send_request(request.body(()).unwrap(), body.is_empty()).unwrap();
     let trailers = way == Way::H2cTrailers;
     if !body.is_empty() {
-        // Thousands of frames with a byte each are a flood to h2, which ends the connection (ENHANCE_YOUR_CALM).
-        let size = if way == Way::H2cPieces { 13 } else { body.len() };
+        // More small frames than some hundred are a flood to h2, which ends the connection (ENHANCE_YOUR_CALM).
+        let size = if way == Way::H2cPieces { body.len().div_ceil(64) } else { body.len() };
         let mut pieces = body.as_bytes().chunks(size).peekable();
         while let Some(piece) = pieces.next() {
             let last = pieces.peek().is_none() && !trailers;
