@@ -8,11 +8,7 @@ use http::{HeaderMap, header};
 use jiff::civil;
 
 /// The cookies of these names that an answer sets: name and value.
-pub fn begun<'a>(
-    headers: &'a HeaderMap,
-    is_app_session: impl Fn(&str) -> bool,
-    now_ms: i64,
-) -> Vec<(&'a str, &'a str)> {
+pub fn begun(headers: &HeaderMap, is_app_session: impl Fn(&str) -> bool, now_ms: i64) -> Vec<(&str, &str)> {
     let live = lines(headers).filter(|line| is_app_session(line.name) && !line.is_over(now_ms));
     live.map(|line| (line.name, line.value)).collect()
 }

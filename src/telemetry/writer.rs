@@ -134,12 +134,15 @@ impl Drop for Writer {
     }
 }
 
+/// Is shown every batch of whole lines.
+type Seen = dyn FnMut(&[u8]) + Send;
+
 struct Clerk {
     desk: Arc<Desk>,
     sink: Option<Sink>,
     target: LogTarget,
     torn: bool,
-    seen: Box<dyn FnMut(&[u8]) + Send>,
+    seen: Box<Seen>,
     metrics: Metrics,
     log: Log,
 }

@@ -19,13 +19,16 @@ pub struct Guard {
     lookup: Lookup,
 }
 
+/// The addresses of a name, told beforehand.
+pub type Answers = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
+
 /// Who is asked for the addresses of a name.
 #[derive(Clone)]
 pub enum Lookup {
     /// The machine's own resolver.
     System,
     /// Somebody whose answers are told beforehand: a name server that changes its mind cannot be had on demand.
-    Told(Arc<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>),
+    Told(Arc<Answers>),
 }
 
 impl std::fmt::Debug for Lookup {

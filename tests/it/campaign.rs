@@ -321,6 +321,9 @@ fn check(path: &Path) -> (Option<i32>, String) {
     (came.status.code(), said)
 }
 
+/// Does something to a folder of files.
+type Spoil = dyn Fn(&Path);
+
 #[test]
 fn whatever_lies_where_a_file_should_be_is_told_by_its_name() {
     let policy = fs::read(root().join("policies/sign-up.yaml")).unwrap();
@@ -330,7 +333,7 @@ fn whatever_lies_where_a_file_should_be_is_told_by_its_name() {
         fs::create_dir_all(&place).unwrap();
         place
     };
-    let cases: Vec<(&str, Box<dyn Fn(&Path)>)> = vec![
+    let cases: Vec<(&str, Box<Spoil>)> = vec![
         ("a folder", Box::new(|path| fs::create_dir(path).unwrap())),
         ("a link to itself", Box::new(|path| std::os::unix::fs::symlink(path, path).unwrap())),
         ("a link to nothing", Box::new(|path| std::os::unix::fs::symlink("/nowhere/at/all", path).unwrap())),

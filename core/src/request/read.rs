@@ -95,7 +95,8 @@ fn overruled_by_body(body: &Body, name: &str, told: &str) -> bool {
         own != name
             || match value {
                 Json::String(text) => text != told,
-                Json::Number(_) | Json::Bool(_) => value.to_string() != told,
+                Json::Number(number) => number.to_string() != told,
+                Json::Bool(bool) => bool.to_string() != told,
                 Json::Null | Json::Array(_) | Json::Object(_) => true,
             }
     })

@@ -13,9 +13,12 @@ pub(super) struct Builder {
     branches: Vec<Branch>,
     names: Names,
     /// By parent, prefix and suffix: the segment and the child.
-    affixed: BTreeMap<(u32, Arc<str>, Arc<str>), (Segment, u32)>,
+    affixed: BTreeMap<Affixes, (Segment, u32)>,
     ends: Vec<End>,
 }
+
+/// A parent, and what its child's segment begins and ends with.
+type Affixes = (u32, Arc<str>, Arc<str>);
 
 /// A node whose lists are not laid out yet.
 #[derive(Clone, Copy, Debug, Default)]
