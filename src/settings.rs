@@ -462,7 +462,7 @@ mod tests {
         let settings = loaded(SMALL);
         assert_eq!(settings.upstreams["bank"].addresses, [("127.0.0.1".into(), 8081)]);
         assert_eq!(settings.state.keys, Some(PathBuf::from("/nowhere/data/keys.yaml")), "keys lie with the state");
-        assert_eq!(settings.routes[0].tenant, "default".into());
+        assert_eq!(&*settings.routes[0].tenant, "default");
         assert!(settings.admin.is_none() && settings.health.is_none(), "no plane is open that nobody asked for");
     }
 

@@ -1,0 +1,1 @@
+//! Redis behind Sentinels, as a Cluster, and after a fail-over that lost writes.
