@@ -20,6 +20,7 @@ use crate::{
 
 mod dial;
 mod fleet;
+mod journal;
 mod link;
 mod log;
 mod meters;
@@ -58,7 +59,7 @@ pub struct Redis {
     skew: Arc<skew::Skew>,
     clock: Clock,
     log: log::Reader,
-    /// How long a call may take that looks at one place.
+    /// How long any call may take.
     wait: Duration,
 }
 
@@ -76,7 +77,7 @@ impl Redis {
             return Err(OpenError::Unreachable(fleet.trouble().unwrap_or_else(|| "Redis does not answer".into())));
         }
         let log = log::Reader::default();
-        Ok(Redis { fleet: Arc::new(fleet), names, skew, clock, log, wait: settings.timeout })
+        Ok(Redis { fleet: Arc::new(fleet), names, skew, clock, log, wait: settings.wait })
     }
 
     /// What is wrong with it now, in words without secrets.
@@ -96,12 +97,12 @@ impl Redis {
 
     /// The end of a call that looks at one place.
     fn soon(&self) -> Instant {
-        Instant::now() + self.wait
+        Instant::now() + self.wait * 2 / 5
     }
 
     /// The end of a call that waits for a replica, carries a body or needs several steps.
     fn later(&self) -> Instant {
-        Instant::now() + self.wait * 2
+        Instant::now() + self.wait * 4 / 5
     }
 
     async fn swiftly(&self, order: Order) -> Stored<Value> {
@@ -119,7 +120,7 @@ impl Redis {
     /// Raises a moment; never lowers it. Durable.
     async fn raise(&self, key: &Key, to_ms: i64, ttl_ms: i64, until: Instant) -> Stored<()> {
         let raise = Order::script(scripts::RAISE, &[key], |cmd| cmd.arg(to_ms).arg(ttl_ms));
-        self.durably(raise, until).await.map(drop)
+        self.durably(raise.kept(), until).await.map(drop)
     }
 
     /// Whether what began then is void, because it or its account, or what it replaces, was revoked.
@@ -156,7 +157,8 @@ fn once(answer: &Value) -> Stored<Once> {
 
 impl StateStore for Redis {
     async fn begin(&self, now_ms: i64, begin: Begin<'_>) -> Stored<Standing> {
-        let asked = standing::read(&self.fleet, &self.names, self.theirs(now_ms), &begin, self.soon());
+        let until = if standing::is_durable(&begin) { self.later() } else { self.soon() };
+        let asked = standing::read(&self.fleet, &self.names, self.theirs(now_ms), &begin, until);
         let (mut standing, stale) = asked.await?;
         self.tidy(stale);
         let add_ms = self.skew.add_ms();
@@ -167,7 +169,7 @@ impl StateStore for Redis {
     async fn refund(&self, now_ms: i64, who: Counted, meter: Meter) -> Stored<()> {
         let key = meters::key(&self.names, &who, &meter);
         let refund = match meter.shape {
-            Shape::Exact { .. } => Order::new(&key, "ZPOPMAX", |cmd| cmd),
+            Shape::Exact { .. } | Shape::Guarded { .. } => Order::new(&key, "ZPOPMAX", |cmd| cmd),
             Shape::Buckets => {
                 let oldest = meters::oldest_slot(self.theirs(now_ms), meters::window_ms(&meter));
                 Order::script(scripts::REFUND, &[&key], |cmd| cmd.arg(oldest))
@@ -187,7 +189,8 @@ impl StateStore for Redis {
         let (key, until) = (self.names.lock(&who), self.later());
         let seen = self.swiftly(Order::get(&key)).await?;
         let Some(seen) = reply::maybe_bytes(seen)? else { return Ok(()) };
-        self.durably(Order::script(scripts::REMOVE_SEEN, &[&key], |cmd| cmd.arg(seen)), until).await.map(drop)
+        let remove = Order::script(scripts::REMOVE_SEEN, &[&key], |cmd| cmd.arg(seen));
+        self.durably(remove.kept(), until).await.map(drop)
     }
 
     async fn establish(
@@ -256,7 +259,7 @@ impl StateStore for Redis {
     }
 
     async fn end(&self, session: SessionRef) -> Stored<()> {
-        self.durably(Order::unlink(&self.names.session(&session)), self.later()).await.map(drop)
+        self.durably(Order::unlink(&self.names.session(&session)).kept(), self.later()).await.map(drop)
     }
 
     async fn issue_challenge(
@@ -328,12 +331,12 @@ impl StateStore for Redis {
         let claim = Order::script(scripts::CLAIM, &[&self.names.claim(scope, &token)], |cmd| {
             cmd.arg(self.theirs(now_ms)).arg(&nonce).arg(self.theirs(expires_ms)).arg(self.ttl(expires_ms))
         });
-        once(&self.durably(claim, self.later()).await?)
+        once(&self.durably(claim.kept(), self.later()).await?)
     }
 
     async fn enrol(&self, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> Stored<()> {
         let put = Order::new(&self.names.drawer(&account, drawer), "HSET", |cmd| cmd.arg(&id).arg(sealed));
-        self.durably(put, self.later()).await.map(drop)
+        self.durably(put.kept(), self.later()).await.map(drop)
     }
 
     async fn enrolments(&self, account: Id, drawer: Drawer) -> Stored<Vec<Enrolment>> {
@@ -356,7 +359,7 @@ impl StateStore for Redis {
 
     async fn retire(&self, account: Id, drawer: Drawer, id: Id) -> Stored<bool> {
         let keys = [self.names.drawer(&account, drawer), self.names.steps(&account, drawer)];
-        let removals = keys.iter().map(|key| Order::new(key, "HDEL", |cmd| cmd.arg(&id))).collect();
+        let removals = keys.iter().map(|key| Order::new(key, "HDEL", |cmd| cmd.arg(&id)).kept()).collect();
         let answers = self.fleet.run(removals, Manner::Durable, self.later()).await?;
         is_one(&reply::next(&mut answers.into_iter())?)
     }
@@ -364,7 +367,7 @@ impl StateStore for Redis {
     async fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> Stored<bool> {
         let keys = [&self.names.drawer(&account, drawer), &self.names.steps(&account, drawer)];
         let advance = Order::script(scripts::ADVANCE, &keys, |cmd| cmd.arg(&id).arg(format!("{to:020}")));
-        is_one(&self.durably(advance, self.later()).await?)
+        is_one(&self.durably(advance.kept(), self.later()).await?)
     }
 
     async fn revoke(&self, revocation: Revocation) -> Stored<LogPosition> {
@@ -380,7 +383,7 @@ impl StateStore for Redis {
             Kind::Ip | Kind::Device | Kind::Pair => {}
         }
         let add = log::add(&self.names, &Revocation { target, before_ms });
-        log::place(&reply::bytes(self.durably(add, until).await?)?)
+        log::place(&reply::bytes(self.durably(add.kept(), until).await?)?)
     }
 
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {

@@ -68,6 +68,14 @@ impl Server {
         self.arguments.extend(arguments.iter().map(|it| (*it).to_string()));
     }
 
+    /// It becomes a Sentinel with that configuration.
+    pub(crate) fn as_sentinel(&mut self, file: &std::path::Path) {
+        let file = file.display().to_string();
+        let port = self.port.to_string();
+        let own = [file.as_str(), "--sentinel", "--port", &port, "--bind", "127.0.0.1"];
+        self.arguments = own.iter().map(|it| (*it).to_string()).collect();
+    }
+
     /// Starts it, or starts it again.
     pub(crate) async fn run(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
@@ -178,7 +186,7 @@ pub(crate) fn settings(url_file: PathBuf) -> Redis {
         password: None,
         ca: None,
         prefix: "stepward".into(),
-        timeout: Duration::from_secs(5),
+        wait: Duration::from_secs(10),
     }
 }
 

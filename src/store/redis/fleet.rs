@@ -20,6 +20,7 @@ use crate::{
         StateError, Stored,
         redis::{
             dial::{Address, Dialer, Location},
+            journal::Journal,
             link::{Link, Manner, Way},
             names::{Key, Names, SLOTS},
             reply,
@@ -37,6 +38,8 @@ const MAP_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Order {
     slot: u16,
     command: Cmd,
+    /// Written again when the server begins a new life.
+    is_kept: bool,
 }
 
 impl Order {
@@ -44,7 +47,12 @@ impl Order {
     pub(super) fn new(key: &Key, name: &str, fill: impl FnOnce(&mut Cmd) -> &mut Cmd) -> Order {
         let mut command = ::redis::cmd(name);
         fill(command.arg(&key.name));
-        Order { slot: key.slot, command }
+        Order { slot: key.slot, command, is_kept: false }
+    }
+
+    /// The same, to be written again when the server begins a new life: for what holds in any life.
+    pub(super) fn kept(self) -> Order {
+        Order { is_kept: true, ..self }
     }
 
     /// Reads one value.
@@ -59,7 +67,7 @@ impl Order {
 
     /// A command that is written out already.
     pub(super) fn raw(key: &Key, command: Cmd) -> Order {
-        Order { slot: key.slot, command }
+        Order { slot: key.slot, command, is_kept: false }
     }
 
     /// A script on keys of one slot.
@@ -70,7 +78,7 @@ impl Order {
             command.arg(&key.name);
         }
         fill(&mut command);
-        Order { slot: keys.first().map_or(0, |key| key.slot), command }
+        Order { slot: keys.first().map_or(0, |key| key.slot), command, is_kept: false }
     }
 }
 
@@ -87,6 +95,7 @@ struct Shared {
     links: Mutex<HashMap<Address, Arc<Link>>>,
     moved: Notify,
     dialer: Arc<Dialer>,
+    journal: Arc<Journal>,
     names: Names,
     skew: Arc<Skew>,
     watches_clock: bool,
@@ -123,7 +132,7 @@ impl Fleet {
         skew: Arc<Skew>,
         watches_clock: bool,
     ) -> Result<Fleet, String> {
-        let beat_wait = (settings.timeout * 4).max(Duration::from_millis(400));
+        let beat_wait = (settings.wait * 2).max(Duration::from_millis(400));
         let dialer = Arc::new(Dialer::new(settings.clone(), beat_wait));
         let location = dialer.location()?;
         let shared = Shared {
@@ -131,6 +140,7 @@ impl Fleet {
             links: Mutex::default(),
             moved: Notify::new(),
             dialer,
+            journal: Arc::default(),
             names,
             skew,
             watches_clock,
@@ -179,6 +189,7 @@ impl Fleet {
                 }
             }
             if todo.is_empty() {
+                orders.into_iter().filter(|it| it.is_kept).for_each(|it| self.shared.journal.keep(it.command));
                 return Ok(answers);
             }
         }
@@ -325,7 +336,7 @@ impl Shared {
 
     fn connect(&self, way: Way, epoch: Option<Key>, watches_clock: bool) -> Arc<Link> {
         let skew = watches_clock.then(|| self.skew.clone());
-        Arc::new(Link::new(way, self.dialer.clone(), epoch, skew, self.beat_wait))
+        Arc::new(Link::new(way, self.dialer.clone(), self.journal.clone(), epoch, skew, self.beat_wait))
     }
 
     /// The link to a server of a cluster; `ranges` are its slots, as far as they are known.

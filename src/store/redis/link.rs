@@ -7,7 +7,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -25,6 +25,7 @@ use crate::store::{
     StateError, Stored,
     redis::{
         dial::{self, Address, Dialer},
+        journal::Journal,
         names::Key,
         reply, scripts,
         skew::Skew,
@@ -40,6 +41,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(250);
 const MISSES_MAX: u32 = 3;
 /// Connections for what waits for a replica, or is large: it must not hold up the rest.
 const SIDE_CONNECTIONS: usize = 4;
+/// How many commands are written again at once.
+const WRITTEN_AGAIN: usize = 500;
 /// For how long counters are read strictly after a fail-over (`security.md` §5 R6).
 const STRICT_FOR: Duration = Duration::from_secs(15 * 60);
 
@@ -97,6 +100,9 @@ pub(super) struct Link {
 struct Inner {
     way: Way,
     dialer: Arc<Dialer>,
+    journal: Arc<Journal>,
+    /// The life of the data that was last seen.
+    last_life: Mutex<Option<String>>,
     /// Where the server keeps which life of its data it is in; nowhere while none of its slots is known.
     epoch: ArcSwapOption<Key>,
     skew: Option<Arc<Skew>>,
@@ -126,6 +132,7 @@ impl Link {
     pub(super) fn new(
         way: Way,
         dialer: Arc<Dialer>,
+        journal: Arc<Journal>,
         epoch: Option<Key>,
         skew: Option<Arc<Skew>>,
         beat_wait: Duration,
@@ -133,6 +140,8 @@ impl Link {
         let inner = Arc::new(Inner {
             way,
             dialer,
+            journal,
+            last_life: Mutex::default(),
             epoch: ArcSwapOption::new(epoch.map(Arc::new)),
             skew,
             state: watch::Sender::new(State::Down("is not connected yet".into())),
@@ -316,6 +325,12 @@ impl Inner {
         for _ in 0..SIDE_CONNECTIONS {
             side.push(self.dialer.connect(&address).await?);
         }
+        let last = self.last_life.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A server of a cluster that is new here may have taken over from another one.
+        if last.as_ref() != Some(&who.life) {
+            self.write_again(&main).await?;
+        }
+        *self.last_life.lock().unwrap_or_else(PoisonError::into_inner) = Some(who.life.clone());
         self.has_seen_data.store(true, Ordering::Release);
         let shaken = who.shaken_for.and_then(|ago| Instant::now().checked_sub(ago));
         if shaken.is_some_and(|at| at.elapsed() < STRICT_FOR) {
@@ -323,6 +338,21 @@ impl Inner {
         }
         let has_replicas = AtomicBool::new(who.replicas > 0);
         Ok(Up { address, main, side, next_side: AtomicUsize::new(0), has_replicas, shaken, life: who.life })
+    }
+
+    /// What this process has written durably of late is written again, before anybody reads.
+    async fn write_again(&self, connection: &MultiplexedConnection) -> Result<(), String> {
+        let mut connection = connection.clone();
+        for commands in self.journal.recent().chunks(WRITTEN_AGAIN) {
+            let mut pipeline = Pipeline::with_capacity(commands.len());
+            for command in commands {
+                pipeline.add_command(command.clone());
+            }
+            let written = timeout(self.beat_wait, connection.send_packed_commands(&pipeline, 0, commands.len())).await;
+            // What lies elsewhere in a cluster is refused by this server, and is written there.
+            written.map_err(|_| "does not answer in time")?.map_err(|error| dial::told(&error))?;
+        }
+        Ok(())
     }
 
     async fn who(&self, connection: &MultiplexedConnection) -> Result<Who, String> {

@@ -49,10 +49,12 @@ pub(super) fn orders(names: &Names, now_ms: i64, who: &Counted, meter: &Meter, t
     let expiry = || Order::new(&key, "PEXPIRE", |cmd| cmd.arg(window_ms + window_ms / 5 + SKEW_MS));
     let trim = |most: u16| Order::new(&key, "ZREMRANGEBYRANK", |cmd| cmd.arg(0).arg(-i64::from(most) - 1));
     let mut orders = match (meter.shape, touch) {
-        (Shape::Exact { keep: most }, Touch::Hit | Touch::Add(_)) => {
+        (Shape::Exact { keep: most } | Shape::Guarded { keep: most }, Touch::Hit | Touch::Add(_)) => {
             // A name of its own: run twice, the hit still counts once.
-            let hit = clock::random_bytes::<8>();
-            vec![Order::new(&key, "ZADD", |cmd| cmd.arg(now_ms).arg(&hit)), trim(keep(most)), expiry()]
+            let name = clock::random_bytes::<8>();
+            let add = Order::new(&key, "ZADD", |cmd| cmd.arg(now_ms).arg(&name));
+            let hit = vec![add, trim(keep(most)), expiry()];
+            if is_durable(meter, touch) { hit.into_iter().map(Order::kept).collect() } else { hit }
         }
         (Shape::Distinct, Touch::Add(value)) => {
             // The front of an HMAC tells values apart.
@@ -66,12 +68,20 @@ pub(super) fn orders(names: &Names, now_ms: i64, who: &Counted, meter: &Meter, t
         (Shape::Distinct, Touch::Hit) | (_, Touch::Look) => Vec::new(),
     };
     orders.push(match meter.shape {
-        Shape::Exact { .. } | Shape::Distinct => {
+        Shape::Exact { .. } | Shape::Guarded { .. } | Shape::Distinct => {
             Order::new(&key, "ZCOUNT", |cmd| cmd.arg(format!("({}", now_ms - window_ms)).arg("+inf"))
         }
         Shape::Buckets => Order::new(&key, "HGETALL", |cmd| cmd),
     });
     orders
+}
+
+/// Whether a touch has to last before it is answered.
+pub(super) fn is_durable(meter: &Meter, touch: Touch) -> bool {
+    match (meter.shape, touch) {
+        (Shape::Guarded { .. }, Touch::Hit | Touch::Add(_)) => true,
+        (Shape::Exact { .. } | Shape::Buckets | Shape::Distinct, _) | (Shape::Guarded { .. }, Touch::Look) => false,
+    }
 }
 
 /// What a counter says, from the answers to its orders, and tenths of it that can be removed.
@@ -87,7 +97,8 @@ pub(super) fn read(
             reply::next(answers)?;
             Some((slot(now_ms, window_ms(meter)), raised))
         }
-        (Shape::Exact { .. }, Touch::Hit | Touch::Add(_)) | (Shape::Distinct, Touch::Add(_)) => {
+        (Shape::Exact { .. } | Shape::Guarded { .. }, Touch::Hit | Touch::Add(_))
+        | (Shape::Distinct, Touch::Add(_)) => {
             for _ in 0..3 {
                 reply::next(answers)?;
             }
@@ -97,7 +108,9 @@ pub(super) fn read(
     };
     let answer = reply::next(answers)?;
     match meter.shape {
-        Shape::Exact { .. } | Shape::Distinct => Ok((reply::number(&answer)?.unsigned_abs(), Vec::new())),
+        Shape::Exact { .. } | Shape::Guarded { .. } | Shape::Distinct => {
+            Ok((reply::number(&answer)?.unsigned_abs(), Vec::new()))
+        }
         Shape::Buckets => {
             let mut tenths = Vec::new();
             for (slot, hits) in reply::pairs(answer)? {
@@ -139,7 +152,7 @@ pub(super) fn oldest_slot(now_ms: i64, window_ms: i64) -> i64 {
 /// What an exact counter is presumed to hold after a fail-over that may have lost hits: all but one of its limit.
 pub(super) fn presumed(meter: &Meter, counted: u64) -> u64 {
     match meter.shape {
-        Shape::Exact { keep: most } => {
+        Shape::Exact { keep: most } | Shape::Guarded { keep: most } => {
             let most = u64::from(keep(most));
             counted.saturating_add(most.saturating_sub(2)).min(most)
         }

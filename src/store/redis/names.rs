@@ -48,6 +48,7 @@ impl Names {
     pub(super) fn meter(&self, who: &Counted, meter: &Meter, window_ms: i64) -> Key {
         let shape = match meter.shape {
             Shape::Exact { .. } => 'e',
+            Shape::Guarded { .. } => 'g',
             Shape::Buckets => 'b',
             Shape::Distinct => 'd',
         };

@@ -75,6 +75,11 @@ pub(super) fn marks(names: &Names, session: &SessionRef) -> [Key; 2] {
     [mark(Kind::Session, session.id), mark(Kind::Account, session.home)]
 }
 
+/// Whether it raises a counter that guards guessing.
+pub(super) fn is_durable(begin: &Begin<'_>) -> bool {
+    begin.meters.iter().any(|(_, meter, touch)| meters::is_durable(meter, *touch))
+}
+
 /// Reads, raises and reads again, all in one round trip; moments by the servers' clock.
 pub(super) async fn read(
     fleet: &Fleet,
@@ -100,7 +105,8 @@ pub(super) async fn read(
     if orders.is_empty() {
         return Ok((Standing::default(), Vec::new()));
     }
-    let mut answers = fleet.run(orders, Manner::Swift, until).await?.into_iter();
+    let manner = if is_durable(begin) { Manner::Durable } else { Manner::Swift };
+    let mut answers = fleet.run(orders, manner, until).await?.into_iter();
 
     let mut standing = Standing::default();
     let mut stale = Vec::new();

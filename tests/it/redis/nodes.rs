@@ -35,7 +35,7 @@ const ROUNDS: usize = 50;
 
 async fn node(server: &Server, keys: &std::path::Path) -> Town {
     let state = format!(
-        "state: {{ store: redis, url: {{ file: \"{}\" }}, keys: {{ file: \"{}\" }}, path: state, timeout: 200ms }}",
+        "state: {{ store: redis, url: {{ file: \"{}\" }}, keys: {{ file: \"{}\" }}, path: state, wait: 500ms }}",
         server.url_file().display(),
         keys.display(),
     );
