@@ -4,7 +4,7 @@
 //! here retries a command that may have run; every command may run late or twice without letting anybody in.
 //! What was begun in one life of a server's data is void in the next, because the writes that used it up may have been lost.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ::redis::Value;
 use tokio::time::Instant;
@@ -149,6 +149,11 @@ impl Redis {
 
 fn is_one(answer: &Value) -> Stored<bool> {
     Ok(reply::number(answer)? == 1)
+}
+
+/// Where an entry's counter lies, beside the entry.
+fn step_field(id: &Id) -> Vec<u8> {
+    [&b"n"[..], id].concat()
 }
 
 fn once(answer: &Value) -> Stored<Once> {
@@ -340,33 +345,33 @@ impl StateStore for Redis {
     }
 
     async fn enrolments(&self, account: Id, drawer: Drawer) -> Stored<Vec<Enrolment>> {
-        let keys = [self.names.drawer(&account, drawer), self.names.steps(&account, drawer)];
-        let reads = keys.iter().map(|key| Order::new(key, "HGETALL", |cmd| cmd)).collect();
-        let mut answers = self.fleet.run(reads, Manner::Swift, self.soon()).await?.into_iter();
-        let (entries, steps) = (reply::pairs(reply::next(&mut answers)?)?, reply::pairs(reply::next(&mut answers)?)?);
-        let mut enrolments = Vec::with_capacity(entries.len());
-        for (id, sealed) in entries {
-            let counter = match steps.iter().find(|(of, _)| *of == id) {
-                Some((_, step)) => reply::number(step)?.unsigned_abs(),
-                None => 0,
-            };
-            let id = reply::bytes(id)?.try_into().map_err(|_| reply::odd("a pseudonym"))?;
-            enrolments.push(Enrolment { id, counter, sealed: reply::bytes(sealed)? });
+        let all = Order::new(&self.names.drawer(&account, drawer), "HGETALL", |cmd| cmd);
+        let (mut enrolments, mut steps) = (Vec::new(), BTreeMap::new());
+        for (field, value) in reply::pairs(self.swiftly(all).await?)? {
+            let field = reply::bytes(field)?;
+            match (<Id>::try_from(&field[..]), field.split_first_chunk::<1>()) {
+                (Ok(id), _) => enrolments.push(Enrolment { id, counter: 0, sealed: reply::bytes(value)? }),
+                (Err(_), Some((b"n", id))) => drop(steps.insert(id.to_vec(), reply::number(&value)?.unsigned_abs())),
+                (Err(_), _) => return Err(reply::odd("an entry of a drawer")),
+            }
+        }
+        for enrolment in &mut enrolments {
+            enrolment.counter = steps.get(&enrolment.id[..]).copied().unwrap_or(0);
         }
         enrolments.sort_unstable_by_key(|it| it.id);
         Ok(enrolments)
     }
 
     async fn retire(&self, account: Id, drawer: Drawer, id: Id) -> Stored<bool> {
-        let keys = [self.names.drawer(&account, drawer), self.names.steps(&account, drawer)];
-        let removals = keys.iter().map(|key| Order::new(key, "HDEL", |cmd| cmd.arg(&id)).kept()).collect();
-        let answers = self.fleet.run(removals, Manner::Durable, self.later()).await?;
-        is_one(&reply::next(&mut answers.into_iter())?)
+        let key = self.names.drawer(&account, drawer);
+        let removal = Order::new(&key, "HDEL", |cmd| cmd.arg(&id).arg(step_field(&id))).kept();
+        Ok(reply::number(&self.durably(removal, self.later()).await?)? > 0)
     }
 
     async fn advance(&self, account: Id, drawer: Drawer, id: Id, to: u64) -> Stored<bool> {
-        let keys = [&self.names.drawer(&account, drawer), &self.names.steps(&account, drawer)];
-        let advance = Order::script(scripts::ADVANCE, &keys, |cmd| cmd.arg(&id).arg(format!("{to:020}")));
+        let advance = Order::script(scripts::ADVANCE, &[&self.names.drawer(&account, drawer)], |cmd| {
+            cmd.arg(&id).arg(step_field(&id)).arg(format!("{to:020}"))
+        });
         is_one(&self.durably(advance.kept(), self.later()).await?)
     }
 

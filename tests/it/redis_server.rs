@@ -139,7 +139,8 @@ impl Server {
     /// Asks the server something; its answer.
     pub(crate) async fn ask(&self, words: &[&str]) -> redis::Value {
         let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let patient = redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
         if let Some((user, password)) = &self.login {
             let auth = redis::cmd("AUTH").arg(user).arg(password).query_async::<()>(&mut connection).await;
             auth.unwrap();

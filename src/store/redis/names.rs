@@ -68,14 +68,9 @@ impl Names {
         self.key(token, &format!("j:{scope}"))
     }
 
-    /// Ciphertext of a drawer's entries, by id.
+    /// A drawer's entries: ciphertext by id, and counters by `n` and id.
     pub(super) fn drawer(&self, account: &Id, drawer: Drawer) -> Key {
         self.key(account, &format!("d{}", drawer_number(drawer)))
-    }
-
-    /// Counters of a drawer's entries, by id.
-    pub(super) fn steps(&self, account: &Id, drawer: Drawer) -> Key {
-        self.key(account, &format!("n{}", drawer_number(drawer)))
     }
 
     /// The revocation log.
@@ -160,7 +155,6 @@ mod tests {
             names.mark(&account),
             names.meter(&account, &meter, 60_000),
             names.drawer(&account.id, Drawer::Devices),
-            names.steps(&account.id, Drawer::Devices),
         ];
         assert!(keys.iter().all(|key| key.slot == keys[0].slot), "{keys:?}");
         let session = SessionRef { home: [7; 16], id: [8; 16] };

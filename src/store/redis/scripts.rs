@@ -114,13 +114,13 @@ end
 redis.call('SET',KEYS[1],ARGV[2]..ARGV[3],'PX',ARGV[4])
 return 1";
 
-/// Moves a counter forward: `KEYS` drawer and counters, `ARGV` the entry and where to (20 digits, so that text compares
-/// as numbers do). Answers 1 if it moved.
+/// Moves a counter forward: `ARGV` the entry, its counter's field, where to (20 digits, so that text compares as numbers
+/// do). Answers 1 if it moved.
 pub(super) const ADVANCE: &str = "
 if redis.call('HEXISTS',KEYS[1],ARGV[1])==0 then return 0 end
-local there=redis.call('HGET',KEYS[2],ARGV[1])
-if there and there>=ARGV[2] then return 0 end
-redis.call('HSET',KEYS[2],ARGV[1],ARGV[2])
+local there=redis.call('HGET',KEYS[1],ARGV[2])
+if there and there>=ARGV[3] then return 0 end
+redis.call('HSET',KEYS[1],ARGV[2],ARGV[3])
 return 1";
 
 /// What a server is, asked when it is connected to and twice a second: `ARGV` is 1 if this process has seen data here.

@@ -1,9 +1,9 @@
 //! `begin`: everything a sensitive request needs to know, as one pipeline a server.
 //!
-//! What lies in one slot is read by one `MGET`. A session counts only if nothing has revoked it: the marks of its account
+//! Every key is read by a command of its own: while a slot moves to another master, one on several keys would have to wait
+//! until it has. A session counts only if nothing has revoked it: the marks of its account
 //! and of itself are read beside it, so that no late write brings it back.
 
-use ::redis::Value;
 use tokio::time::Instant;
 
 use crate::store::{
@@ -29,46 +29,6 @@ pub(super) struct Stale {
     pub(super) tenths: Vec<i64>,
 }
 
-/// Single values, read by one `MGET` a tag.
-#[derive(Default)]
-struct Reads {
-    /// Keys of one slot, and where in the answer each goes.
-    groups: Vec<(Vec<Key>, Vec<usize>)>,
-    count: usize,
-}
-
-impl Reads {
-    fn want(&mut self, key: Key) {
-        let at = self.count;
-        self.count += 1;
-        match self.groups.iter_mut().find(|(keys, _)| keys.first().is_some_and(|first| first.slot == key.slot)) {
-            Some((keys, places)) => {
-                keys.push(key);
-                places.push(at);
-            }
-            None => self.groups.push((vec![key], vec![at])),
-        }
-    }
-
-    fn orders(&self) -> Vec<Order> {
-        let read = |(keys, _): &(Vec<Key>, Vec<usize>)| {
-            let (first, others) = keys.split_first()?;
-            Some(Order::new(first, "MGET", |cmd| others.iter().fold(cmd, |cmd, key| cmd.arg(&key.name))))
-        };
-        self.groups.iter().filter_map(read).collect()
-    }
-
-    fn values(&self, answers: &mut impl Iterator<Item = Value>) -> Stored<Vec<Value>> {
-        let mut values: Vec<Value> = (0..self.count).map(|_| Value::Nil).collect();
-        for (_, places) in &self.groups {
-            for (place, value) in places.iter().zip(reply::list(reply::next(answers)?)?) {
-                values.get_mut(*place).into_iter().for_each(|it| *it = value.clone());
-            }
-        }
-        Ok(values)
-    }
-}
-
 /// What revokes a session: its own mark, and its account's.
 pub(super) fn marks(names: &Names, session: &SessionRef) -> [Key; 2] {
     let mark = |kind, id: Id| names.mark(&Counted { kind, id });
@@ -92,13 +52,11 @@ pub(super) async fn read(
     for (who, meter, touch) in begin.meters {
         orders.extend(meters::orders(names, now_ms, who, meter, *touch));
     }
-    let mut reads = Reads::default();
     if let Some(session) = &begin.session {
-        reads.want(names.session(session));
-        marks(names, session).into_iter().for_each(|mark| reads.want(mark));
+        orders.push(Order::get(&names.session(session)));
+        orders.extend(marks(names, session).iter().map(Order::get));
     }
-    begin.locks.iter().for_each(|who| reads.want(names.lock(who)));
-    orders.extend(reads.orders());
+    orders.extend(begin.locks.iter().map(|who| Order::get(&names.lock(who))));
     for (account, drawer, id) in begin.entries {
         orders.push(Order::new(&names.drawer(account, *drawer), "HGET", |cmd| cmd.arg(id)));
     }
@@ -119,12 +77,11 @@ pub(super) async fn read(
             stale.push(Stale { key, tenths });
         }
     }
-    let mut values = reads.values(&mut answers)?.into_iter();
     if begin.session.is_some() {
-        let there = reply::maybe_bytes(reply::next(&mut values)?)?;
+        let there = reply::maybe_bytes(reply::next(&mut answers)?)?;
         let mut void_ms = i64::MIN;
         for _ in 0..2 {
-            void_ms = void_ms.max(reply::maybe_number(&reply::next(&mut values)?)?.unwrap_or(i64::MIN));
+            void_ms = void_ms.max(reply::maybe_number(&reply::next(&mut answers)?)?.unwrap_or(i64::MIN));
         }
         standing.session = match there {
             Some(bytes) => Kept::read(bytes)?.live(now_ms, void_ms),
@@ -132,7 +89,7 @@ pub(super) async fn read(
         };
     }
     for _ in begin.locks {
-        let until_ms = reply::maybe_number(&reply::next(&mut values)?)?;
+        let until_ms = reply::maybe_number(&reply::next(&mut answers)?)?;
         standing.locked_until_ms.push(until_ms.filter(|until_ms| *until_ms > now_ms));
     }
     for _ in begin.entries {

@@ -118,6 +118,43 @@ async fn a_session_revoked_on_one_node_is_gone_on_the_other_at_once() {
     assert!(!refused.status.is_success(), "{} {}", refused.status, refused.text);
 }
 
+#[tokio::test]
+async fn the_program_runs_on_a_redis_named_by_its_environment() {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "listen: [{ address: \"127.0.0.1:0\" }]\nupstreams: { app: { url: \"http://127.0.0.1:1\" } }\n\
+        routes: [{ upstream: app }]\npolicies: policies\nhealth: { address: \"127.0.0.1:0\" }\n\
+        state: { store: redis, url: { env: REDIS_URL } }\n";
+    std::fs::create_dir(folder.path().join("policies")).unwrap();
+    std::fs::write(folder.path().join("stepward.yaml"), settings).unwrap();
+    let stepward = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stepward"));
+        command.args(arguments).current_dir(folder.path()).env("REDIS_URL", server.url());
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+        command
+    };
+    let checked = stepward(&["check", "."]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+    let mut running = stepward(&["run"]).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(running.stderr.take().unwrap()));
+    let health = tokio::task::spawn_blocking(move || {
+        lines.map_while(Result::ok).find_map(|line| line.split_once("health on ").map(|it| it.1.trim().to_string()))
+    });
+    let health: SocketAddr = health.await.unwrap().expect("it did not start").parse().unwrap();
+    let ready = Visitor::of(health).get("/readyz?verbose").await;
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(ready.status, 200, "{}", ready.text);
+    assert!(ready.text.contains("state store: ok"), "{}", ready.text);
+
+    let mut lost = stepward(&["run"]);
+    let refused = lost.env("REDIS_URL", "redis://:s3cr3t@127.0.0.1:1").output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(3), "{told}");
+    assert!(told.contains("127.0.0.1:1 refuses connections") && !told.contains("s3cr3t"), "{told}");
+}
+
 async fn race<F, T>(stores: &[Arc<Redis>; 2], call: impl Fn(Arc<Redis>) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
