@@ -38,7 +38,7 @@ const REFRESH_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state folder, or Redis, cannot be used.
-    #[error("state: {0}")]
+    #[error("state")]
     State(#[from] OpenError),
     /// The key ring cannot be used, or is not the store's.
     #[error("keys: {0}")]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use stepward::{
     clock::random_id,
-    store::{Attempt, Begin, Counted, Drawer, Kind, Once, Revocation, SessionRef, StateStore, redis::Redis},
+    store::{Attempt, Begin, Counted, Drawer, Kind, Meter, Once, Revocation, SessionRef, Shape, StateStore, Touch, redis::Redis},
 };
 use tokio::{sync::Barrier, time::Instant};
 
@@ -32,6 +32,11 @@ steps:
 /// How many callers race, over both nodes.
 const RACERS: usize = 64;
 const ROUNDS: usize = 50;
+
+/// `STEPWARD_ROUNDS=1000` makes it thorough.
+fn rounds() -> usize {
+    std::env::var("STEPWARD_ROUNDS").map_or(ROUNDS, |it| it.parse().unwrap())
+}
 
 async fn node(server: &Server, keys: &std::path::Path) -> Town {
     let state = format!(
@@ -119,6 +124,37 @@ async fn a_session_revoked_on_one_node_is_gone_on_the_other_at_once() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_half_a_minute_off_lets_nobody_in_and_locks_nobody_out() {
+    let two = TwoNodes::start().await;
+    let [first, second] = &two.nodes;
+    second.wait_ms(-30_000);
+    let secret = first.totp("ada").await;
+    let mut ada = two.visitor();
+    two.sign_in(&mut ada, "ada").await;
+    let asked = ada.post("/pay", &[]).await;
+    let resume = first.prove(&mut ada, &asked, &secret).await;
+    second.wait_ms(30_000);
+    two.balancer.turn_to(1).await;
+    assert_eq!(ada.post(&resume, &[]).await.status, 200, "parked and proven half a minute in the future");
+    assert_eq!(ada.post("/pay", &[]).await.status, 200);
+
+    let (fast, slow) = (&first.gateway.journeys.parts().store, &second.gateway.journeys.parts().store);
+    let account = Counted { kind: Kind::Account, id: random_id() };
+    let now_ms = first.gateway.journeys.parts().clock.now_ms();
+    for shape in [Shape::Exact { keep: 33 }, Shape::Guarded { keep: 33 }, Shape::Buckets] {
+        let meter = Meter { name: 1, window: std::time::Duration::from_secs(60), shape };
+        let hit = [(account, meter, Touch::Hit)];
+        let mut counts = Vec::new();
+        for _ in 0..3 {
+            counts.extend(fast.begin(now_ms, Begin { meters: &hit, ..Begin::default() }).await.unwrap().counts);
+            counts
+                .extend(slow.begin(now_ms - 30_000, Begin { meters: &hit, ..Begin::default() }).await.unwrap().counts);
+        }
+        assert_eq!(counts, [1, 2, 3, 4, 5, 6], "{shape:?}: taking turns between nodes hides no try");
+    }
+}
+
+#[tokio::test]
 async fn the_program_runs_on_a_redis_named_by_its_environment() {
     let server = Server::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -127,13 +163,15 @@ async fn the_program_runs_on_a_redis_named_by_its_environment() {
         state: { store: redis, url: { env: REDIS_URL } }\n";
     std::fs::create_dir(folder.path().join("policies")).unwrap();
     std::fs::write(folder.path().join("stepward.yaml"), settings).unwrap();
+    let policy = "event: page\ncovers: [GET /page]\nwhen_unsure: block\notherwise: forward\n";
+    std::fs::write(folder.path().join("policies/page.yaml"), policy).unwrap();
     let stepward = |arguments: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stepward"));
         command.args(arguments).current_dir(folder.path()).env("REDIS_URL", server.url());
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
         command
     };
-    let checked = stepward(&["check", "."]).output().unwrap();
+    let checked = stepward(&["check"]).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 
     let mut running = stepward(&["run"]).spawn().unwrap();
@@ -181,7 +219,7 @@ async fn one_time_is_one_time_over_two_nodes() {
     let server = Server::start().await;
     let stores = [Arc::new(store(&server.settings()).await), Arc::new(store(&server.settings()).await)];
     let end = NOW + 60_000;
-    for round in 0..ROUNDS {
+    for round in 0..rounds() {
         let (home, id) = (random_id(), random_id());
         stores[round % 2].issue_challenge(home, id, 3, b"code".to_vec(), end).await.unwrap();
         let tries = race(&stores, |it| async move { it.attempt_challenge(NOW, home, id).await.unwrap() }).await;
@@ -208,7 +246,7 @@ async fn one_time_is_one_time_over_two_nodes() {
 async fn no_write_brings_a_revoked_session_back() {
     let server = Server::start().await;
     let stores = [Arc::new(store(&server.settings()).await), Arc::new(store(&server.settings()).await)];
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds() {
         let account = random_id();
         let old = SessionRef { home: account, id: random_id() };
         stores[0].establish(NOW, None, old, b"old".to_vec(), NOW + 60_000).await.unwrap();
