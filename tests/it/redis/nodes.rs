@@ -43,7 +43,7 @@ fn rounds() -> usize {
 
 async fn node(server: &Server, keys: &std::path::Path) -> Town {
     let state = format!(
-        "state: {{ store: redis, url: {{ file: \"{}\" }}, keys: {{ file: \"{}\" }}, path: state, wait: 500ms }}",
+        "state: {{ store: redis, url: {{ file: \"{}\" }}, keys: {{ file: \"{}\" }}, path: state, wait: 60s }}",
         server.url_file().display(),
         keys.display(),
     );
