@@ -341,7 +341,7 @@ impl StateStore for Redis {
 
     async fn enrol(&self, account: Id, drawer: Drawer, id: Id, sealed: Vec<u8>) -> Stored<()> {
         let put = Order::new(&self.names.drawer(&account, drawer), "HSET", |cmd| cmd.arg(&id).arg(sealed));
-        self.durably(put.kept(), self.later()).await.map(drop)
+        self.durably(put, self.later()).await.map(drop)
     }
 
     async fn enrolments(&self, account: Id, drawer: Drawer) -> Stored<Vec<Enrolment>> {

@@ -1,7 +1,8 @@
 //! What this process has written durably of late, to be written again when a server begins a new life.
 //!
 //! A fail-over may lose what was acknowledged. Every entry may run late or twice, so writing all of it again brings back
-//! lock-outs, claims, steps, revocations and wrong answers that were lost, and changes nothing where they were not.
+//! lock-outs, claims, steps, removals, revocations and wrong answers that were lost, and changes nothing where they were
+//! not. Enrolments are not among them: another node may have retired one since, and it must not come back.
 
 use std::{
     collections::VecDeque,
