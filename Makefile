@@ -54,7 +54,7 @@ supply:
 	cargo deny check bans licenses sources
 
 deps:
-	.ci/need cmake:cmake cc:build-essential
+	.ci/need cmake:cmake cc:build-essential redis-server:redis-server
 
 # Chromium and node from Debian, two packages from npm by their lock file; again only when the lock file changed.
 deps-browser:

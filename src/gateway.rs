@@ -26,11 +26,7 @@ use crate::{
     settings::{self, Settings},
     signals::{self, Signals},
     sockets::{Held, Sockets},
-    store::{
-        AnyStore, StateError,
-        embedded::{Embedded, disk::OpenError},
-        ring,
-    },
+    store::{AnyStore, StateError, any::OpenError, ring},
     subject::{SourceError, Subjects},
     telemetry::Telemetry,
 };
@@ -41,8 +37,8 @@ const REFRESH_EVERY: Duration = Duration::from_secs(2);
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The state folder cannot be used.
-    #[error("state: {0}")]
+    /// The state folder, or Redis, cannot be used.
+    #[error("state")]
     State(#[from] OpenError),
     /// The key ring cannot be used, or is not the store's.
     #[error("keys: {0}")]
@@ -120,11 +116,11 @@ pub async fn start_with(
     sockets: &Sockets,
 ) -> Result<Running, StartError> {
     let Telemetry { metrics, access_log } = telemetry;
-    let store = open_store(&settings)?;
+    let store = AnyStore::open(&settings.state, &clock).await?;
     // A start waits for the disk as long as it takes; requests do not.
     let keys = keys(&settings, &store, &clock).await?;
     store.answer_within(settings.state.wait);
-    let store = Arc::new(AnyStore::Embedded(store));
+    let store = Arc::new(store);
     metrics.state_store(true);
     let sessions = Sessions::new(keys.clone(), settings.sessions);
     let challenges = Arc::new(Challenges::new(
@@ -257,7 +253,7 @@ pub async fn rehearse(settings: &Settings, policies: Policies) -> Result<(), Sta
         listen: Vec::new(),
         admin: None,
         health: None,
-        state: settings::State { path: None, keys: None, ..settings.state.clone() },
+        state: settings::State { path: None, keys: None, redis: None, ..settings.state.clone() },
         ..settings.clone()
     };
     start(alone, policies, Clock::System).await?.stop(Duration::ZERO).await;
@@ -267,9 +263,7 @@ pub async fn rehearse(settings: &Settings, policies: Policies) -> Result<(), Sta
 /// Writes down what is left; blocks until it is done.
 fn shut(journeys: &Journeys) {
     journeys.parts().log.flush(Duration::from_secs(2));
-    match &*journeys.parts().store {
-        AnyStore::Embedded(store) => store.shut(),
-    }
+    journeys.parts().store.shut();
 }
 
 /// A bad set is logged where it is read, once, with its position.
@@ -277,14 +271,7 @@ fn reload(journeys: &Journeys) {
     let _ = journeys.parts().reload();
 }
 
-fn open_store(settings: &Settings) -> Result<Embedded, OpenError> {
-    match &settings.state.path {
-        Some(folder) => Embedded::open(folder),
-        None => Embedded::in_memory(),
-    }
-}
-
-async fn keys(settings: &Settings, store: &Embedded, clock: &Clock) -> Result<Keys, StartError> {
+async fn keys(settings: &Settings, store: &AnyStore, clock: &Clock) -> Result<Keys, StartError> {
     match &settings.state.keys {
         Some(file) => Ok(ring::keys_for(store, file, clock.now_ms()).await?),
         None => Ok(Keys::ephemeral()),

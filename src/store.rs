@@ -12,8 +12,9 @@
 
 use std::time::Duration;
 
-mod any;
+pub mod any;
 pub mod embedded;
+pub mod redis;
 pub mod ring;
 
 /// A pseudonym: 128 bits, random or an HMAC.
@@ -337,13 +338,6 @@ pub const PATIENCE: u32 = 10;
 pub enum AnyStore {
     /// One node: memory and a file.
     Embedded(embedded::Embedded),
-}
-
-impl AnyStore {
-    /// Writes what is left and refuses whatever comes later; the last thing a process does. Blocks until it is done.
-    pub fn shut(&self) {
-        match self {
-            AnyStore::Embedded(store) => store.shut(),
-        }
-    }
+    /// Many nodes.
+    Redis(redis::Redis),
 }

@@ -62,7 +62,7 @@ async fn look(desk: &Desk) -> Vec<Finding> {
     let store = tokio::time::timeout(STORE_WAIT_MAX, parts.store.health()).await;
     let store = match store {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.to_string()),
+        Ok(Err(error)) => Some(parts.store.trouble().unwrap_or_else(|| error.to_string())),
         Err(_) => Some(format!("no answer within {} ms", STORE_WAIT_MAX.as_millis())),
     };
     parts.metrics.state_store(store.is_none());

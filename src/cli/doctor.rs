@@ -17,6 +17,7 @@ use crate::{
     registry::{self, folder},
     render,
     settings::{self, Presence, Settings, format},
+    store::redis::Redis,
 };
 
 /// How long an app or mail server may take to accept a connection.
@@ -95,6 +96,9 @@ fn at_settings(settings: &Settings) -> Vec<Look> {
         let came = place.map_or_else(|| Err("not an address".into()), |(host, port)| reachable(&host, port));
         looks.push(look(format!("mail {}", mail.smtp), came));
     }
+    if let Some(redis) = &settings.state.redis {
+        looks.push(look(format!("state redis {:?}", redis.url), shared(redis)));
+    }
     if let Some(path) = &settings.state.path {
         looks.push(look(format!("state {}", path.display()), private(path, 0o077)));
     }
@@ -102,6 +106,14 @@ fn at_settings(settings: &Settings) -> Vec<Look> {
         looks.push(look(format!("keys {}", path.display()), keys(path)));
     }
     looks
+}
+
+/// Connects, logs in and writes the one key that every start writes.
+fn shared(redis: &settings::Redis) -> Result<String, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let opened = runtime.block_on(Redis::open(redis, Clock::System));
+    opened.map(|_| "answers, and can be written".into()).map_err(|error| error.to_string())
 }
 
 fn clock() -> Result<String, String> {

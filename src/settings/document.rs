@@ -351,10 +351,27 @@ pub struct State {
     #[serde(default = "State::wait")]
     #[schemars(extend("format" = "duration"))]
     pub wait: String,
-    /// Where Redis is.
+    /// Where Redis is: `redis://host:6379`, or `rediss://` for TLS; several nodes with commas between them.
     #[serde(default)]
-    #[schemars(extend("not_built" = true))]
-    pub url: Option<Value>,
+    pub url: Option<Secret>,
+    /// How the servers of Redis are arranged.
+    #[serde(default)]
+    pub topology: Topology,
+    /// The name by which Sentinels know the master.
+    #[serde(default)]
+    pub master: Option<String>,
+    /// The ACL user of Redis, if not the one in the URL.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The password of Redis, if not the one in the URL.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Certificates (PEM) that TLS to Redis trusts, if not the system's.
+    #[serde(default)]
+    pub ca: Option<String>,
+    /// What every key in Redis begins with.
+    #[serde(default = "State::prefix")]
+    pub prefix: String,
 }
 
 impl State {
@@ -365,11 +382,27 @@ impl State {
     fn wait() -> String {
         "250ms".into()
     }
+
+    fn prefix() -> String {
+        "stepward".into()
+    }
 }
 
 impl Default for State {
     fn default() -> Self {
-        State { store: Store::Embedded, path: State::path(), keys: None, wait: State::wait(), url: None }
+        State {
+            store: Store::Embedded,
+            path: State::path(),
+            keys: None,
+            wait: State::wait(),
+            url: None,
+            topology: Topology::Standalone,
+            master: None,
+            user: None,
+            password: None,
+            ca: None,
+            prefix: State::prefix(),
+        }
     }
 }
 
@@ -383,8 +416,20 @@ pub enum Store {
     /// In this process, gone when it ends. For trials.
     Memory,
     /// Shared by many nodes.
-    #[schemars(extend("not_built" = true))]
     Redis,
+}
+
+/// How servers of Redis are arranged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Topology {
+    /// One server.
+    #[default]
+    Standalone,
+    /// The URL names Sentinels, which know the master.
+    Sentinel,
+    /// The URL names some servers of a Redis Cluster.
+    Cluster,
 }
 
 /// A key ring.

@@ -283,7 +283,48 @@ impl Parser<'_> {
             Some(keys) => Some(self.base.join(&keys.file)),
             None => path.as_ref().map(|path| path.join("keys.yaml")),
         };
-        settings::State { path, keys, wait: time(&state.wait) }
+        settings::State { path, keys, wait: time(&state.wait), redis: self.redis(state) }
+    }
+
+    fn redis(&mut self, state: &document::State) -> Option<settings::Redis> {
+        let url = match (&state.store, &state.url) {
+            (document::Store::Redis, Some(url)) => self.secret(url, &["state", "url"]),
+            (document::Store::Redis, None) => {
+                let help = "write `url: { env: REDIS_URL }`, and `redis://host:6379` into that variable";
+                self.error("state.url", &["state"], "`store: redis` needs a `url`", help);
+                return None;
+            }
+            (document::Store::Embedded | document::Store::Memory, Some(_)) => {
+                self.error("state.url", &["state", "url"], "only `store: redis` has a `url`", "write `store: redis`");
+                return None;
+            }
+            (document::Store::Embedded | document::Store::Memory, None) => return None,
+        };
+        let topology = match (state.topology, &state.master) {
+            (document::Topology::Standalone, _) => settings::Topology::Standalone,
+            (document::Topology::Cluster, _) => settings::Topology::Cluster,
+            (document::Topology::Sentinel, Some(master)) => {
+                settings::Topology::Sentinel { master: master.as_str().into() }
+            }
+            (document::Topology::Sentinel, None) => {
+                let help = "write `master: ` and the name in `sentinel monitor`";
+                self.error("state.master", &["state"], "Sentinels are asked for a master by its name", help);
+                return None;
+            }
+        };
+        if state.prefix.is_empty() || state.prefix.contains(['{', '}', ':', ' ', '*']) {
+            let message = "a prefix is a word without braces, colons and stars, by which an ACL can name the keys";
+            self.error("state.prefix", &["state", "prefix"], message, "write `prefix: stepward`");
+        }
+        Some(settings::Redis {
+            url,
+            topology,
+            user: state.user.as_deref().map(Arc::from),
+            password: state.password.as_ref().map(|it| self.secret(it, &["state", "password"])),
+            ca: state.ca.as_ref().map(|it| self.present(it, &["state", "ca"])),
+            prefix: state.prefix.as_str().into(),
+            wait: time(&state.wait),
+        })
     }
 
     /// The folder that is named has to be there; the one that is not is used if it is there.

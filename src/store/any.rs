@@ -2,16 +2,74 @@
 
 use std::time::Duration;
 
-use crate::store::{
-    Amended, AnyStore, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, Revocation,
-    SessionRef, Standing, StateStore, Stored,
+use crate::{
+    clock::Clock,
+    settings,
+    store::{
+        Amended, AnyStore, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, Revocation,
+        SessionRef, Standing, StateStore, Stored,
+        embedded::{self, Embedded},
+        redis::{self, Redis},
+    },
 };
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    Embedded(#[from] embedded::disk::OpenError),
+    /// Redis cannot be used.
+    #[error(transparent)]
+    Redis(#[from] redis::OpenError),
+}
+
+impl AnyStore {
+    /// The store that the settings name.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub async fn open(state: &settings::State, clock: &Clock) -> Result<AnyStore, OpenError> {
+        Ok(match (&state.redis, &state.path) {
+            (Some(redis), _) => AnyStore::Redis(Redis::open(redis, clock.clone()).await?),
+            (None, Some(folder)) => AnyStore::Embedded(Embedded::open(folder)?),
+            (None, None) => AnyStore::Embedded(Embedded::in_memory()?),
+        })
+    }
+
+    /// From now on it answers within that time.
+    pub fn answer_within(&self, wait: Duration) {
+        match self {
+            AnyStore::Embedded(store) => store.answer_within(wait),
+            // It always does: its settings say so.
+            AnyStore::Redis(_) => {}
+        }
+    }
+
+    /// Why it cannot do its work now, in words for an operator, where it can tell.
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            AnyStore::Embedded(_) => None,
+            AnyStore::Redis(store) => store.trouble(),
+        }
+    }
+
+    /// Writes what is left and refuses whatever comes later; the last thing a process does. Blocks until it is done.
+    pub fn shut(&self) {
+        match self {
+            AnyStore::Embedded(store) => store.shut(),
+            // Nothing waits here to be written.
+            AnyStore::Redis(_) => {}
+        }
+    }
+}
 
 /// Passes a call on to the store that is there.
 macro_rules! pass {
     ($self:ident . $call:ident ( $($argument:expr),* )) => {
         match $self {
             AnyStore::Embedded(store) => store.$call($($argument),*).await,
+            AnyStore::Redis(store) => store.$call($($argument),*).await,
         }
     };
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use stepward::store::AnyStore;
 
 use crate::{
     visitor::Visitor,
@@ -79,7 +78,7 @@ async fn sixty_four_guesses_at_once_are_three_tries() {
 #[tokio::test]
 async fn a_payment_that_the_store_was_too_late_for_is_made_once_when_it_is_asked_for_again() {
     let town = World::new().policy(LOGIN).policy(PAY).start().await;
-    let AnyStore::Embedded(store) = &*town.gateway.journeys.parts().store;
+    let store = &town.gateway.journeys.parts().store;
     let mut ada = town.visitor();
     town.sign_in(&mut ada, "ada").await;
     let secret = town.totp("ada").await;

@@ -33,6 +33,8 @@ mod parity;
 mod plane;
 mod post;
 mod process;
+mod redis;
+mod redis_server;
 mod reload;
 mod resumed;
 mod schema;

@@ -360,7 +360,7 @@ fn lists_of_tens_of_thousands_are_looked_up_in_no_time_and_reloaded() {
         .for_each(|at| text += &format!("{}\n", IpAddr::from(std::net::Ipv4Addr::from(0x0a00_0000 + at * 7))));
     std::fs::write(&path, text).unwrap();
     let lists = Lists::open(&BTreeMap::from([("bad".into(), list(ListKind::Ip, &path))])).unwrap();
-    let holds = |ip: &str| lists.of_ip(ip.parse().unwrap()).unwrap() == ["bad".into()];
+    let holds = |ip: &str| lists.of_ip(ip.parse().unwrap()).unwrap() == [Arc::<str>::from("bad")];
     let before = std::time::Instant::now();
     for _ in 0..1000 {
         assert!(holds("10.0.0.7") && !holds("10.0.0.8"));

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use stepward::store::AnyStore;
 
 use crate::world::{LOGIN, Town, World};
 
@@ -12,9 +11,7 @@ fn event(name: &str, more: &str) -> String {
 }
 
 fn lose_state(town: &Town) {
-    match &*town.gateway.journeys.parts().store {
-        AnyStore::Embedded(store) => store.shut(),
-    }
+    town.gateway.journeys.parts().store.shut();
 }
 
 #[tokio::test]

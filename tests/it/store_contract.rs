@@ -13,7 +13,7 @@ use stepward::{
 };
 
 /// Some moment in 2026.
-const NOW: i64 = 1_780_000_000_000;
+pub(crate) const NOW: i64 = 1_780_000_000_000;
 const MINUTE_MS: i64 = 60_000;
 /// How many callers race.
 const RACERS: usize = 64;

@@ -181,7 +181,7 @@ async fn each_allowed_algorithm_verifies_and_its_claims_are_told() {
         let subject = found.subject.unwrap_or_else(|| panic!("{algorithm:?}: {:?}", found.trouble));
         assert_eq!((&*subject.name, subject.kind, subject.verified_by), ("ada", SubjectKind::Agent, VerifiedBy::Jwt));
         let token = found.token.unwrap();
-        assert_eq!(token.scopes, ["pay".into(), "read".into()]);
+        assert_eq!(token.scopes, ["pay", "read"].map(Arc::<str>::from));
         assert_eq!(
             (token.issued_ms, token.auth_time_ms),
             (Some((NOW_SECONDS - 10) * 1000), Some((NOW_SECONDS - 20) * 1000))

@@ -1,0 +1,61 @@
+//! What this process has written durably of late, to be written again when a server begins a new life.
+//!
+//! A fail-over may lose what was acknowledged. Every entry may run late or twice, so writing all of it again brings back
+//! lock-outs, claims, steps, removals, revocations and wrong answers that were lost, and changes nothing where they were
+//! not. Enrolments are not among them: another node may have retired one since, and it must not come back.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use ::redis::Cmd;
+use tokio::time::Instant;
+
+/// For how long, and how many at most: far more than a replica may be behind.
+const KEPT_FOR: Duration = Duration::from_secs(300);
+const ENTRIES_MAX: usize = 50_000;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Journal {
+    entries: Mutex<VecDeque<(Instant, Cmd)>>,
+}
+
+impl Journal {
+    pub(super) fn keep(&self, command: Cmd) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        while entries.len() >= ENTRIES_MAX
+            || entries.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > KEPT_FOR)
+        {
+            entries.pop_front();
+        }
+        entries.push_back((now, command));
+    }
+
+    /// Everything of late, oldest first.
+    pub(super) fn recent(&self) -> Vec<Cmd> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().map(|(_, command)| command.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ENTRIES_MAX, Journal};
+
+    #[tokio::test(start_paused = true)]
+    async fn it_keeps_the_newest_in_order_and_forgets_the_rest() {
+        let journal = Journal::default();
+        let number = |number: usize| ::redis::cmd("ECHO").arg(number).to_owned();
+        (0..=ENTRIES_MAX).for_each(|it| journal.keep(number(it)));
+        let recent = journal.recent();
+        assert_eq!(recent.len(), ENTRIES_MAX);
+        assert_eq!(recent[0].get_packed_command(), number(1).get_packed_command());
+        tokio::time::advance(super::KEPT_FOR * 2).await;
+        journal.keep(number(7));
+        assert_eq!(journal.recent().len(), 1);
+    }
+}
