@@ -151,6 +151,36 @@ fn the_compose_file_fits_the_settings() {
 }
 
 #[test]
+fn the_nodes_of_the_compose_file_with_redis_share_what_they_must() {
+    let compose = &documents("compose-redis.yaml")[0];
+    let settings = settings_at("stepward-redis.yaml", &text("stepward-redis.yaml"));
+    let shared = settings.state.redis.as_ref().expect("its state is in Redis");
+    let (redis, app) = (&compose["services"]["redis"], &compose["services"]["app"]);
+    for closed in [redis, app] {
+        assert_eq!(strings(&closed["networks"]), ["inside"], "nobody passes by Stepward");
+    }
+    assert_eq!(compose["networks"]["inside"]["internal"], true);
+    assert!(redis["command"].to_string().contains("--maxmemory-policy noeviction"), "a full memory evicts no lock-out");
+    let (one, two) = (&compose["services"]["one"], &compose["services"]["two"]);
+    for node in [one, two] {
+        takes(&[&["stepward"][..], &strings(&node["command"])].concat());
+        assert_eq!(node["environment"]["REDIS_URL"], "redis://redis:6379/0");
+        assert_eq!(strings(&node["secrets"]), ["redis-password"]);
+        assert_eq!(node["read_only"], true);
+        assert_eq!(strings(&node["cap_drop"]), ["ALL"]);
+        let published = strings(&node["ports"]);
+        let inside: BTreeSet<u64> = published.iter().map(|it| it.rsplit(':').next().unwrap().parse().unwrap()).collect();
+        assert_eq!(inside, ports(&settings));
+    }
+    assert_eq!(one["volumes"], two["volumes"], "one key ring for both");
+    assert_ne!(one["ports"], two["ports"]);
+    assert_eq!(settings.upstreams["app"].addresses, [("app".into(), 80)]);
+    let keys = settings.state.keys.as_ref().expect("the ring is in a file");
+    assert!(keys.starts_with(STATE), "on the volume: {}", keys.display());
+    assert!(shared.password.is_some(), "Redis asks for a password");
+}
+
+#[test]
 fn kubernetes_manifests_fit_the_binary() {
     for name in ["kubernetes/edge.yaml", "kubernetes/sidecar.yaml"] {
         let documents = documents(name);
