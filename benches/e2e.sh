@@ -22,7 +22,8 @@ PROFILE=${PROFILE:-release}
 TARGET=${CARGO_TARGET_DIR:-target}/${PROFILE/dev/debug}
 WORK=$(mktemp -d)
 PIDS=()
-trap 'kill "${PIDS[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$WORK"' EXIT
+# Nobody waits for open connections to drain: there is nothing in this folder that must last.
+trap 'kill -KILL "${PIDS[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$WORK"' EXIT
 
 start() { # core, log, command...
   local core=$1 log=$2; shift 2

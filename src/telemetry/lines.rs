@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is logged where `STEPWARD_LOG` says nothing. Pingora tells every client that hangs up; that is not our news.
-const DEFAULT_FILTER: &str = "info,pingora_proxy=error,pingora_core=error,pingora=error,h2=error,hyper=error";
+const DEFAULT_FILTER: &str = "info,pingora_proxy=off,pingora_core=error,pingora=error,h2=error,hyper=error";
 /// The target of lines about single requests.
 const ACCESS: &str = "access";
 
