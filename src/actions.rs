@@ -205,7 +205,19 @@ impl Actions {
     pub async fn lock(&self, scene: &Scene<'_>, lock: &LockOut) -> Stored<()> {
         let until = scene.who.now_ms.saturating_add(i64::try_from(lock.for_ms).unwrap_or(i64::MAX));
         if let Some(counted) = locked(lock.what, scene.who) {
-            self.store.lock(counted, until).await?;
+            self.lock_out(counted, until).await?;
+        }
+        Ok(())
+    }
+
+    /// The same of somebody who is known already; what is open of theirs is asked again, on every node.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn lock_out(&self, counted: Counted, until_ms: i64) -> Stored<()> {
+        self.store.lock(counted, until_ms).await?;
+        if let Err(error) = self.store.announce(counted).await {
+            tracing::warn!(%error, "a lock-out holds but could not be announced; what is open is asked by its clock");
         }
         Ok(())
     }

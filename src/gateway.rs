@@ -21,6 +21,7 @@ use crate::{
     journey::{Journeys, Parts},
     keys::{Keys, ring::Ring},
     outcomes::DecisionLog,
+    recalls::{self, Recalls},
     registry::{self, Registry, watch::Watch},
     sessions::Sessions,
     settings::{self, Settings},
@@ -162,6 +163,7 @@ pub async fn start_with(
         signals,
         challenges,
         log,
+        recalls: Recalls::default(),
         metrics,
         access_log,
         store_lost_since_ms: AtomicI64::new(0),
@@ -177,6 +179,8 @@ pub async fn start_with(
     };
     let mut background = JoinSet::new();
     background.spawn(refresh(journeys.clone()));
+    let parts = journeys.parts();
+    background.spawn(recalls::follow(parts.store.clone(), parts.recalls.clone()));
     for address in sockets.left() {
         tracing::warn!(%address, "a socket was passed for an address that nothing listens on");
     }

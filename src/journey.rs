@@ -23,6 +23,7 @@ use crate::{
     inquiry::{Conclusion, Question},
     keys::Keys,
     outcomes::DecisionLog,
+    recalls::Recalls,
     registry::{Refusal, Registry, Release, Target},
     reply::Reply,
     sessions::{Sessions, cookies::Scope},
@@ -79,6 +80,8 @@ pub struct Parts {
     pub actions: Actions,
     /// The record of decisions.
     pub log: DecisionLog,
+    /// What is open, by whom it would have to be asked about again.
+    pub recalls: Recalls,
     /// Counters of this process.
     pub metrics: Metrics,
     /// The log of requests, if there is one.

@@ -217,6 +217,13 @@ pub struct Revocation {
     pub before_ms: i64,
 }
 
+impl Revocation {
+    /// An entry by which nothing is void, and of which those must hear who have something open of this target's.
+    fn announcement(target: Counted) -> Self {
+        Revocation { target, before_ms: i64::MIN }
+    }
+}
+
 /// A place in the revocation log; 0 is before its first entry.
 pub type LogPosition = u64;
 
@@ -318,6 +325,8 @@ pub trait StateStore: Send + Sync + 'static {
     /// Adds to the revocation log. Durable, ordered. Sessions of that account, or that session, are gone when this
     /// returns, and writes that come late do not bring them back.
     fn revoke(&self, revocation: Revocation) -> impl Future<Output = Stored<LogPosition>> + Send;
+    /// Adds to the same log that something holds for this target that did not before, such as a lock-out: voids nothing.
+    fn announce(&self, target: Counted) -> impl Future<Output = Stored<()>> + Send;
     /// Entries after a position, oldest first; waits up to `wait` for one. Empty means: current at that moment.
     fn revocations_after(
         &self,

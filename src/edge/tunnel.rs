@@ -1,4 +1,5 @@
-//! Streams that stay open: asked again, now and then, whether they may.
+//! Streams that stay open: asked again whether they may, now and then, and at once when somebody is revoked or locked out
+//! whom they belong to.
 //!
 //! Over HTTP/1 the connection is cut, even while nothing flows. Over HTTP/2, where others share the connection, a stream
 //! of events ends alone; what Pingora carries passes not one byte more in either direction, and ends when the app has
@@ -11,7 +12,7 @@ use std::sync::{
 
 use tokio::{sync::Notify, task::AbortHandle};
 
-use crate::{edge::connection::Connection, journey::seam::Recheck};
+use crate::{edge::connection::Connection, journey::seam::Recheck, recalls::Listener};
 
 const OPEN: u8 = 0;
 const FINISHED: u8 = 1;
@@ -38,7 +39,8 @@ impl Watch {
             connection.watch();
         }
         let close = Close { alone, stream: stream.clone() };
-        let task = tokio::spawn(watch(recheck, close)).abort_handle();
+        let listener = recheck.listen();
+        let task = tokio::spawn(watch(recheck, listener, close)).abort_handle();
         Watch { stream, task }
     }
 
@@ -63,9 +65,12 @@ impl Drop for Watch {
     }
 }
 
-async fn watch(recheck: Recheck, close: Close) {
+async fn watch(recheck: Recheck, listener: Listener, close: Close) {
     loop {
-        tokio::time::sleep(recheck.every).await;
+        let _turn = tokio::select! {
+            () = tokio::time::sleep(recheck.every) => None,
+            turn = listener.recalled() => turn,
+        };
         if !recheck.still_allowed().await {
             drop(close);
             return;

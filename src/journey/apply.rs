@@ -16,7 +16,7 @@ use crate::{
         visit::{self, Visit},
     },
     reply::Reply,
-    store::{Begin, StateStore},
+    store::{Begin, Counted, Kind, StateStore},
 };
 
 /// Carries the decision out and rules on the request.
@@ -193,6 +193,8 @@ fn forwarding(
     let Some(first) = decided.first() else { return Forwarding::default() };
     let subject = visit.subject(parts);
     let proofs = visit.proofs(parts);
+    // Also where the event names somebody else.
+    let account = subject.as_ref().map(|it| Counted { kind: Kind::Account, id: it.account });
     let upstream_name = upstream.as_deref().unwrap_or(&visit.arrival.route.upstream);
     let told = identity::Told {
         arrival: &visit.arrival,
@@ -210,16 +212,11 @@ fn forwarding(
             every: Duration::from_millis(first.policy.recheck_ms),
             journeys: journeys.clone(),
             arrival: visit.arrival.clone(),
+            whom: decided.iter().flat_map(|it| &it.whom).copied().chain(account).collect(),
+            told: visit.told,
         }),
         upstream,
         ..Forwarding::default()
-    }
-}
-
-impl Recheck {
-    /// Whether what is open may stay open: decided again by the live release, without counting as a try.
-    pub async fn still_allowed(&self) -> bool {
-        self.journeys.look(&self.arrival).await
     }
 }
 

@@ -119,7 +119,7 @@ async fn lock_out(parts: &Parts, visit: &Visit, lock: &LockOut) -> Result<(), Lo
     let until = visit.now_ms.saturating_add(i64::try_from(lock.for_ms).unwrap_or(i64::MAX));
     let tenant = visit.tenant();
     if let Some(counted) = actions::locked(lock.what, &who(parts, visit, &tenant)) {
-        parts.store.lock(counted, until).await.map_err(Loss)?;
+        parts.actions.lock_out(counted, until).await.map_err(Loss)?;
     }
     Ok(())
 }

@@ -8,9 +8,11 @@ use stepward_core::{event::matcher::Candidate, facts::Facts, policy::Policy};
 use crate::{
     arrival::{Arrival, Parked},
     journey::{Journeys, visit::Visit},
+    recalls::Listener,
     registry::Release,
     reply::Reply,
     settings::Unmatched,
+    store::Counted,
 };
 
 /// Whether a request may be an event.
@@ -73,14 +75,32 @@ pub struct Decided {
     pub(crate) index: usize,
     pub(crate) policy: Arc<Policy>,
     pub(crate) facts: Facts,
+    /// Whose lock-outs and revocations hold for it.
+    pub(crate) whom: Vec<Counted>,
     pub(crate) decision_id: Arc<str>,
 }
 
-/// Asks again, now and then, whether what stays open may stay open.
+/// Asks again whether what stays open may stay open: now and then, and when its subject, session, device or address is
+/// revoked or locked out.
 #[derive(Clone)]
 pub struct Recheck {
     /// How often.
     pub every: Duration,
     pub(crate) journeys: Journeys,
     pub(crate) arrival: Arc<Arrival>,
+    pub(crate) whom: Arc<[Counted]>,
+    /// What had been told of when it was decided.
+    pub(crate) told: u64,
+}
+
+impl Recheck {
+    /// Hears from now on, and of what came since the decision, when to ask at once.
+    pub fn listen(&self) -> Listener {
+        self.journeys.0.recalls.listen(self.whom.clone(), self.told)
+    }
+
+    /// Whether what is open may stay open: decided again by the live release, without counting as a try.
+    pub async fn still_allowed(&self) -> bool {
+        self.journeys.look(&self.arrival).await
+    }
 }

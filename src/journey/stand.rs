@@ -96,10 +96,10 @@ async fn meet(
     event: &Choice,
     touching: Touching,
 ) -> Result<(Decided, Option<Decision>), Loss> {
-    let (facts, locked_until_ms) = stand(parts, visit, event, touching).await?;
+    let (facts, whom, locked_until_ms) = stand(parts, visit, event, touching).await?;
     let (index, policy) = (event.index, event.policy.clone());
     let locked = locked_until_ms.map(|until_ms| locked_out(until_ms - visit.now_ms));
-    Ok((Decided { index, policy, facts, decision_id: clock::fresh_name() }, locked))
+    Ok((Decided { index, policy, facts, whom, decision_id: clock::fresh_name() }, locked))
 }
 
 /// The same event decided again on what is known now, without asking the store: after the app's answer.
@@ -219,13 +219,13 @@ pub async fn read_session(parts: &Parts, visit: &mut Visit) -> Result<(), Loss> 
     Ok(())
 }
 
-/// Everything that is known before the core is asked, and until when the request is locked out.
+/// Everything that is known before the core is asked, whose lock-outs hold for the request, and until when one does.
 async fn stand(
     parts: &Parts,
     visit: &mut Visit,
     event: &Choice,
     touching: Touching,
-) -> Result<(Facts, Option<i64>), Loss> {
+) -> Result<(Facts, Vec<Counted>, Option<i64>), Loss> {
     let policy = &event.policy;
     let mut facts = Facts::unasked(visit.now_ms, policy.slots.len());
     read_request(policy, &event.parameters, event.request(&visit.arrival.request), &mut facts);
@@ -247,7 +247,7 @@ async fn stand(
         supposed.bind(policy, &mut facts);
     }
     let locked = standing.locked_until_ms.iter().flatten().copied().filter(|until| *until > visit.now_ms).max();
-    Ok((facts, locked))
+    Ok((facts, actions::locks(&who), locked))
 }
 
 /// One call to the store: session, counters, entries, lock-outs.

@@ -25,6 +25,8 @@ use crate::{
 
 /// A request on its way.
 pub struct Visit {
+    /// How much had been told of revocations and lock-outs before anything was asked.
+    pub told: u64,
     /// The request.
     pub arrival: Arc<Arrival>,
     /// Where it was seen.
@@ -56,12 +58,14 @@ pub struct Visit {
 impl Visit {
     /// The beginning of a request: everything that can be known without the store.
     pub async fn begin(parts: &Parts, arrival: &Arc<Arrival>, seen: Seen) -> Visit {
+        let told = parts.recalls.told();
         let now_ms = parts.clock.now_ms();
         let tenant = &*arrival.route.tenant;
         let identified = parts.subjects.identify(&arrival.request, arrival.trusted_peer).await;
         let app_cookie = identified.app_cookie.as_ref();
         let ticket = parts.sessions.ticket(&arrival.request);
         Visit {
+            told,
             ticket: ticket.map(|ticket| (ticket, parts.sessions.reference(tenant, &ticket))),
             address: signals::address(&parts.keys, tenant, arrival.request.client_ip),
             app_cookie: app_cookie.map(|(name, value)| parts.sessions.app_binding(tenant, name, value)),

@@ -180,6 +180,10 @@ impl StateStore for AnyStore {
         pass!(self.revoke(revocation))
     }
 
+    async fn announce(&self, target: Counted) -> Stored<()> {
+        pass!(self.announce(target))
+    }
+
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
         pass!(self.revocations_after(position, wait))
     }

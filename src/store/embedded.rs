@@ -436,6 +436,12 @@ impl StateStore for Embedded {
         self.patiently(ack).await.map(|()| position)
     }
 
+    async fn announce(&self, target: Counted) -> Stored<()> {
+        // Nobody outlives this process who would have to read it from the disk.
+        drop(self.shelves.revocations.add(&self.shelves.journal, Revocation::announcement(target)));
+        Ok(())
+    }
+
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
         Ok(self.shelves.revocations.after(position, wait).await)
     }

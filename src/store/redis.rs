@@ -391,6 +391,11 @@ impl StateStore for Redis {
         log::place(&reply::bytes(self.durably(add.kept(), until).await?)?)
     }
 
+    async fn announce(&self, target: Counted) -> Stored<()> {
+        let add = log::add(&self.names, &Revocation::announcement(target));
+        self.durably(add.kept(), self.later()).await.map(drop)
+    }
+
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
         let mut entries = self.log.after(&self.fleet, &self.names, position, wait, self.later()).await?;
         let add_ms = self.skew.add_ms();

@@ -312,6 +312,14 @@ async fn the_revocation_log_is_ordered_and_wakes_readers<S: StateStore>(store: &
     let last = store.revoke(third).await.unwrap();
     assert_eq!(store.revocations_after(start, Duration::ZERO).await.unwrap(), [(at, second), (last, third)]);
     assert_eq!(store.revocations_after(at, Duration::ZERO).await.unwrap(), [(last, third)], "a reader resumes");
+
+    let session = SessionRef { home: random_id(), id: random_id() };
+    store.establish(NOW, None, session, b"one".to_vec(), NOW + MINUTE_MS).await.unwrap();
+    let account = Counted { kind: Kind::Account, id: session.home };
+    store.announce(account).await.unwrap();
+    let heard = store.revocations_after(last, Duration::from_secs(1)).await.unwrap();
+    assert_eq!(heard.iter().map(|(_, it)| it.target).collect::<Vec<_>>(), [account], "an announcement is an entry");
+    assert_eq!(read(&**store, NOW, session).await, stored(1, b"one"), "and voids nothing");
 }
 
 /// The same call by many callers at once, on all threads there are.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::redis::{Value, aio::MultiplexedConnection};
 use tokio::{
     sync::Mutex,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::store::{
@@ -71,18 +71,20 @@ impl Reader {
         if !there.is_empty() || wait.is_zero() {
             return Ok(there);
         }
-        let waiting = async {
-            let mut connection = self.connection.lock().await;
-            loop {
-                let slice = SLICE.min(wait);
-                let answer = self::ask(&mut connection, fleet, names, &read(Some(slice)), slice + SLACK).await?;
-                let found = entries(answer)?;
-                if !found.is_empty() {
-                    return Ok(found);
-                }
+        let end = Instant::now() + wait;
+        let Ok(mut connection) = timeout_at(end, self.connection.lock()).await else { return Ok(Vec::new()) };
+        loop {
+            // Every slice is heard to its end, so that the connection can be used again.
+            let slice = SLICE.min(end.saturating_duration_since(Instant::now()));
+            if slice.is_zero() {
+                return Ok(Vec::new());
             }
-        };
-        timeout(wait, waiting).await.unwrap_or(Ok(Vec::new()))
+            let answer = self::ask(&mut connection, fleet, names, &read(Some(slice)), slice + SLACK).await?;
+            let found = entries(answer)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
     }
 }
 

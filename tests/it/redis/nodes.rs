@@ -12,6 +12,7 @@ use stepward::{
 use tokio::{sync::Barrier, time::Instant};
 
 use crate::{
+    recalled::{LOCK, STREAM, Tunnel},
     redis::store,
     redis_server::{Relay, Server},
     store_contract::NOW,
@@ -47,14 +48,14 @@ async fn node(server: &Server, keys: &std::path::Path) -> Town {
         server.url_file().display(),
         keys.display(),
     );
-    World::new().policy(LOGIN).policy(PAY).settings(&state).start().await
+    World::new().policy(LOGIN).policy(PAY).policy(STREAM).policy(LOCK).settings(&state).start().await
 }
 
 struct TwoNodes {
     nodes: [Town; 2],
     balancer: Relay,
     _keys: tempfile::TempDir,
-    _server: Server,
+    server: Server,
 }
 
 impl TwoNodes {
@@ -64,7 +65,7 @@ impl TwoNodes {
         let ring = keys.path().join("keys.yaml");
         let nodes = [node(&server, &ring).await, node(&server, &ring).await];
         let addresses: Vec<SocketAddr> = nodes.iter().map(Town::address).collect();
-        TwoNodes { balancer: Relay::before(&addresses).await, nodes, _keys: keys, _server: server }
+        TwoNodes { balancer: Relay::before(&addresses).await, nodes, _keys: keys, server }
     }
 
     fn visitor(&self) -> Visitor {
@@ -124,6 +125,50 @@ async fn a_session_revoked_on_one_node_is_gone_on_the_other_at_once() {
     parts.store.revoke(Revocation { target, before_ms: parts.clock.now_ms() + 1 }).await.unwrap();
     let refused = ada.post("/pay", &[]).await;
     assert!(!refused.status.is_success(), "{} {}", refused.status, refused.text);
+}
+
+#[tokio::test]
+async fn what_is_open_on_one_node_is_closed_when_its_subject_is_revoked_or_locked_out_on_the_other() {
+    let two = TwoNodes::start().await;
+    let [first, second] = &two.nodes;
+    let (mut ada, mut bob, mut eve) = (two.visitor(), two.visitor(), two.visitor());
+    for (visitor, name) in [(&mut ada, "ada"), (&mut bob, "bob"), (&mut eve, "eve")] {
+        two.sign_in(visitor, name).await;
+    }
+    second.app.opens_a_tunnel("GET /ws");
+    let [hers, his] = [Tunnel::open(second.address(), &ada).await, Tunnel::open(second.address(), &bob).await];
+    let mut theirs = Tunnel::open(second.address(), &eve).await;
+    let parts = first.gateway.journeys.parts();
+    let target = Counted { kind: Kind::Account, id: parts.sessions.account("default", "ada") };
+    parts.store.revoke(Revocation { target, before_ms: parts.clock.now_ms() + 1 }).await.unwrap();
+    let revoked = hers.closes().await;
+    assert_eq!(bob.get("/lock").await.status, 403, "locked out on the first node");
+    let locked_out = his.closes().await;
+    println!("closed after {revoked:?} and {locked_out:?}");
+    theirs.says_back().await;
+}
+
+#[tokio::test]
+async fn a_silent_redis_closes_nothing_and_what_it_tells_afterwards_is_heard() {
+    let two = TwoNodes::start().await;
+    let [first, second] = &two.nodes;
+    let mut ada = two.visitor();
+    two.sign_in(&mut ada, "ada").await;
+    second.app.opens_a_tunnel("GET /ws");
+    let mut tunnel = Tunnel::open(second.address(), &ada).await;
+    two.server.pause();
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tunnel.says_back().await;
+    two.server.resume();
+    let parts = first.gateway.journeys.parts();
+    let target = Counted { kind: Kind::Account, id: parts.sessions.account("default", "ada") };
+    let revocation = Revocation { target, before_ms: parts.clock.now_ms() + 1 };
+    let began = Instant::now();
+    while parts.store.revoke(revocation).await.is_err() {
+        assert!(began.elapsed().as_secs() < 10, "Redis is back");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    tunnel.closes().await;
 }
 
 #[tokio::test]
