@@ -192,7 +192,7 @@ fn forwarding(
     let parts = &*journeys.0;
     let Some(first) = decided.first() else { return Forwarding::default() };
     let subject = visit.subject(parts);
-    let proofs = visit.proofs(parts);
+    let proofs = visit.proofs(subject.as_ref().map(|subject| subject.account));
     let upstream_name = upstream.as_deref().unwrap_or(&visit.arrival.route.upstream);
     let told = identity::Told {
         arrival: &visit.arrival,

@@ -106,7 +106,8 @@ async fn meet(
 pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision {
     let started = Instant::now();
     let facts = &mut decided.facts;
-    facts.proofs = visit.proofs(parts);
+    let tenant = visit.tenant();
+    facts.proofs = visit.proofs(visit.who(parts, &tenant, &decided.policy, facts).account);
     facts.units = visit.units(parts);
     learn_free(parts, visit, &decided.policy, facts);
     decided.decision_id = clock::fresh_name();
@@ -238,7 +239,7 @@ async fn stand(
     let standing = read_standing(parts, visit, &who, policy, &asked, touching).await.map_err(Loss)?;
     // With the session read it may have turned out that the cookie's account was not to be believed.
     let who = visit.who_now(parts, who);
-    facts.proofs = visit.proofs(parts);
+    facts.proofs = visit.proofs(who.account);
     facts.units = visit.units(parts);
     learn_free_of(parts, visit, &who, policy, &mut facts);
     asked.learn(plan, &standing, &who, &mut facts, policy, &parts.keys);
@@ -306,7 +307,7 @@ pub fn learn_free(parts: &Parts, visit: &Visit, policy: &Policy, facts: &mut Fac
 }
 
 fn learn_free_of(parts: &Parts, visit: &Visit, who: &Who<'_>, policy: &Policy, facts: &mut Facts) {
-    let proofs = visit.proofs(parts);
+    let proofs = visit.proofs(who.account);
     let free = Free {
         arrival: &visit.arrival,
         who,
