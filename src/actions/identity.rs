@@ -1,8 +1,12 @@
 //! What the app is told about a request that was decided: headers, and a short-lived signed assertion of the same.
 //!
 //! Set on every forwarded event; headers of these names that come from outside are gone before anything is decided.
+//! Names that ASCII cannot write arrive percent-encoded; the assertion carries them plain.
+
+use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use stepward_core::{decision::Forward, session::Proof};
@@ -55,7 +59,7 @@ pub fn headers(keys: &Keys, told: &Told<'_>, forward: &Forward) -> Vec<(HeaderNa
     let assurance = assurance(told.subject.is_some(), told.proofs);
     let mut headers = Vec::with_capacity(6 + forward.headers.len());
     let mut set = |name: &'static str, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
+        if let Ok(value) = HeaderValue::from_str(&in_ascii(value)) {
             headers.push((HeaderName::from_static(name), value));
         }
     };
@@ -81,6 +85,25 @@ pub fn headers(keys: &Keys, told: &Told<'_>, forward: &Forward) -> Vec<(HeaderNa
         }
     }
     headers
+}
+
+/// A name as a header can carry it, and nothing but that name: bytes outside printable ASCII, spaces at the ends and `%`
+/// become `%XX` of their UTF-8 (RFC 3986 §2.1, as RFC 8187 §3.2 does); everything else stays as it is.
+///
+/// UTF-8 as it is would be read as Latin-1 by servlets and WSGI, and as whatever by CGI; what parsers trim at the ends
+/// would be another name. `%` is always encoded, also where nothing else is, so that two names are never told alike: else
+/// whoever registers as `%C3%A9va` would be `éva` to an app that decodes.
+fn in_ascii(name: &str) -> Cow<'_, str> {
+    const ENCODED: AsciiSet = CONTROLS.add(b'%');
+    let inner = name.trim_matches(' ');
+    if inner.len() == name.len() {
+        return utf8_percent_encode(name, &ENCODED).into();
+    }
+    let (before, after) =
+        (name.len() - name.trim_start_matches(' ').len(), name.len() - name.trim_end_matches(' ').len());
+    let after = if inner.is_empty() { 0 } else { after };
+    let encoded = utf8_percent_encode(inner, &ENCODED);
+    format!("{}{encoded}{}", "%20".repeat(before), "%20".repeat(after)).into()
 }
 
 fn assertion(keys: &Keys, told: &Told<'_>, assurance: &str) -> Result<String, serde_json::Error> {
@@ -114,5 +137,33 @@ fn assurance(is_verified: bool, proofs: &[Proof]) -> &'static str {
         (true, None | Some(0 | 1)) => "aal1",
         (true, Some(2)) => "aal2",
         (true, Some(_)) => "aal3",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::percent_decode_str;
+
+    use super::*;
+
+    #[test]
+    fn every_name_can_be_carried_and_no_two_look_alike() {
+        for (name, told) in [
+            ("ada@example.com", "ada@example.com"),
+            ("transfer money", "transfer money"),
+            ("Åsa Öberg", "%C3%85sa %C3%96berg"),
+            ("éva", "%C3%A9va"),
+            ("%C3%A9va", "%25C3%25A9va"),
+            ("100%", "100%25"),
+            ("ألف", "%D8%A3%D9%84%D9%81"),
+            (" ada ", "%20ada%20"),
+            ("  ", "%20%20"),
+            ("a\tb\r\nc\u{7f}", "a%09b%0D%0Ac%7F"),
+            ("", ""),
+        ] {
+            assert_eq!(in_ascii(name), told);
+            assert!(HeaderValue::from_str(told).is_ok());
+            assert_eq!(percent_decode_str(told).decode_utf8().unwrap(), name);
+        }
     }
 }

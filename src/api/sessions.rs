@@ -85,7 +85,7 @@ pub(super) async fn show(State(desk): State<Desk>, Query(about): Query<About>) -
     Ok(Json(told))
 }
 
-/// Ends every session of an account that began before now.
+/// Ends every session of an account that began before now, and forgets the devices it is known on.
 #[utoipa::path(
     post,
     path = "/api/v1/sessions/revoke",
@@ -100,6 +100,10 @@ pub(super) async fn revoke(State(desk): State<Desk>, Json(about): Json<About>) -
     let parts = desk.journeys.parts();
     let before_ms = parts.clock.now_ms();
     parts.store.revoke(Revocation { target, before_ms }).await.map_err(lost)?;
+    // After the sessions: none of them can make a device known again.
+    for device in parts.store.enrolments(target.id, Drawer::Devices).await.map_err(lost)? {
+        parts.store.retire(target.id, Drawer::Devices, device.id).await.map_err(lost)?;
+    }
     tracing::info!(account = data_encoding::HEXLOWER.encode(&target.id), "sessions revoked by an operator");
     Ok(Json(json!({ "revoked": true, "before": record::time(before_ms) })))
 }

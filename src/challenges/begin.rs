@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header;
-use stepward_core::{decision::Reason, session::Method};
+use stepward_core::{decision::Reason, policy::Policy, session::Method};
 
 use crate::{
     arrival::{Arrival, Client},
@@ -32,7 +32,8 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
     if methods.is_empty() {
         return Ok(Begun::Refused(Reason::ChallengeImpossible));
     }
-    if is_foreign(&demand) {
+    let is_kept = demand.withheld.is_some() || demand.resuming.is_some();
+    if is_foreign(arrival, demand.policy, is_kept) {
         return Ok(Begun::Refused(Reason::CrossSite));
     }
     let (half, park_cookie) = parking::half(arrival, scope);
@@ -108,14 +109,10 @@ pub async fn first_method(
     Ok(issued.methods.iter().copied().find(is_set_up).unwrap_or(fallback))
 }
 
-/// A request that changes something and was sent by a page of another site. A withheld answer is not sent again.
-fn is_foreign(demand: &Demand<'_>) -> bool {
-    let arrival = demand.arrival;
-    let is_kept = demand.withheld.is_some() || demand.resuming.is_some();
-    !is_kept
-        && !is_safe(arrival)
-        && !origin::is_own(arrival)
-        && !origin::is_one_of(arrival, &demand.policy.allowed_origins)
+/// A request that changes something and was sent by a page of another site. What is kept already, a parked request or a
+/// withheld answer, is not kept again.
+pub fn is_foreign(arrival: &Arrival, policy: &Policy, is_kept: bool) -> bool {
+    !is_kept && !is_safe(arrival) && !origin::is_own(arrival) && !origin::is_one_of(arrival, &policy.allowed_origins)
 }
 
 fn is_safe(arrival: &Arrival) -> bool {

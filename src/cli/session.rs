@@ -9,7 +9,7 @@ use crate::cli::{Came, Exit, client, say};
 pub(super) enum Session {
     /// What is kept about a subject, or the lock-out of an address
     Show(Command),
-    /// End every session of a subject
+    /// End every session of a subject, and forget the devices it is known on
     Revoke(Command),
     /// End the lock-out of a subject or an address
     Unlock(Command),

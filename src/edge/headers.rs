@@ -13,7 +13,7 @@ use pingora::{
 
 use stepward_core::request::names;
 
-use crate::edge::connection::Connection;
+use crate::{edge::connection::Connection, sessions::cookies};
 
 /// Removes what the client may not say, and joins cookie crumbs (RFC 9113 §8.2.3) so that everyone sees one field.
 /// Never touches framing: Pingora reads it lazily from the same fields.
@@ -43,7 +43,32 @@ fn join(request: &mut RequestHeader, name: HeaderName, between: &[u8]) -> Result
     request.insert_header(name, joined)
 }
 
-/// What every request tells the app about its client.
+/// Takes our own cookies out of what goes to the app: a ticket in its logs would be a session in its logs. Its own stay
+/// as they were, byte for byte and in order; a name that merely begins alike is its own.
+fn keep_own_cookies(request: &mut RequestHeader) -> Result<()> {
+    let Some(value) = request.headers.get(header::COOKIE).map(HeaderValue::as_bytes) else { return Ok(()) };
+    // INVARIANT: every name of ours holds these bytes, so that a request without them is not read any further.
+    const MARK: &[u8] = b"stepward";
+    if !value.windows(MARK.len()).any(|bytes| bytes == MARK) {
+        return Ok(());
+    }
+    let is_apps = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        !cookies::is_ours(name.trim_ascii())
+    };
+    let pairs = || value.split(|byte| *byte == b';');
+    if pairs().all(|pair| is_apps(&pair)) {
+        return Ok(());
+    }
+    let kept = pairs().filter(is_apps).collect::<Vec<_>>().join(&b';');
+    match kept.trim_ascii_start() {
+        [] => drop(request.remove_header(&header::COOKIE)),
+        kept => request.insert_header(header::COOKIE, kept)?,
+    }
+    Ok(())
+}
+
+/// What every request tells the app about its client. What is between the client and us stays here.
 pub(crate) fn tell_app(request: &mut RequestHeader, connection: &Connection, host: HeaderValue) -> Result<()> {
     let forwarded_for = match chain(&request.headers, connection) {
         Some(chain) => chain,
@@ -59,7 +84,7 @@ pub(crate) fn tell_app(request: &mut RequestHeader, connection: &Connection, hos
     }
     // We have answered it ourselves.
     request.remove_header(&header::EXPECT);
-    Ok(())
+    keep_own_cookies(request)
 }
 
 /// What the client called us, as sent.
@@ -167,6 +192,31 @@ mod tests {
     #[test]
     fn httpoxy_never_passes() {
         assert_eq!(cleaned(&[("Proxy", "http://evil")], true), [""; 0]);
+    }
+
+    #[test]
+    fn the_apps_cookies_stay_as_they_were_and_ours_stay_here() {
+        for (sent, kept) in [
+            ("a=1; b=2", Some("a=1; b=2")),
+            ("stepward=t", None),
+            ("stepward=t; a=1", Some("a=1")),
+            ("a=1; stepward=t; b=2", Some("a=1; b=2")),
+            ("a=1;stepward-device=d;b=2;  c=\"3\" ;", Some("a=1;b=2;  c=\"3\" ;")),
+            ("a=1; stepward-park=p", Some("a=1")),
+            ("__Host-stepward=t; __Host-stepward-device=d; __Host-stepward-park=p; a=b=c", Some("a=b=c")),
+            ("stepward =t; stepward; a", Some("a")),
+            (
+                "stepward-theme=dark; xstepward=1; Stepward=1; a=stepward",
+                Some("stepward-theme=dark; xstepward=1; Stepward=1; a=stepward"),
+            ),
+            ("stepward-theme=dark; stepward=t; stepward=u", Some("stepward-theme=dark")),
+        ] {
+            let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+            request.append_header("Cookie", sent).unwrap();
+            keep_own_cookies(&mut request).unwrap();
+            let left = request.headers.get("cookie").map(|it| it.to_str().unwrap());
+            assert_eq!(left, kept, "{sent}");
+        }
     }
 
     #[test]

@@ -192,7 +192,7 @@ fn forwarding(
     let parts = &*journeys.0;
     let Some(first) = decided.first() else { return Forwarding::default() };
     let subject = visit.subject(parts);
-    let proofs = visit.proofs(parts);
+    let proofs = visit.proofs(subject.as_ref().map(|subject| subject.account));
     // Also where the event names somebody else.
     let account = subject.as_ref().map(|it| Counted { kind: Kind::Account, id: it.account });
     let upstream_name = upstream.as_deref().unwrap_or(&visit.arrival.route.upstream);

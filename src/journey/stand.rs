@@ -12,8 +12,11 @@ use stepward_core::{
 use tokio::time::Instant;
 
 use crate::{
-    actions, clock,
+    actions,
+    challenges::begin,
+    clock,
     journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
+    sessions::cookies,
     signals::{self, Who, free, free::Free, plan::Asked},
     store::{Begin, Counted, Kind, Standing, StateError, StateStore, Stored, Touch},
 };
@@ -106,7 +109,8 @@ async fn meet(
 pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision {
     let started = Instant::now();
     let facts = &mut decided.facts;
-    facts.proofs = visit.proofs(parts);
+    let tenant = visit.tenant();
+    facts.proofs = visit.proofs(visit.who(parts, &tenant, &decided.policy, facts).account);
     facts.units = visit.units(parts);
     learn_free(parts, visit, &decided.policy, facts);
     decided.decision_id = clock::fresh_name();
@@ -146,7 +150,7 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     let mut paid_calls_left = policy.budget.paid_calls;
     for _ in 0..=policy.slots.len() {
         let wanted = match decide::decide(&policy, &decided.facts) {
-            Answer::Decided(decision) => return possible(parts, decision),
+            Answer::Decided(decision) => return possible(parts, visit, &policy, decision),
             Answer::Needs(wanted) => wanted,
         };
         let asked: Vec<_> = wanted.iter().filter_map(|id| Some((id, policy.slots.get(usize::from(id.0))?))).collect();
@@ -164,16 +168,26 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     Decision::refused(Reason::Internal)
 }
 
-/// What cannot be asked for here is not offered; a challenge of which nothing is left is a block, in the log as for the
-/// client.
-fn possible(parts: &Parts, mut decision: Decision) -> Decision {
+/// What cannot be asked for here is not offered; a challenge of which nothing is left, or that this client cannot be
+/// given, is a block, in the log as for the client. Only wrong answers that are spent are found later: to read them here
+/// would ask the store twice.
+fn possible(parts: &Parts, visit: &Visit, policy: &Policy, mut decision: Decision) -> Decision {
     let Outcome::Challenge(challenge) = &mut decision.outcome else { return decision };
     let runnable = parts.challenges.runnable();
     challenge.methods.retain(|method| runnable.contains(method));
-    match challenge.methods.is_empty() {
-        true => Decision { outcome: Outcome::Block, reason: Reason::ChallengeImpossible, ..decision },
-        false => decision,
-    }
+    let is_kept = visit.resuming.is_some() || visit.is_withheld;
+    let impossible = if cookies::Scope::of(&visit.arrival.request).is_none() {
+        // What the policy has to say is about the challenge; this is about the operator's address.
+        decision.obligations.tell = None;
+        Reason::TransportInsecure
+    } else if challenge.methods.is_empty() {
+        Reason::ChallengeImpossible
+    } else if begin::is_foreign(&visit.arrival, policy, is_kept) {
+        Reason::CrossSite
+    } else {
+        return decision;
+    };
+    Decision { outcome: Outcome::Block, reason: impossible, ..decision }
 }
 
 fn ask<'a>(parts: &Parts, visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
@@ -238,7 +252,7 @@ async fn stand(
     let standing = read_standing(parts, visit, &who, policy, &asked, touching).await.map_err(Loss)?;
     // With the session read it may have turned out that the cookie's account was not to be believed.
     let who = visit.who_now(parts, who);
-    facts.proofs = visit.proofs(parts);
+    facts.proofs = visit.proofs(who.account);
     facts.units = visit.units(parts);
     learn_free_of(parts, visit, &who, policy, &mut facts);
     asked.learn(plan, &standing, &who, &mut facts, policy, &parts.keys);
@@ -306,7 +320,7 @@ pub fn learn_free(parts: &Parts, visit: &Visit, policy: &Policy, facts: &mut Fac
 }
 
 fn learn_free_of(parts: &Parts, visit: &Visit, who: &Who<'_>, policy: &Policy, facts: &mut Facts) {
-    let proofs = visit.proofs(parts);
+    let proofs = visit.proofs(who.account);
     let free = Free {
         arrival: &visit.arrival,
         who,

@@ -133,9 +133,9 @@ impl Visit {
         self.subject(parts).or_else(|| self.session.as_ref()?.record.subject.clone())
     }
 
-    /// The proofs that count for this subject now.
-    pub fn proofs(&self, parts: &Parts) -> Vec<Proof> {
-        let account = self.subject(parts).map(|subject| subject.account);
+    /// The proofs that count for this account now. At an event that names its subject it is that of [`Visit::who`]: what
+    /// the one who is signed in has proved says nothing about another whom the request names.
+    pub fn proofs(&self, account: Option<Id>) -> Vec<Proof> {
         let proven = self.session.iter().flat_map(|session| session.record.proofs_for(account));
         proven.chain(self.supposed.iter().flat_map(|supposed| &supposed.proofs)).cloned().collect()
     }

@@ -71,6 +71,13 @@ impl Cookie {
     }
 }
 
+/// Whether a name is one of ours, in whatever scope: such a cookie is between the browser and us.
+pub fn is_ours(name: &[u8]) -> bool {
+    const KINDS: [Cookie; 3] = [Cookie::Session, Cookie::Device, Cookie::Park];
+    const SCOPES: [Scope; 2] = [Scope::Https, Scope::LoopbackHttp];
+    KINDS.iter().any(|kind| SCOPES.iter().any(|scope| kind.name(*scope).as_bytes() == name))
+}
+
 /// The value of a cookie of ours, if it is there exactly once under the name of the request's scope.
 pub(super) fn read(request: &Request, cookie: Cookie) -> Option<&str> {
     request.cookie(cookie.name(Scope::of(request)?))

@@ -169,7 +169,8 @@ fn the_nodes_of_the_compose_file_with_redis_share_what_they_must() {
         assert_eq!(node["read_only"], true);
         assert_eq!(strings(&node["cap_drop"]), ["ALL"]);
         let published = strings(&node["ports"]);
-        let inside: BTreeSet<u64> = published.iter().map(|it| it.rsplit(':').next().unwrap().parse().unwrap()).collect();
+        let inside: BTreeSet<u64> =
+            published.iter().map(|it| it.rsplit(':').next().unwrap().parse().unwrap()).collect();
         assert_eq!(inside, ports(&settings));
     }
     assert_eq!(one["volumes"], two["volumes"], "one key ring for both");

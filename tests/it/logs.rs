@@ -61,6 +61,26 @@ async fn a_request_that_cannot_be_read_has_its_line_too() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_about_a_request_holds_nothing_of_its_secrets() {
+    let scene = Scene::new().await;
+    let _process = scene.start();
+    let address = scene.address(1).await;
+    for path in ["/page", "/none"] {
+        let request = format!(
+            "POST {path}?code=canary HTTP/1.1\r\nHost: a.test\r\nCookie: stepward=canary; sid=canary\r\n\
+             Authorization: Bearer canary\r\nReferer: http://a.test/?canary\r\nContent-Length: 8\r\n\r\nx=canary"
+        );
+        assert_eq!(status(&exchange(address, request.as_bytes()).await), 200);
+    }
+    let access = lines(&scene.path("access.jsonl"), 2).await;
+    let paths: Vec<_> = access.iter().map(|line| line["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["/page", "/none"], "{access:#?}");
+    for line in access {
+        assert!(!line.to_string().contains("canary"), "{line:#}");
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_before_the_journey_names_the_tenant_whose_route_it_was() {
     let app = Recorder::start().await;

@@ -33,6 +33,7 @@ mod parity;
 mod plane;
 mod post;
 mod process;
+mod promised;
 mod recalled;
 mod redis;
 mod redis_server;

@@ -120,9 +120,14 @@ async fn a_page_of_another_site_cannot_have_a_request_kept_for_its_victim() {
     {
         let seen = from("/pay", site, origin).await;
         assert_eq!(seen.status, StatusCode::FORBIDDEN, "{site} {origin}: {}", seen.text);
+        let line = town.decisions().pop().unwrap_or_default();
+        assert_eq!((&line["outcome"], &line["reason"]), (&"block".into(), &"request.cross_site".into()), "{line}");
         let seen = from("/shop", site, origin).await;
         assert_eq!(seen.status, StatusCode::FORBIDDEN, "{site} {origin}: {}", seen.text);
     }
+    let numbers = town.gateway.journeys.parts().metrics.text();
+    let counted = |line: &&str| line.contains("event=\"pay\"") && line.contains("outcome=\"block\"");
+    assert!(numbers.lines().any(|line| counted(&line) && line.ends_with(" 3")), "{numbers}");
     let asked = from("/shop", "cross-site", "https://shop.example").await;
     assert!(asked.location().starts_with("/.stepward/c/"), "{} {}", asked.status, asked.text);
     assert_eq!(town.app.count("POST /pay") + town.app.count("POST /shop"), 0);
@@ -196,8 +201,8 @@ async fn no_session_is_begun_or_read_over_plain_http_from_elsewhere() {
     let answer = town.raw(&bank("POST /pay", "amount=900")).await;
     assert_eq!(status(&answer), 403, "{answer}");
     assert!(!answer.to_lowercase().contains("set-cookie"), "{answer}");
-    let line = town.decisions().pop().unwrap_or_default().to_string();
-    assert!(line.contains("transport.insecure") || answer.contains("https"), "{line} {answer}");
+    let line = town.decisions().pop().unwrap_or_default();
+    assert_eq!((&line["outcome"], &line["reason"]), (&"block".into(), &"transport.insecure".into()), "{line}");
     let page = town.raw(&bank("GET /.stepward/methods", "")).await;
     assert!(status(&page) >= 400 && !page.to_lowercase().contains("set-cookie"), "{page}");
     assert_eq!(town.app.count("POST /pay"), 0);
