@@ -149,7 +149,7 @@ pub struct Upstream {
     #[serde(default)]
     pub http2: bool,
     /// Whether forwarded events carry the signed `Stepward-Assertion`. An app that nothing but Stepward can reach, and
-    /// that believes the plain headers, may do without: signing is most of what a simple event costs.
+    /// that believes the plain headers, may do without: the assertion is up to half of what a simple event costs.
     #[serde(default = "Upstream::assertion")]
     pub assertion: bool,
     /// How long a connection may take.
