@@ -188,6 +188,7 @@ pub(crate) fn settings(url_file: PathBuf) -> Redis {
         ca: None,
         prefix: "stepward".into(),
         wait: Duration::from_secs(10),
+        snapshots: Duration::from_secs(30),
     }
 }
 
