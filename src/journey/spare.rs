@@ -79,14 +79,18 @@ impl Spare {
 /// Whether the session may be taken from the snapshot, as far as it itself goes: which event it is may turn on it.
 pub async fn holds(parts: &Parts, visit: &Visit, session: &SessionRef) -> Option<Snapshot> {
     let spare = &visit.spare;
-    let snapshot = spare.snapshot.as_ref().filter(|_| !spare.is_refused && visit.resuming.is_none())?;
+    let snapshot = spare.snapshot.as_ref().filter(|_| !spare.is_refused)?;
     let is_vouched = vouches(parts, snapshot, &snapshot::rests_on(session));
     (is_vouched && parts.store.health().await.is_ok()).then(|| snapshot.clone())
 }
 
 /// Whether an event needs no call to the store: its session is taken from the snapshot then.
 pub async fn answers(parts: &Parts, visit: &mut Visit, policy: &Policy, plan: &Plan, locks: &[Counted]) -> bool {
-    if !visit.has_ticket() || !parts.sessions.has_snapshots() || !is_of_the_kind(policy, plan) {
+    // What is resumed, or only asked about, is taken from the store as it is now.
+    if visit.resuming.is_some() || visit.supposed.is_some() || !visit.has_ticket() {
+        return false;
+    }
+    if !parts.sessions.has_snapshots() || !is_of_the_kind(policy, plan) {
         return false;
     }
     let held = match visit.unconfirmed_session() {

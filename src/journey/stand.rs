@@ -263,7 +263,7 @@ pub fn read_request(policy: &Policy, parameters: &[(Arc<str>, Arc<str>)], reques
 /// # Errors
 /// When the state store is lost.
 pub async fn glance_at_session(parts: &Parts, visit: &mut Visit) -> Result<(), Loss> {
-    if let Some(session) = visit.unread_session()
+    if let Some(session) = visit.unread_session().filter(|_| visit.resuming.is_none() && visit.supposed.is_none())
         && let Some(copy) = spare::holds(parts, visit, &session).await
         && visit.receive_copy(parts, &copy)
     {
