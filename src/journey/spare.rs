@@ -17,6 +17,8 @@
 //! the store is asked, which refuses what was revoked: a mark is there before the log tells of it. While the store is known
 //! to be lost a snapshot answers nothing, so that an event gets its strict action.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use stepward_core::policy::{Apply, Policy};
 
@@ -36,7 +38,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Spare {
     /// The one that came with it, if it is genuine.
-    snapshot: Option<Snapshot>,
+    snapshot: Option<Arc<Snapshot>>,
     /// What one that is made now would say.
     taken: Option<Taken>,
     /// Whether the store was asked only because there was none.
@@ -60,7 +62,8 @@ pub fn is_of_the_kind(policy: &Policy, plan: &Plan) -> bool {
 /// Looks at the snapshot that came with a ticket.
 pub fn of(parts: &Parts, visit: &Visit, session: &SessionRef) -> Spare {
     let (tenant, request) = (&visit.arrival.route.tenant, &visit.arrival.request);
-    Spare { snapshot: parts.sessions.snapshot(visit.now_ms, tenant, request, session), ..Spare::default() }
+    let snapshot = parts.sessions.snapshot(visit.now_ms, tenant, request, session);
+    Spare { snapshot: snapshot.map(Arc::new), ..Spare::default() }
 }
 
 impl Spare {
@@ -77,7 +80,7 @@ impl Spare {
 }
 
 /// Whether the session may be taken from the snapshot, as far as it itself goes: which event it is may turn on it.
-pub async fn holds(parts: &Parts, visit: &Visit, session: &SessionRef) -> Option<Snapshot> {
+pub async fn holds(parts: &Parts, visit: &Visit, session: &SessionRef) -> Option<Arc<Snapshot>> {
     let spare = &visit.spare;
     let snapshot = spare.snapshot.as_ref().filter(|_| !spare.is_refused)?;
     let is_vouched = vouches(parts, snapshot, &snapshot::rests_on(session));
@@ -98,7 +101,7 @@ pub async fn answers(parts: &Parts, visit: &mut Visit, policy: &Policy, plan: &P
         // The store has told of it, and is asked for the rest.
         None => None,
     };
-    let is_about_the_same = |it: &Snapshot| it.taken.whom == snapshot::digest(locks) && vouches(parts, it, locks);
+    let is_about_the_same = |it: &Arc<Snapshot>| it.taken.whom == snapshot::digest(locks) && vouches(parts, it, locks);
     let held = held.filter(is_about_the_same);
     let is_taken = held.as_ref().is_some_and(|held| visit.receive_copy(parts, held));
     match held.filter(|_| is_taken) {

@@ -250,12 +250,12 @@ impl Fleet {
         up.is_some_and(|up| up.may_have_lost(window))
     }
 
-    /// The life of the server of a slot. `None` while that is not connected, and while any server has been in its life for
-    /// less than that after it lost what another one had.
+    /// The life of the server of a slot. `None` while any server is not connected, and while any has been in its life for less
+    /// than that after it lost what another one had.
     pub(super) fn life(&self, slot: u16, settles: Duration) -> Option<Id> {
         let map = self.shared.map.load();
         let is_settled = |up: Arc<Up>| !up.may_have_lost(settles);
-        if !map.ranges.iter().all(|(_, _, link)| link.up().is_none_or(is_settled)) {
+        if !map.ranges.iter().all(|(_, _, link)| link.up().is_some_and(is_settled)) {
             return None;
         }
         map.link(slot)?.up().map(|up| up.life())

@@ -284,6 +284,8 @@ async fn copies_of_one_life_of_redis_are_void_in_the_next() {
     first.until_spared(&mut ada, "/pay").await;
     pair.server.kill();
     pair.server.run().await;
+    // Within a second nobody need have noticed.
+    sleep(Duration::from_secs(1)).await;
     let [first, _] = &pair.nodes;
     let began = Instant::now();
     while first.send(&mut ada, "/pay").await.status != StatusCode::OK {
@@ -387,6 +389,8 @@ async fn a_log_of_another_life_is_not_believed_until_it_has_settled() {
     assert_eq!(store.log_added(), position);
     server.kill();
     server.run().await;
+    // It is noticed by the next beat at the latest.
+    sleep(Duration::from_secs(1)).await;
     let began = Instant::now();
     while store.health().await.is_err() {
         assert!(began.elapsed() <= Duration::from_secs(20), "Redis is back");
