@@ -123,7 +123,8 @@ pub async fn start_with(
     store.answer_within(settings.state.wait);
     let store = Arc::new(store);
     metrics.state_store(true);
-    let sessions = Sessions::new(keys.clone(), settings.sessions);
+    let snapshots = settings.state.redis.as_ref().map_or(Duration::ZERO, |redis| redis.snapshots);
+    let sessions = Sessions::new(keys.clone(), settings.sessions).with_snapshots(snapshots);
     let challenges = Arc::new(Challenges::new(
         &settings.pages,
         settings.mail.as_ref(),

@@ -49,10 +49,12 @@ pub enum Purpose {
     DeviceCookie,
     /// A token in a URL or a form: resume, invitation, CSRF.
     Token,
+    /// A copy of a session in its browser.
+    Snapshot,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 10] = [
+    const ALL: [Purpose; 11] = [
         Purpose::Session,
         Purpose::Challenge,
         Purpose::Parked,
@@ -63,6 +65,7 @@ impl Purpose {
         Purpose::Trace,
         Purpose::DeviceCookie,
         Purpose::Token,
+        Purpose::Snapshot,
     ];
 
     /// Part of every derivation; never changed.
@@ -78,6 +81,7 @@ impl Purpose {
             Purpose::Trace => "trace",
             Purpose::DeviceCookie => "device-cookie",
             Purpose::Token => "token",
+            Purpose::Snapshot => "snapshot",
         }
     }
 }

@@ -291,6 +291,8 @@ pub struct Redis {
     pub prefix: Arc<str>,
     /// How long any call may take.
     pub wait: Duration,
+    /// For how long a copy of a session in its browser may answer for Redis; nothing: it never does.
+    pub snapshots: Duration,
 }
 
 /// How servers of Redis are arranged.
@@ -525,6 +527,7 @@ mod tests {
             (format!("{SMALL}state: {{ url: {{ file: url }} }}\n"), "state.url"),
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, topology: sentinel }}\n"), "state.master"),
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, prefix: \"a{{b}}\" }}\n"), "state.prefix"),
+            (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, snapshots: 2m }}\n"), "state.snapshots"),
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }} }}\n"), "secret.missing"),
             (
                 SMALL.replace("[{ upstream: bank }]", "[{ upstream: bank }, { upstream: bank, path: /a }]"),

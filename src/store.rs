@@ -227,6 +227,18 @@ impl Revocation {
 /// A place in the revocation log; 0 is before its first entry.
 pub type LogPosition = u64;
 
+/// A place in one life of the log. Places of different lives cannot be compared: a fail-over may have lost entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogPlace {
+    /// The life: another one after every fail-over and every restart of a shared store.
+    pub life: Id,
+    /// The place in it.
+    pub position: LogPosition,
+}
+
+/// How many entries [`StateStore::revocations_after`] gives at most: fewer are all there were.
+pub const LOG_READ_MAX: usize = 10_000;
+
 /// A store. `now_ms` is the caller's clock: expiry is checked at reading, never left to a sweeper.
 pub trait StateStore: Send + Sync + 'static {
     /// Everything a sensitive request needs to know, in one round trip. Durable where a [`Shape::Guarded`] counter is
@@ -258,7 +270,8 @@ pub trait StateStore: Send + Sync + 'static {
         sealed: Vec<u8>,
         expires_ms: i64,
     ) -> impl Future<Output = Stored<Amended>> + Send;
-    /// Removes a session. Durable.
+    /// Removes a session for good, and announces it in the revocation log. Writes that come late do not bring it back:
+    /// none that takes its place is written any more. Durable.
     fn end(&self, session: SessionRef) -> impl Future<Output = Stored<()>> + Send;
 
     /// Begins a challenge with so many tries. The same id again replaces nothing.
@@ -327,12 +340,19 @@ pub trait StateStore: Send + Sync + 'static {
     fn revoke(&self, revocation: Revocation) -> impl Future<Output = Stored<LogPosition>> + Send;
     /// Adds to the same log that something holds for this target that did not before, such as a lock-out: voids nothing.
     fn announce(&self, target: Counted) -> impl Future<Output = Stored<()>> + Send;
-    /// Entries after a position, oldest first; waits up to `wait` for one. Empty means: current at that moment.
+    /// Entries after a position, oldest first, [`LOG_READ_MAX`] at most; waits up to `wait` for one. Fewer mean: current at
+    /// the moment of the call.
     fn revocations_after(
         &self,
         position: LogPosition,
         wait: Duration,
     ) -> impl Future<Output = Stored<Vec<(LogPosition, Revocation)>>> + Send;
+
+    /// The life of the log, where this process may rely on the log for what others remember in place of the store
+    /// (snapshots of sessions). `None` where that gains nothing, and while entries, or what they announce, may be lost.
+    fn log_life(&self) -> Option<Id>;
+    /// The newest entry that this process has added: who has not read as far does not know what it said itself.
+    fn log_added(&self) -> LogPosition;
 
     /// Whether it can do its work now.
     fn health(&self) -> impl Future<Output = Stored<()>> + Send;

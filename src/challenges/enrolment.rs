@@ -28,7 +28,7 @@ use crate::{
         cookies::{self, Scope},
         record::{Subject, VerifiedBy},
     },
-    store::{Attempt, Drawer, Id, Once, StateStore, Stored},
+    store::{Attempt, Counted, Drawer, Id, Kind, Once, StateStore, Stored},
 };
 
 const FRESH_MS: i64 = 5 * 60 * 1000;
@@ -249,7 +249,11 @@ impl Visitor<'_> {
         let fields = form_urlencoded::parse(self.arrival.body.as_deref().unwrap_or_default());
         let word = fields.into_iter().find(|(name, _)| name == "id").map(|(_, value)| value.into_owned());
         if let Some(id) = word.as_deref().and_then(issued::id_of) {
-            self.challenges.store.retire(self.subject.account, Drawer::Authenticators, id).await?;
+            let account = self.subject.account;
+            if self.challenges.store.retire(account, Drawer::Authenticators, id).await? {
+                // What stands on it is asked again.
+                self.challenges.store.announce(Counted { kind: Kind::Account, id: account }).await?;
+            }
         }
         Ok(self.to(""))
     }

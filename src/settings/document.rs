@@ -372,6 +372,10 @@ pub struct State {
     /// What every key in Redis begins with.
     #[serde(default = "State::prefix")]
     pub prefix: String,
+    /// For how long a sealed copy of a session in its browser may answer for Redis, up to `60s`; `0s` asks Redis each time.
+    #[serde(default = "State::snapshots")]
+    #[schemars(extend("format" = "duration"))]
+    pub snapshots: String,
 }
 
 impl State {
@@ -385,6 +389,10 @@ impl State {
 
     fn prefix() -> String {
         "stepward".into()
+    }
+
+    fn snapshots() -> String {
+        "30s".into()
     }
 }
 
@@ -402,6 +410,7 @@ impl Default for State {
             password: None,
             ca: None,
             prefix: State::prefix(),
+            snapshots: State::snapshots(),
         }
     }
 }

@@ -20,6 +20,9 @@ use crate::settings::{
     tree::Node,
 };
 
+/// The longest that a copy of a session may answer for the store.
+const SNAPSHOTS_MAX: Duration = Duration::from_secs(60);
+
 /// Settings as far as they can be made, and everything found.
 pub(super) fn parse(
     file: &Arc<str>,
@@ -316,6 +319,11 @@ impl Parser<'_> {
             let message = "a prefix is a word without braces, colons and stars, by which an ACL can name the keys";
             self.error("state.prefix", &["state", "prefix"], message, "write `prefix: stepward`");
         }
+        let snapshots = time(&state.snapshots);
+        if snapshots > SNAPSHOTS_MAX {
+            let message = "a copy of a session answers for Redis for a minute at most";
+            self.error("state.snapshots", &["state", "snapshots"], message, "write `snapshots: 30s`");
+        }
         Some(settings::Redis {
             url,
             topology,
@@ -324,6 +332,7 @@ impl Parser<'_> {
             ca: state.ca.as_ref().map(|it| self.present(it, &["state", "ca"])),
             prefix: state.prefix.as_str().into(),
             wait: time(&state.wait),
+            snapshots,
         })
     }
 

@@ -188,6 +188,20 @@ impl StateStore for AnyStore {
         pass!(self.revocations_after(position, wait))
     }
 
+    fn log_life(&self) -> Option<Id> {
+        match self {
+            AnyStore::Embedded(store) => store.log_life(),
+            AnyStore::Redis(store) => store.log_life(),
+        }
+    }
+
+    fn log_added(&self) -> LogPosition {
+        match self {
+            AnyStore::Embedded(store) => store.log_added(),
+            AnyStore::Redis(store) => store.log_added(),
+        }
+    }
+
     async fn health(&self) -> Stored<()> {
         pass!(self.health())
     }

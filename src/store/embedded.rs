@@ -20,7 +20,7 @@ use std::{
 use futures_util::FutureExt as _;
 
 use crate::store::{
-    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, PATIENCE, Revocation,
+    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, PATIENCE, Revocation,
     SessionRef, Shape, Standing, StateError, StateStore, Stored, Touch,
     embedded::{disk::Table, journal::Ack, row::Torn, sharded::held},
 };
@@ -343,7 +343,9 @@ impl StateStore for Embedded {
 
     async fn end(&self, session: SessionRef) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.patiently(self.shelves.sessions.end(&self.shelves.journal, &session)).await
+        let ended = self.shelves.sessions.end(&self.shelves.journal, self.shelves.latest.ms(), &session);
+        self.patiently(ended).await?;
+        self.announce(Counted { kind: Kind::Session, id: session.id }).await
     }
 
     async fn issue_challenge(
@@ -444,6 +446,15 @@ impl StateStore for Embedded {
 
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
         Ok(self.shelves.revocations.after(position, wait).await)
+    }
+
+    /// Reading a session from memory costs less than opening a copy of it.
+    fn log_life(&self) -> Option<Id> {
+        None
+    }
+
+    fn log_added(&self) -> LogPosition {
+        self.shelves.revocations.newest()
     }
 
     async fn health(&self) -> Stored<()> {

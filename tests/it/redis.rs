@@ -4,6 +4,7 @@
 
 mod lost;
 mod nodes;
+mod snapshots;
 mod topologies;
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
@@ -78,7 +79,7 @@ fn handbook_user(password: &str) -> String {
 #[tokio::test]
 async fn a_request_costs_one_round_trip_whatever_it_asks() {
     let server = Server::start().await;
-    let relay = Relay::counting(&[([127, 0, 0, 1], server.port).into()], "master_replid").await;
+    let relay = Relay::counting(&[([127, 0, 0, 1], server.port).into()], &["master_replid"]).await;
     let store = store(&settings(server.file("relay", &format!("redis://{}", relay.address)))).await;
     let account = random_id();
     let session = SessionRef { home: account, id: random_id() };

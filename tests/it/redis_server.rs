@@ -188,6 +188,7 @@ pub(crate) fn settings(url_file: PathBuf) -> Redis {
         ca: None,
         prefix: "stepward".into(),
         wait: Duration::from_secs(10),
+        snapshots: Duration::from_secs(30),
     }
 }
 
@@ -212,6 +213,8 @@ pub(crate) enum Mood {
     Slow,
     /// Keeps connections and hands on nothing.
     Deaf,
+    /// Hands on everything but what waits for the revocation log.
+    DeafToTheLog,
 }
 
 /// Stands between clients and one of several servers.
@@ -228,16 +231,16 @@ struct Shared {
     cut: Notify,
     /// Bunches of bytes from clients that hold none of these words.
     bunches: AtomicU64,
-    not_counted: &'static str,
+    not_counted: &'static [&'static str],
 }
 
 impl Relay {
     pub(crate) async fn before(targets: &[SocketAddr]) -> Relay {
-        Relay::counting(targets, "\u{0}nothing").await
+        Relay::counting(targets, &[]).await
     }
 
-    /// A relay that counts bunches of bytes without that word.
-    pub(crate) async fn counting(targets: &[SocketAddr], not_counted: &'static str) -> Relay {
+    /// A relay that counts bunches of bytes without any of those words.
+    pub(crate) async fn counting(targets: &[SocketAddr], not_counted: &'static [&'static str]) -> Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -309,8 +312,10 @@ impl Shared {
                 Mood::Slow if is_answer => tokio::time::sleep(Duration::from_secs(2)).await,
                 Mood::Slow => {}
                 Mood::Deaf => std::future::pending().await,
+                Mood::DeafToTheLog if holds(&bytes[..length], "BLOCK") => std::future::pending().await,
+                Mood::DeafToTheLog => {}
             }
-            if !is_answer && !String::from_utf8_lossy(&bytes[..length]).contains(self.not_counted) {
+            if !is_answer && !self.not_counted.iter().any(|word| holds(&bytes[..length], word)) {
                 self.bunches.fetch_add(1, Ordering::SeqCst);
             }
             if to.write_all(&bytes[..length]).await.is_err() {
@@ -318,4 +323,8 @@ impl Shared {
             }
         }
     }
+}
+
+fn holds(bytes: &[u8], word: &str) -> bool {
+    bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }

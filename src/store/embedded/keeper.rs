@@ -32,7 +32,8 @@ impl Latest {
         }
     }
 
-    fn ms(&self) -> i64 {
+    /// That moment, in milliseconds since the Unix epoch.
+    pub(super) fn ms(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Mutex, time::Duration};
 use tokio::{sync::watch, time};
 
 use crate::store::{
-    Counted, LogPosition, Revocation,
+    Counted, LOG_READ_MAX, LogPosition, Revocation,
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
@@ -61,12 +61,16 @@ impl Revocations {
         (position, ack)
     }
 
+    pub(super) fn newest(&self) -> LogPosition {
+        *self.newest.borrow()
+    }
+
     pub(super) async fn after(&self, position: LogPosition, wait: Duration) -> Vec<(LogPosition, Revocation)> {
         let mut newest = self.newest.subscribe();
         // Either there is something, or the time is over, or the store is going away: the entries tell.
         let _ = time::timeout(wait, newest.wait_for(|newest| *newest > position)).await;
         let entries = held(&self.entries);
         let from = entries.partition_point(|(at, _)| *at <= position);
-        entries.range(from..).copied().collect()
+        entries.range(from..).take(LOG_READ_MAX).copied().collect()
     }
 }

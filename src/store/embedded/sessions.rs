@@ -21,12 +21,34 @@ use crate::store::{
 
 /// How long a revocation is remembered against sessions written late: far longer than a request may take.
 const MARK_KEPT_MS: i64 = 24 * 3_600_000;
+/// The same for a session that has ended; requests that began until then cannot bring it back.
+const END_KEPT_MS: i64 = 3_600_000;
 
 pub(super) struct Sessions {
     shards: Sharded<BTreeMap<SessionRef, Entry>>,
-    /// Accounts and sessions revoked lately, with the moment before which they are void.
-    marks: RwLock<HashMap<(Kind, Id), i64>>,
+    /// Accounts and sessions revoked or ended lately.
+    marks: RwLock<HashMap<(Kind, Id), Mark>>,
     room: Room,
+}
+
+/// What is void, and until when that is remembered.
+struct Mark {
+    /// Whatever began before this moment.
+    before_ms: i64,
+    forget_ms: i64,
+}
+
+impl Mark {
+    const NONE: Mark = Mark { before_ms: i64::MIN, forget_ms: i64::MIN };
+
+    fn raise(&mut self, before_ms: i64, forget_ms: i64) {
+        self.before_ms = self.before_ms.max(before_ms);
+        self.forget_ms = self.forget_ms.max(forget_ms);
+    }
+
+    fn revoke(&mut self, before_ms: i64) {
+        self.raise(before_ms, before_ms.saturating_add(MARK_KEPT_MS));
+    }
 }
 
 struct Entry {
@@ -89,7 +111,7 @@ impl Sessions {
         // Held over check and insertion, so that no revocation slips in between.
         let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
         let void_at = |of: &SessionRef| {
-            let mark = |kind, id| marks.get(&(kind, id)).copied();
+            let mark = |kind, id| marks.get(&(kind, id)).map(|it| it.before_ms);
             mark(Kind::Account, of.home).max(mark(Kind::Session, of.id))
         };
         let void = void_at(&session).is_some_and(|before_ms| now_ms < before_ms)
@@ -133,7 +155,11 @@ impl Sessions {
         }
     }
 
-    pub(super) fn end(&self, journal: &Journal, session: &SessionRef) -> Ack {
+    pub(super) fn end(&self, journal: &Journal, now_ms: i64, session: &SessionRef) -> Ack {
+        let over_ms = now_ms.saturating_add(END_KEPT_MS);
+        let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
+        marks.entry((Kind::Session, session.id)).or_insert(Mark::NONE).raise(over_ms, over_ms);
+        drop(marks);
         let mut shard = self.shards.of(&session.id);
         self.room.give(usize::from(shard.remove(session).is_some()));
         journal.durably(removed(session))
@@ -153,8 +179,7 @@ impl Sessions {
         let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
         match kind {
             Kind::Account => {
-                let before = marks.entry((kind, id)).or_insert(revocation.before_ms);
-                *before = revocation.before_ms.max(*before);
+                marks.entry((kind, id)).or_insert(Mark::NONE).revoke(revocation.before_ms);
                 let all = SessionRef { home: id, id: [0; 16] }..=SessionRef { home: id, id: [0xff; 16] };
                 for number in self.shards.numbers() {
                     let mut shard = self.shards.at(number);
@@ -164,8 +189,7 @@ impl Sessions {
                 }
             }
             Kind::Session => {
-                let before = marks.entry((kind, id)).or_insert(revocation.before_ms);
-                *before = revocation.before_ms.max(*before);
+                marks.entry((kind, id)).or_insert(Mark::NONE).revoke(revocation.before_ms);
                 let mut shard = self.shards.of(&id);
                 let void: Vec<_> = shard.keys().filter(|session| session.id == id).copied().collect();
                 self.take_out(journal, &mut shard, &void);
@@ -179,8 +203,7 @@ impl Sessions {
     pub(super) fn remember(&self, revocation: &Revocation) {
         let Counted { kind, id } = revocation.target;
         let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
-        let before = marks.entry((kind, id)).or_insert(revocation.before_ms);
-        *before = revocation.before_ms.max(*before);
+        marks.entry((kind, id)).or_insert(Mark::NONE).revoke(revocation.before_ms);
     }
 
     fn take_out(&self, journal: &Journal, shard: &mut BTreeMap<SessionRef, Entry>, gone: &[SessionRef]) {
@@ -196,7 +219,7 @@ impl Sessions {
         self.take_out(journal, &mut shard, &dead);
         drop(shard);
         let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
-        marks.retain(|_, before_ms| before_ms.saturating_add(MARK_KEPT_MS) > expired_before_ms);
+        marks.retain(|_, mark| mark.forget_ms > expired_before_ms);
         if marks.capacity() > 4 * marks.len() + 64 {
             let small = mem::take(&mut *marks).into_iter().collect();
             *marks = small;

@@ -17,11 +17,11 @@ use tokio::{
 use crate::{
     settings,
     store::{
-        StateError, Stored,
+        Id, StateError, Stored,
         redis::{
             dial::{Address, Dialer, Location},
             journal::Journal,
-            link::{Link, Manner, Way},
+            link::{Link, Manner, Up, Way},
             names::{Key, Names, SLOTS},
             reply,
             skew::Skew,
@@ -248,6 +248,17 @@ impl Fleet {
     pub(super) fn may_have_lost(&self, slot: u16, window: Duration) -> bool {
         let up = self.shared.map.load().link(slot).and_then(|link| link.up());
         up.is_some_and(|up| up.may_have_lost(window))
+    }
+
+    /// The life of the server of a slot. `None` while any server is not connected, and while any has been in its life for less
+    /// than that after it lost what another one had.
+    pub(super) fn life(&self, slot: u16, settles: Duration) -> Option<Id> {
+        let map = self.shared.map.load();
+        let is_settled = |up: Arc<Up>| !up.may_have_lost(settles);
+        if !map.ranges.iter().all(|(_, _, link)| link.up().is_some_and(is_settled)) {
+            return None;
+        }
+        map.link(slot)?.up().map(|up| up.life())
     }
 
     /// The link to the server of a slot.

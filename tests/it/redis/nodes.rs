@@ -109,7 +109,7 @@ async fn a_challenge_begun_on_one_node_is_finished_on_the_other() {
 }
 
 #[tokio::test]
-async fn a_session_revoked_on_one_node_is_gone_on_the_other_at_once() {
+async fn a_session_revoked_on_one_node_is_gone_on_the_other_within_a_second() {
     let two = TwoNodes::start().await;
     let [first, second] = &two.nodes;
     let secret = first.totp("ada").await;
@@ -123,8 +123,12 @@ async fn a_session_revoked_on_one_node_is_gone_on_the_other_at_once() {
     let parts = first.gateway.journeys.parts();
     let target = Counted { kind: Kind::Account, id: parts.sessions.account("default", "ada") };
     parts.store.revoke(Revocation { target, before_ms: parts.clock.now_ms() + 1 }).await.unwrap();
-    let refused = ada.post("/pay", &[]).await;
-    assert!(!refused.status.is_success(), "{} {}", refused.status, refused.text);
+    // A snapshot may still answer while the log brings the news.
+    let began = Instant::now();
+    while ada.post("/pay", &[]).await.status.is_success() {
+        assert!(began.elapsed().as_millis() <= 1000, "revoked for a second, and still let in");
+    }
+    assert!(!ada.post("/pay", &[]).await.status.is_success());
 }
 
 #[tokio::test]
@@ -186,6 +190,29 @@ async fn a_clock_that_is_half_a_minute_off_lets_nobody_in_and_locks_nobody_out()
     assert_eq!(ada.post(&resume, &[]).await.status, 200, "parked and proven half a minute ago");
     two.balancer.turn_to(0).await;
     assert_eq!(ada.post("/pay", &[]).await.status, 200, "a session that was written in the future");
+
+    // The other way round: asked and proven on the node that is ahead, and back to the one that is behind.
+    let mut bob = two.visitor();
+    let secret = second.totp("bob").await;
+    two.sign_in(&mut bob, "bob").await;
+    two.balancer.turn_to(1).await;
+    let asked = bob.post("/pay", &[]).await;
+    let resume = second.prove(&mut bob, &asked, &secret).await;
+    first.wait_ms(30_000);
+    two.balancer.turn_to(0).await;
+    assert_eq!(bob.post(&resume, &[]).await.status, 200, "proven half a minute in the future");
+    assert_eq!(bob.post("/pay", &[]).await.status, 200, "no second challenge");
+
+    // Asked on the one that is ahead, proven on the one that is behind: that is no proof from before it was asked.
+    let mut eve = two.visitor();
+    let secret = first.totp("eve").await;
+    two.sign_in(&mut eve, "eve").await;
+    two.balancer.turn_to(1).await;
+    let asked = eve.post("/pay", &[]).await;
+    two.balancer.turn_to(0).await;
+    let resume = first.prove(&mut eve, &asked, &secret).await;
+    second.wait_ms(30_000);
+    assert_eq!(eve.post(&resume, &[]).await.status, 200, "no second challenge");
 
     let (fast, slow) = (&second.gateway.journeys.parts().store, &first.gateway.journeys.parts().store);
     let account = Counted { kind: Kind::Account, id: random_id() };

@@ -230,9 +230,15 @@ async fn sentinels_lead_to_the_new_master() {
     let outstanding = Outstanding::begin(&store).await;
     let used = outstanding.use_up(&store).await;
     assert_eq!(used, [true; 5]);
+    assert!(store.log_life().is_some(), "nothing was lost before");
     master.kill();
     is_back(&store).await;
     outstanding.is_gone(&store, used).await;
+    assert_eq!(store.log_life(), None, "the newest entries of the log may be lost");
+    let entry = Counted { kind: Kind::Account, id: random_id() };
+    store.announce(entry).await.unwrap();
+    let heard = store.revocations_after(store.log_added() - 1, Duration::from_secs(5)).await.unwrap();
+    assert!(heard.iter().any(|(_, it)| it.target == entry), "the log is read where it is written");
     assert!(replica.tell(&["INFO", "replication"]).await.contains("role:master"));
 }
 
