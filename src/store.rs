@@ -13,6 +13,9 @@
 use std::time::Duration;
 
 pub mod any;
+pub mod backup;
+pub mod carried;
+pub mod copy;
 pub mod embedded;
 pub mod redis;
 pub mod ring;

@@ -2,14 +2,16 @@
 //!
 //! An entry that does not open is not there; it can then prove nothing.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use stepward_core::session::Method;
 
 use crate::{
     challenges::{Challenges, attempts::Lane, totp},
     clock,
-    keys::Purpose,
-    store::{Drawer, Enrolment, Id, StateStore, Stored},
+    keys::{Keys, Purpose},
+    store::{Drawer, Enrolment, Id, StateStore, Stored, carried::Carried},
 };
 
 /// What is kept of an authenticator.
@@ -127,6 +129,24 @@ pub async fn check_totp(challenges: &Challenges, tenant: &str, account: Option<I
     match (account, matched) {
         (Some(account), Some((id, step))) => challenges.store.advance(account, Drawer::Authenticators, id, step).await,
         _ => Ok(false),
+    }
+}
+
+/// What becomes of what is put back from a backup. A code that was used since is used: an app accepts none of a step that
+/// has begun, and recovery codes are left out, for which of them were used nobody can tell. What does not open proves
+/// nothing, and is left out as well.
+pub fn aged(keys: &Keys, tenants: &[Arc<str>], carried: Carried, now_ms: i64) -> Option<Carried> {
+    let Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed } = carried else {
+        return Some(carried);
+    };
+    let opens = |tenant: &Arc<str>| keys.open(Purpose::Authenticator, tenant, &owner(account, id), &sealed).ok();
+    let opened = tenants.iter().find_map(opens)?;
+    match serde_json::from_slice(&opened.plain).ok()? {
+        Kept::Totp { .. } => {
+            let counter = counter.max(totp::step_at(now_ms));
+            Some(Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed })
+        }
+        Kept::Recovery { .. } => None,
     }
 }
 
