@@ -153,3 +153,34 @@ pub fn aged(keys: &Keys, tenants: &[Arc<str>], carried: Carried, now_ms: i64) ->
 fn owner(account: Id, id: Id) -> Vec<u8> {
     [account, id].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_backup_apps_come_back_with_their_codes_used_and_recovery_codes_do_not() {
+        const NOW: i64 = 1_780_000_020_000;
+        let keys = Keys::ephemeral();
+        let (account, id) = ([1; 16], [2; 16]);
+        let entry = |kept: Option<&Kept>, tenant: &str, counter| {
+            let plain = kept.map_or_else(Vec::new, |kept| serde_json::to_vec(kept).expect("it is plain data"));
+            let sealed = keys.seal(Purpose::Authenticator, tenant, &owner(account, id), &plain);
+            Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed }
+        };
+        let totp = Kept::Totp { secret: vec![1; 20], added_ms: 1 };
+        let tenants = ["other".into(), "bank".into()];
+        let counter = |carried| match aged(&keys, &tenants, carried, NOW) {
+            Some(Carried::Entry { counter, .. }) => Some(counter),
+            _ => None,
+        };
+        let step = NOW as u64 / 30_000;
+        assert_eq!(counter(entry(Some(&totp), "bank", 5)), Some(step));
+        assert_eq!(counter(entry(Some(&totp), "bank", step + 1)), Some(step + 1), "never back");
+        assert_eq!(counter(entry(Some(&totp), "unknown", 5)), None, "what does not open proves nothing");
+        assert_eq!(counter(entry(None, "bank", 5)), None);
+        assert_eq!(counter(entry(Some(&Kept::Recovery { added_ms: 1 }), "bank", 0)), None);
+        let device = Carried::Entry { account, drawer: Drawer::Devices, id, counter: 0, sealed: vec![1] };
+        assert_eq!(aged(&keys, &tenants, device.clone(), NOW), Some(device));
+    }
+}

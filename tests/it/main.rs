@@ -7,6 +7,7 @@
     reason = "a test whose world cannot be set up, or whose promise is broken, should stop"
 )]
 
+mod backups;
 mod browser;
 mod bypass;
 mod campaign;
@@ -27,6 +28,7 @@ mod invitation;
 mod layering;
 mod logs;
 mod mailbox;
+mod moving;
 mod notify;
 mod origin;
 mod parity;
