@@ -18,6 +18,7 @@ pub mod carried;
 pub mod copy;
 pub mod embedded;
 pub mod redis;
+pub mod resealed;
 pub mod ring;
 
 /// A pseudonym: 128 bits, random or an HMAC.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::{
     clock::{self, Clock},
-    keys::Keys,
+    keys::{Fingerprint, Keys},
     settings,
     store::{
         StateError,
@@ -91,6 +91,25 @@ pub async fn copy(from: Place, to: Place, keys: &Keys, clock: &Clock) -> Result<
     }
 }
 
+/// Everything that is carried out of a store, and which key it says is current; a shared one may be at work meanwhile.
+///
+/// # Errors
+/// [`CopyError`]
+pub async fn look(at: Place, keys: &Keys, clock: &Clock) -> Result<(Cargo, u16), CopyError> {
+    match at {
+        Place::Folder(folder) => {
+            let offline = Offline::open(&folder)?;
+            let theirs = belongs(&Owner::read(offline.owner()?)?, keys)?;
+            Ok((offline.cargo(), theirs.kid()))
+        }
+        Place::Redis(settings) => {
+            let store = Redis::open(&patient(&settings), clock.clone()).await?;
+            let theirs = belongs(&ring::owner(&store).await?, keys)?;
+            Ok((store.cargo(), theirs.kid()))
+        }
+    }
+}
+
 async fn unload(from: Place, keys: &Keys, clock: &Clock) -> Result<Cargo, CopyError> {
     match from {
         Place::Folder(folder) => {
@@ -115,11 +134,11 @@ fn patient(settings: &settings::Redis) -> settings::Redis {
     settings::Redis { wait: settings.wait.max(redis::COPY_WAIT), ..settings.clone() }
 }
 
-fn belongs(owner: &Owner, keys: &Keys) -> Result<(), CopyError> {
+fn belongs(owner: &Owner, keys: &Keys) -> Result<Fingerprint, CopyError> {
     match owner {
         Owner::Nobody => Err(CopyError::Nothing),
         Owner::Copy(_) => Err(CopyError::Partial),
-        Owner::Ring(theirs) if keys.covers(theirs) => Ok(()),
+        Owner::Ring(theirs) if keys.covers(theirs) => Ok(*theirs),
         Owner::Ring(_) => Err(CopyError::Foreign),
     }
 }

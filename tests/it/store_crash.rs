@@ -25,7 +25,9 @@ use stepward::store::{
 
 const NOW: i64 = 1_780_000_000_000;
 const LATER: i64 = NOW + 3_600_000;
-const ROUNDS: u64 = 20;
+const ROUNDS: u64 = 200;
+/// How many rounds share a file: it is opened again after each, with all that the rounds before left in it.
+const ROUNDS_A_FILE: u64 = 20;
 /// Callers at once in the writer, so that commits are shared.
 const WRITERS: u64 = 8;
 /// Tells the binary that it is the writer, and where.
@@ -33,20 +35,29 @@ const FOLDER: &str = "STEPWARD_TEST_CRASH_FOLDER";
 /// Which round the writer is in: its ids must not repeat.
 const ROUND: &str = "STEPWARD_TEST_CRASH_ROUND";
 
+/// `STEPWARD_ROUNDS=1000` makes it thorough.
+fn rounds() -> u64 {
+    env::var("STEPWARD_ROUNDS").map_or(ROUNDS, |it| it.parse().unwrap())
+}
+
 #[test]
 fn after_a_kill_everything_acknowledged_is_there() {
-    let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut all = Vec::new();
-    for round in 0..ROUNDS {
-        let promises = storm_and_kill(folder.path(), round);
-        let store = Embedded::open(folder.path()).unwrap();
-        assert_eq!(store.restart(), Restart::Unclean, "round {round}");
-        runtime.block_on(verify(&store, &promises));
-        all.extend(promises);
+    let mut acknowledged = 0;
+    for file in 0..rounds().div_ceil(ROUNDS_A_FILE) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut all = Vec::new();
+        for round in file * ROUNDS_A_FILE..rounds().min((file + 1) * ROUNDS_A_FILE) {
+            let promises = storm_and_kill(folder.path(), round);
+            let store = Embedded::open(folder.path()).unwrap();
+            assert_eq!(store.restart(), Restart::Unclean, "round {round}");
+            runtime.block_on(verify(&store, &promises));
+            all.extend(promises);
+        }
+        acknowledged += all.len();
+        runtime.block_on(verify(&Embedded::open(folder.path()).unwrap(), &all));
     }
-    println!("{} operations were acknowledged in {ROUNDS} rounds", all.len());
-    runtime.block_on(verify(&Embedded::open(folder.path()).unwrap(), &all));
+    println!("{acknowledged} operations were acknowledged in {} rounds", rounds());
 }
 
 /// Runs the writer for a moment, kills it, and returns what it had been promised.
@@ -65,7 +76,7 @@ fn storm_and_kill(folder: &Path, round: u64) -> Vec<Promise> {
         .filter_map(|line| Promise::parse(&line));
     let first = promises.next().unwrap();
     let reader = thread::spawn(move || promises.collect::<Vec<_>>());
-    thread::sleep(Duration::from_millis(20 + round * 37 % 150));
+    thread::sleep(Duration::from_millis(5 + round * 37 % 90));
     writer.kill().unwrap();
     writer.wait().unwrap();
     let mut promises = reader.join().unwrap();

@@ -8,6 +8,7 @@ use crate::store::{
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
+        keeper::SWEPT_AT_ONCE,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded},
     },
@@ -77,11 +78,13 @@ impl Claims {
         Ok((Once::First, Some(journal.durably(row(&key, nonce, expires_ms)))))
     }
 
-    /// Forgets what expired before a moment, in one piece of the map.
-    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) {
+    /// Forgets some of what expired before a moment, in one piece of the map; how many.
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) -> usize {
         let mut shard = self.shards.at(number);
-        let dead: Vec<_> = shard.extract_if(|_, entry| entry.expires_ms <= expired_before_ms).map(|it| it.0).collect();
+        let expired = shard.extract_if(|_, entry| entry.expires_ms <= expired_before_ms);
+        let dead: Vec<_> = expired.take(SWEPT_AT_ONCE).map(|it| it.0).collect();
         self.room.give(dead.len());
         journal.later(dead.iter().map(|key| Write { table: Table::Claims, key: key.to_vec(), value: None }));
+        dead.len()
     }
 }

@@ -31,6 +31,8 @@ use crate::store::{
 const WRITE_BEHIND: Duration = Duration::from_millis(50);
 /// How long after a failure the disk is tried again.
 const RETRY: Duration = Duration::from_millis(250);
+/// How long removals pause while rows wait.
+const BREATH: Duration = Duration::from_millis(2);
 /// How many rows may wait before callers are refused: the disk does not keep up.
 const BACKLOG_MAX: usize = 200_000;
 
@@ -104,6 +106,14 @@ impl Journal {
             Some(line) if line.closed.load(Ordering::Acquire) => Err(StateError::Unavailable),
             Some(line) if line.backlog.load(Ordering::Relaxed) >= BACKLOG_MAX => Err(StateError::Unavailable),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Lets the disk catch up until no more than so many rows wait, or until it takes none: for removals, which have time.
+    pub(super) fn make_way(&self, rows_max: usize) {
+        let Some(line) = &self.0 else { return };
+        while line.backlog.load(Ordering::Relaxed) > rows_max && !line.closed.load(Ordering::Acquire) {
+            thread::sleep(BREATH);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::store::{
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
+        keeper::SWEPT_AT_ONCE,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded},
     },
@@ -96,11 +97,13 @@ impl Locks {
         journal.durably(Write { table: Table::Locks, key: row_key(&who), value: None })
     }
 
-    /// Forgets what expired before a moment, in one piece of the map.
-    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) {
+    /// Forgets some of what expired before a moment, in one piece of the map; how many.
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) -> usize {
         let mut shard = self.shards.at(number);
-        let dead: Vec<_> = shard.extract_if(|_, until_ms| *until_ms <= expired_before_ms).map(|it| it.0).collect();
+        let expired = shard.extract_if(|_, until_ms| *until_ms <= expired_before_ms);
+        let dead: Vec<_> = expired.take(SWEPT_AT_ONCE).map(|it| it.0).collect();
         self.room.give(dead.len());
         journal.later(dead.iter().map(|who| Write { table: Table::Locks, key: row_key(who), value: None }));
+        dead.len()
     }
 }

@@ -17,6 +17,7 @@ use crate::store::{
         disk::{Table, Write},
         gauge::{self, Gauge},
         journal::{Ack, Journal},
+        keeper::SWEPT_AT_ONCE,
         locks,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded, held},
@@ -308,17 +309,20 @@ impl Meters {
         journal.later(writes);
     }
 
-    /// Forgets counters in which nothing counted at a moment, in one piece of the map.
-    pub(super) fn sweep(&self, journal: &Journal, number: usize, spent_at_ms: i64) {
+    /// Forgets some counters in which nothing counted at a moment, in one piece of the map; how many.
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, spent_at_ms: i64) -> usize {
         let mut shard = self.shards.at(number);
-        for (key, slot) in shard.gauges.extract_if(|_, slot| slot.gauge.is_spent(spent_at_ms)) {
+        let spent = shard.gauges.extract_if(|_, slot| slot.gauge.is_spent(spent_at_ms));
+        let swept = spent.take(SWEPT_AT_ONCE).map(|(key, slot)| {
             self.room.give(1);
             if slot.is_guarded {
                 journal.later([Write { table: Table::Guards, key: row_key(&key), value: None }]);
             }
-        }
+        });
+        let swept = swept.count();
         drop(shard);
         self.overflow.sweep(spent_at_ms);
+        swept
     }
 }
 

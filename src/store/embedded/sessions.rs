@@ -15,6 +15,7 @@ use crate::store::{
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
+        keeper::SWEPT_AT_ONCE,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded},
     },
@@ -205,17 +206,22 @@ impl Sessions {
         journal.later(gone.iter().map(removed));
     }
 
-    /// Forgets what expired before a moment, in one piece of the map.
-    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) {
+    /// Forgets some of what expired before a moment, in one piece of the map; how many.
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) -> usize {
         let mut shard = self.shards.at(number);
-        let dead: Vec<_> = shard.iter().filter(|it| it.1.expires_ms <= expired_before_ms).map(|it| *it.0).collect();
+        let expired = shard.iter().filter(|it| it.1.expires_ms <= expired_before_ms);
+        let dead: Vec<_> = expired.take(SWEPT_AT_ONCE).map(|it| *it.0).collect();
         self.take_out(journal, &mut shard, &dead);
         drop(shard);
+        if dead.len() == SWEPT_AT_ONCE {
+            return dead.len();
+        }
         let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
         marks.retain(|_, before_ms| before_ms.saturating_add(MARK_KEPT_MS) > expired_before_ms);
         if marks.capacity() > 4 * marks.len() + 64 {
             let small = mem::take(&mut *marks).into_iter().collect();
             *marks = small;
         }
+        dead.len()
     }
 }

@@ -85,7 +85,9 @@ impl Offline {
     pub fn cargo(self) -> Cargo {
         let (mut packer, cargo) = Packer::new();
         tokio::task::spawn_blocking(move || {
-            let end = self.snapshot.each(&CARRIED, |carried| packer.put_blocking(carried));
+            // All of it: the file is closed when the reading is done, and not before.
+            let offline = self;
+            let end = offline.snapshot.each(&CARRIED, |carried| packer.put_blocking(carried));
             packer.end_blocking(end);
         });
         cargo
