@@ -6,9 +6,13 @@
 use std::{
     env,
     io::{BufRead, BufReader, Write},
+    ops::Range,
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -28,6 +32,8 @@ const LATER: i64 = NOW + 3_600_000;
 const ROUNDS: u64 = 200;
 /// How many rounds share a file: it is opened again after each, with all that the rounds before left in it.
 const ROUNDS_A_FILE: u64 = 20;
+/// Files that are written, killed and looked at side by side: most of a round is waiting for the disk.
+const FILES_AT_ONCE: usize = 4;
 /// Callers at once in the writer, so that commits are shared.
 const WRITERS: u64 = 8;
 /// Tells the binary that it is the writer, and where.
@@ -42,22 +48,39 @@ fn rounds() -> u64 {
 
 #[test]
 fn after_a_kill_everything_acknowledged_is_there() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut acknowledged = 0;
-    for file in 0..rounds().div_ceil(ROUNDS_A_FILE) {
-        let folder = tempfile::tempdir().unwrap();
-        let mut all = Vec::new();
-        for round in file * ROUNDS_A_FILE..rounds().min((file + 1) * ROUNDS_A_FILE) {
-            let promises = storm_and_kill(folder.path(), round);
-            let store = Embedded::open(folder.path()).unwrap();
-            assert_eq!(store.restart(), Restart::Unclean, "round {round}");
-            runtime.block_on(verify(&store, &promises));
-            all.extend(promises);
+    let (next, files) = (AtomicU64::new(0), rounds().div_ceil(ROUNDS_A_FILE));
+    let acknowledged = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..FILES_AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let file = next.fetch_add(1, Ordering::Relaxed);
+                    if file >= files {
+                        return;
+                    }
+                    let first = file * ROUNDS_A_FILE;
+                    acknowledged.fetch_add(one_file(first..rounds().min(first + ROUNDS_A_FILE)), Ordering::Relaxed);
+                }
+            });
         }
-        acknowledged += all.len();
-        runtime.block_on(verify(&Embedded::open(folder.path()).unwrap(), &all));
+    });
+    println!("{} operations were acknowledged in {} rounds", acknowledged.into_inner(), rounds());
+}
+
+/// Some rounds over one file; how many operations were acknowledged.
+fn one_file(rounds: Range<u64>) -> usize {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = Vec::new();
+    for round in rounds {
+        let promises = storm_and_kill(folder.path(), round);
+        let store = Embedded::open(folder.path()).unwrap();
+        assert_eq!(store.restart(), Restart::Unclean, "round {round}");
+        runtime.block_on(verify(&store, &promises));
+        all.extend(promises);
     }
-    println!("{acknowledged} operations were acknowledged in {} rounds", rounds());
+    runtime.block_on(verify(&Embedded::open(folder.path()).unwrap(), &all));
+    all.len()
 }
 
 /// Runs the writer for a moment, kills it, and returns what it had been promised.

@@ -85,9 +85,10 @@ impl Offline {
     pub fn cargo(self) -> Cargo {
         let (mut packer, cargo) = Packer::new();
         tokio::task::spawn_blocking(move || {
-            // All of it: the file is closed when the reading is done, and not before.
+            // All of it: the file is closed when the reading is done, not before, and before that is said.
             let offline = self;
             let end = offline.snapshot.each(&CARRIED, |carried| packer.put_blocking(carried));
+            drop(offline);
             packer.end_blocking(end);
         });
         cargo
