@@ -96,6 +96,9 @@ pub(super) const NOBODY: Id = [0; 16];
 /// The note of when a backup was put back.
 pub(super) const RESTORED: Id = [1; 16];
 
+/// For how long counters are read strictly after that (`security.md` §5 R6).
+pub(super) const STRICT_MS: i64 = 15 * 60_000;
+
 /// What that note says.
 pub(super) fn restored_ms(note: &[u8]) -> Option<i64> {
     note.try_into().ok().map(i64::from_be_bytes)

@@ -12,7 +12,7 @@ use crate::{
     settings,
     store::{
         StateError,
-        carried::{Cargo, Carried, NOBODY, Tally},
+        carried::{Cargo, Carried, NOBODY, STRICT_MS, Tally},
         embedded::{
             disk::{OpenError, Restart},
             load::Incoming,
@@ -49,6 +49,11 @@ pub enum CopyError {
     /// A crash may have taken the last second of what it counted.
     #[error("the last stop was not clean: start Stepward on it once more and stop it (SIGTERM), then copy")]
     Unclean,
+    /// Its counters have to be read strictly for a while.
+    #[error(
+        "a backup was put back here less than 15 minutes ago, and counters are read strictly until then; copy later"
+    )]
+    JustRestored,
     /// A copy into the source has not ended.
     #[error("a copy into the source was begun and not ended; it holds a part only")]
     Partial,
@@ -71,10 +76,26 @@ impl CopyError {
             CopyError::Redis(_) | CopyError::Broken(_) => false,
             CopyError::Nothing
             | CopyError::Unclean
+            | CopyError::JustRestored
             | CopyError::Partial
             | CopyError::Foreign
             | CopyError::Taken
             | CopyError::Rival => true,
+        }
+    }
+}
+
+/// A store that may be read out.
+enum Source {
+    Folder(Offline),
+    Redis(Redis),
+}
+
+impl Source {
+    fn cargo(self) -> Cargo {
+        match self {
+            Source::Folder(offline) => offline.cargo(),
+            Source::Redis(store) => store.cargo(),
         }
     }
 }
@@ -84,10 +105,10 @@ impl CopyError {
 /// # Errors
 /// [`CopyError`]; nobody can start on a part of a copy.
 pub async fn copy(from: Place, to: Place, keys: &Keys, clock: &Clock) -> Result<Tally, CopyError> {
-    let cargo = unload(from, keys, clock).await?;
+    let source = source(from, matches!(to, Place::Redis(_)), keys, clock).await?;
     match to {
-        Place::Folder(folder) => into_folder(cargo, &folder, keys, clock.now_ms()).await,
-        Place::Redis(settings) => into_redis(cargo, &settings, keys, clock).await,
+        Place::Folder(folder) => into_folder(source, &folder, keys, clock.now_ms()).await,
+        Place::Redis(settings) => into_redis(source, &settings, keys, clock).await,
     }
 }
 
@@ -99,7 +120,7 @@ pub async fn look(at: Place, keys: &Keys, clock: &Clock) -> Result<(Cargo, u16),
     match at {
         Place::Folder(folder) => {
             let offline = Offline::open(&folder)?;
-            let theirs = belongs(&Owner::read(offline.owner()?)?, keys)?;
+            let theirs = belongs(&Owner::read(offline.notes()?.0)?, keys)?;
             Ok((offline.cargo(), theirs.kid()))
         }
         Place::Redis(settings) => {
@@ -110,13 +131,17 @@ pub async fn look(at: Place, keys: &Keys, clock: &Clock) -> Result<(Cargo, u16),
     }
 }
 
-async fn unload(from: Place, keys: &Keys, clock: &Clock) -> Result<Cargo, CopyError> {
+async fn source(from: Place, goes_to_redis: bool, keys: &Keys, clock: &Clock) -> Result<Source, CopyError> {
     match from {
         Place::Folder(folder) => {
             let offline = Offline::open(&folder)?;
-            belongs(&Owner::read(offline.owner()?)?, keys)?;
+            let (owner, restored_ms) = offline.notes()?;
+            belongs(&Owner::read(owner)?, keys)?;
+            let is_strict = restored_ms.is_some_and(|at_ms| clock.now_ms() < at_ms.saturating_add(STRICT_MS));
             match offline.restart() {
-                Restart::Clean => Ok(offline.cargo()),
+                // Only the embedded store reads strictly what came out of a backup.
+                _ if is_strict && goes_to_redis => Err(CopyError::JustRestored),
+                Restart::Clean => Ok(Source::Folder(offline)),
                 Restart::Unclean => Err(CopyError::Unclean),
                 Restart::Fresh => Err(CopyError::Nothing),
             }
@@ -124,7 +149,7 @@ async fn unload(from: Place, keys: &Keys, clock: &Clock) -> Result<Cargo, CopyEr
         Place::Redis(settings) => {
             let store = Redis::open(&patient(&settings), clock.clone()).await?;
             belongs(&ring::owner(&store).await?, keys)?;
-            Ok(store.cargo())
+            Ok(Source::Redis(store))
         }
     }
 }
@@ -152,8 +177,9 @@ fn is_over(carried: &Carried, now_ms: i64) -> bool {
     }
 }
 
-async fn into_folder(mut cargo: Cargo, folder: &std::path::Path, keys: &Keys, now_ms: i64) -> Result<Tally, CopyError> {
+async fn into_folder(source: Source, folder: &std::path::Path, keys: &Keys, now_ms: i64) -> Result<Tally, CopyError> {
     let mut incoming = Incoming::begin(folder)?;
+    let mut cargo = source.cargo();
     let mut tally = Tally::default();
     while let Some(piece) = cargo.recv().await {
         let piece = match piece {
@@ -174,7 +200,7 @@ async fn into_folder(mut cargo: Cargo, folder: &std::path::Path, keys: &Keys, no
 }
 
 async fn into_redis(
-    mut cargo: Cargo,
+    source: Source,
     settings: &settings::Redis,
     keys: &Keys,
     clock: &Clock,
@@ -190,6 +216,7 @@ async fn into_redis(
     ring::claim(&store, &ours).await?;
     store.clear().await?;
     ring::claim(&store, &ours).await?;
+    let mut cargo = source.cargo();
     let mut tally = Tally::default();
     while let Some(piece) = cargo.recv().await {
         let piece: Vec<_> = piece?.into_iter().filter(|it| !is_over(it, clock.now_ms())).collect();

@@ -7,18 +7,19 @@ use std::{
     process::Command,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use stepward::{
     challenges::authenticators,
-    clock::random_id,
+    clock::{Clock, random_id},
     keys::{Keys, ring::Ring},
     store::{
         Attempt, Begin, Counted, Drawer, Id, Kind, Meter, Once, SessionRef, Shape, StateStore, Touch,
         backup::{self, RestoreError},
+        copy::{self, CopyError, Place},
         embedded::{Embedded, disk::OpenError},
         ring,
     },
@@ -179,6 +180,16 @@ async fn nothing_that_may_have_been_used_since_is_good_after_a_restore() {
     assert_eq!(touch(&back, NOW + 600_000, [9; 16], Touch::Look).await, 0, "one window later all is as ever");
     assert_eq!(backup::restored_at_ms(&back).await.unwrap(), Some(NOW));
     ring::keys_for(&back, &ring, NOW).await.unwrap();
+
+    drop(back);
+    let at = |ms| Clock::Manual(Arc::new(AtomicI64::new(ms)));
+    let copied = async |now_ms| {
+        let from = Place::Folder(new.path().into());
+        let settings = crate::redis_server::settings(old.path().join("nowhere"));
+        copy::copy(from, Place::Redis(settings), &keys, &at(now_ms)).await.unwrap_err()
+    };
+    assert!(matches!(copied(NOW + 14 * 60_000).await, CopyError::JustRestored), "Redis would not read it strictly");
+    assert!(!matches!(copied(NOW + 16 * 60_000).await, CopyError::JustRestored));
 
     let taken = put_back(&bytes, new.path(), &keys);
     assert!(matches!(taken, Err(RestoreError::Target(OpenError::Taken(_)))), "{taken:?}");

@@ -13,6 +13,7 @@ use std::{
 
 use crate::store::{
     Counted, Meter, Shape, Touch,
+    carried::STRICT_MS,
     embedded::{
         disk::{Table, Write},
         gauge::{self, Gauge},
@@ -29,9 +30,6 @@ use crate::store::{
 const ROW_BYTES: usize = 64 << 10;
 /// Below this many bytes of changes, rewriting everything is not worth it.
 const REWRITE_BYTES_MIN: usize = 4 << 20;
-
-/// For how long counters are read strictly after a backup was put back (`security.md` §5 R6).
-const STRICT_MS: i64 = 15 * 60_000;
 
 pub(super) struct Meters {
     shards: Sharded<Shelf>,

@@ -9,7 +9,7 @@ use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase};
 
 use crate::store::{
     Counted, Id, Kind, StateError, Stored,
-    carried::{Cargo, Carried, NOBODY, Packer, Unwanted},
+    carried::{Cargo, Carried, NOBODY, Packer, RESTORED, Unwanted, restored_ms},
     embedded::{
         claims,
         disk::{self, OpenError, Restart, Table},
@@ -62,21 +62,26 @@ impl Offline {
         self.restart
     }
 
-    /// What the store notes of whose it is.
+    /// What the store notes of whose it is, and of when a backup was put back into it.
     ///
     /// # Errors
     /// The file does not read back.
-    pub(in crate::store) fn owner(&self) -> Result<Option<Vec<u8>>, OpenError> {
+    pub(in crate::store) fn notes(&self) -> Result<(Option<Vec<u8>>, Option<i64>), OpenError> {
         let mut unpacker = Unpacker::default();
+        let mut restored = None;
         let read = disk::rows(&self.snapshot.0, &[Table::Drawers], |table, key, value| {
             // Entries come by account, and nobody's is the lowest.
             match unpacker.unpack(table, key, value).map_err(|Torn| OpenError::Corrupt(table.name()))? {
+                Some(Carried::Entry { account: NOBODY, id: RESTORED, sealed, .. }) => {
+                    restored = restored_ms(&sealed);
+                    Ok(())
+                }
                 None | Some(Carried::Entry { account: NOBODY, .. }) => Ok(()),
                 Some(_) => Err(OpenError::Unwanted),
             }
         });
         match read {
-            Ok(()) | Err(OpenError::Unwanted) => Ok(unpacker.owner()),
+            Ok(()) | Err(OpenError::Unwanted) => Ok((unpacker.owner(), restored)),
             Err(other) => Err(other),
         }
     }
