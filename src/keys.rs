@@ -137,6 +137,13 @@ pub fn spelling(subject: &str) -> String {
     canonical::subject(subject)
 }
 
+/// Which key sealed this, if it was sealed here at all: its id stands in front, in clear.
+pub fn sealed_by(sealed: &[u8]) -> Option<u16> {
+    let (version, rest) = sealed.split_first()?;
+    let (kid, _) = rest.split_first_chunk::<2>()?;
+    (*version == VERSION && sealed.len() > HEAD_BYTES).then(|| u16::from_be_bytes(*kid))
+}
+
 impl Keys {
     /// Keys of this process only: for the `proxy` command and for tests. Nothing they sealed opens after a restart.
     pub fn ephemeral() -> Keys {

@@ -13,8 +13,12 @@
 use std::time::Duration;
 
 pub mod any;
+pub mod backup;
+pub mod carried;
+pub mod copy;
 pub mod embedded;
 pub mod redis;
+pub mod resealed;
 pub mod ring;
 
 /// A pseudonym: 128 bits, random or an HMAC.

@@ -2,14 +2,16 @@
 //!
 //! An entry that does not open is not there; it can then prove nothing.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use stepward_core::session::Method;
 
 use crate::{
     challenges::{Challenges, attempts::Lane, totp},
     clock,
-    keys::Purpose,
-    store::{Drawer, Enrolment, Id, StateStore, Stored},
+    keys::{Keys, Purpose},
+    store::{Drawer, Enrolment, Id, StateStore, Stored, carried::Carried},
 };
 
 /// What is kept of an authenticator.
@@ -130,6 +132,55 @@ pub async fn check_totp(challenges: &Challenges, tenant: &str, account: Option<I
     }
 }
 
+/// What becomes of what is put back from a backup. A code that was used since is used: an app accepts none of a step that
+/// has begun, and recovery codes are left out, for which of them were used nobody can tell. What does not open proves
+/// nothing, and is left out as well.
+pub fn aged(keys: &Keys, tenants: &[Arc<str>], carried: Carried, now_ms: i64) -> Option<Carried> {
+    let Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed } = carried else {
+        return Some(carried);
+    };
+    let opens = |tenant: &Arc<str>| keys.open(Purpose::Authenticator, tenant, &owner(account, id), &sealed).ok();
+    let opened = tenants.iter().find_map(opens)?;
+    match serde_json::from_slice(&opened.plain).ok()? {
+        Kept::Totp { .. } => {
+            let counter = counter.max(totp::step_at(now_ms));
+            Some(Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed })
+        }
+        Kept::Recovery { .. } => None,
+    }
+}
+
 fn owner(account: Id, id: Id) -> Vec<u8> {
     [account, id].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_backup_apps_come_back_with_their_codes_used_and_recovery_codes_do_not() {
+        const NOW: i64 = 1_780_000_020_000;
+        let keys = Keys::ephemeral();
+        let (account, id) = ([1; 16], [2; 16]);
+        let entry = |kept: Option<&Kept>, tenant: &str, counter| {
+            let plain = kept.map_or_else(Vec::new, |kept| serde_json::to_vec(kept).expect("it is plain data"));
+            let sealed = keys.seal(Purpose::Authenticator, tenant, &owner(account, id), &plain);
+            Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed }
+        };
+        let totp = Kept::Totp { secret: vec![1; 20], added_ms: 1 };
+        let tenants = ["other".into(), "bank".into()];
+        let counter = |carried| match aged(&keys, &tenants, carried, NOW) {
+            Some(Carried::Entry { counter, .. }) => Some(counter),
+            _ => None,
+        };
+        let step = NOW as u64 / 30_000;
+        assert_eq!(counter(entry(Some(&totp), "bank", 5)), Some(step));
+        assert_eq!(counter(entry(Some(&totp), "bank", step + 1)), Some(step + 1), "never back");
+        assert_eq!(counter(entry(Some(&totp), "unknown", 5)), None, "what does not open proves nothing");
+        assert_eq!(counter(entry(None, "bank", 5)), None);
+        assert_eq!(counter(entry(Some(&Kept::Recovery { added_ms: 1 }), "bank", 0)), None);
+        let device = Carried::Entry { account, drawer: Drawer::Devices, id, counter: 0, sealed: vec![1] };
+        assert_eq!(aged(&keys, &tenants, device.clone(), NOW), Some(device));
+    }
 }

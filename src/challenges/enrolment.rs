@@ -28,7 +28,7 @@ use crate::{
         cookies::{self, Scope},
         record::{Subject, VerifiedBy},
     },
-    store::{Attempt, Counted, Drawer, Id, Kind, Once, StateStore, Stored},
+    store::{Attempt, Counted, Drawer, Id, Kind, Once, StateStore, Stored, backup},
 };
 
 const FRESH_MS: i64 = 5 * 60 * 1000;
@@ -277,7 +277,11 @@ impl Visitor<'_> {
             return Ok(if is_fresh { May::Yes } else { May::AfterProof });
         }
         if let Some(invitation) = self.invitation().filter(|it| it.account == account && now_ms < it.expires_ms) {
-            return Ok(May::Invited(invitation.id, invitation.expires_ms));
+            // One that is older than a backup that was put back may have been used since the backup.
+            let restored_ms = backup::restored_at_ms(&*self.challenges.store).await?;
+            if restored_ms.is_none_or(|at_ms| invitation.expires_ms - INVITED_MS > at_ms) {
+                return Ok(May::Invited(invitation.id, invitation.expires_ms));
+            }
         }
         let is_recent = self.subject.verified_by == VerifiedBy::Login && now_ms - self.subject.since_ms <= FRESH_MS;
         let device = cookies::read_device(&self.challenges.keys, now_ms, self.tenant(), &self.arrival.request);

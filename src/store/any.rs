@@ -46,6 +46,17 @@ impl AnyStore {
         }
     }
 
+    /// Everything that is kept, at one moment, to be read out while it works on; `None` where it is not in a file of ours.
+    ///
+    /// # Errors
+    /// The disk takes nothing.
+    pub async fn snapshot(&self) -> Stored<Option<embedded::unload::Snapshot>> {
+        match self {
+            AnyStore::Embedded(store) => store.snapshot().await,
+            AnyStore::Redis(_) => Ok(None),
+        }
+    }
+
     /// Why it cannot do its work now, in words for an operator, where it can tell.
     pub fn trouble(&self) -> Option<String> {
         match self {

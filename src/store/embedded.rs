@@ -22,6 +22,7 @@ use futures_util::FutureExt as _;
 use crate::store::{
     Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, PATIENCE, Revocation,
     SessionRef, Shape, Standing, StateError, StateStore, Stored, Touch,
+    carried::{NOBODY, RESTORED, restored_ms},
     embedded::{disk::Table, journal::Ack, row::Torn, sharded::held},
 };
 
@@ -34,6 +35,7 @@ mod faults;
 mod gauge;
 mod journal;
 mod keeper;
+pub mod load;
 mod locks;
 mod meters;
 mod parked;
@@ -42,6 +44,7 @@ mod row;
 mod sessions;
 mod sharded;
 mod sketch;
+pub mod unload;
 
 use disk::{Disk, OpenError, Opener, Restart};
 
@@ -139,6 +142,11 @@ impl Embedded {
         let (disk, restart) = Disk::open(opener, |table, key, value| {
             shelves.load(table, key, value).map_err(|Torn| OpenError::Corrupt(table.name()))
         })?;
+        if let Some(noted) = shelves.drawers.entry(NOBODY, Drawer::Traces, RESTORED)
+            && let Some(at_ms) = restored_ms(&noted)
+        {
+            shelves.meters.presume_restored(at_ms);
+        }
         match restart {
             Restart::Fresh | Restart::Clean => {}
             Restart::Unclean => {
@@ -170,6 +178,20 @@ impl Embedded {
     /// From now on callers wait so long for the disk, and no longer. It is asked for patience until somebody says so.
     pub fn answer_within(&self, wait: Duration) {
         self.wait_ms.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Everything in the file as it is once every change made so far is on it; `None` if there is no file. Nothing waits
+    /// for whoever reads it.
+    ///
+    /// # Errors
+    /// The disk takes nothing.
+    pub async fn snapshot(&self) -> Stored<Option<unload::Snapshot>> {
+        self.shelves.journal.ready()?;
+        if !self.shelves.journal.is_kept() {
+            return Ok(None);
+        }
+        self.shelves.meters.save(&self.shelves.journal);
+        self.shelves.journal.snapshot().await.map(Some)
     }
 
     fn wait(&self) -> Duration {

@@ -21,10 +21,11 @@ use crate::{
     settings,
     store::{
         Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, Revocation, Session,
-        SessionRef, Shape, Standing, StateStore, Stored,
+        SessionRef, Shape, Standing, StateStore, Stored, carried::one_time,
     },
 };
 
+mod cargo;
 mod dial;
 mod fleet;
 mod journal;
@@ -45,6 +46,8 @@ use standing::{Kept, MARK_KEPT_MS};
 
 /// How long the start waits for Redis.
 const START_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long one step may take of a copy from one store into another.
+pub(super) const COPY_WAIT: Duration = Duration::from_secs(10);
 /// No key lives longer by itself: 400 days.
 const TTL_MAX_MS: i64 = 400 * 24 * 3_600_000;
 
@@ -366,7 +369,7 @@ impl StateStore for Redis {
     }
 
     async fn claim(&self, now_ms: i64, scope: &'static str, token: Id, nonce: Id, expires_ms: i64) -> Stored<Once> {
-        let claim = Order::script(scripts::CLAIM, &[&self.names.claim(scope, &token)], |cmd| {
+        let claim = Order::script(scripts::CLAIM, &[&self.names.claimed(&one_time(scope, &token))], |cmd| {
             cmd.arg(self.theirs(now_ms)).arg(&nonce).arg(self.theirs(expires_ms)).arg(self.ttl(expires_ms))
         });
         once(&self.durably(claim.kept(), self.later()).await?)

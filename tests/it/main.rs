@@ -7,6 +7,8 @@
     reason = "a test whose world cannot be set up, or whose promise is broken, should stop"
 )]
 
+mod at_rest;
+mod backups;
 mod browser;
 mod bypass;
 mod campaign;
@@ -27,6 +29,7 @@ mod invitation;
 mod layering;
 mod logs;
 mod mailbox;
+mod moving;
 mod notify;
 mod origin;
 mod parity;

@@ -70,7 +70,7 @@ async fn it_keeps_the_contract_over_tls_with_the_user_of_the_handbook() {
 }
 
 /// The ACL line in `docs/guides/redis.md`, with a password.
-fn handbook_user(password: &str) -> String {
+pub(crate) fn handbook_user(password: &str) -> String {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/redis.md")).unwrap();
     let line = page.lines().find(|line| line.starts_with("user stepward ")).expect("the page shows no ACL line");
     line.replace(">PASSWORD", &format!(">{password}"))

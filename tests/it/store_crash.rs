@@ -6,9 +6,13 @@
 use std::{
     env,
     io::{BufRead, BufReader, Write},
+    ops::Range,
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -25,7 +29,11 @@ use stepward::store::{
 
 const NOW: i64 = 1_780_000_000_000;
 const LATER: i64 = NOW + 3_600_000;
-const ROUNDS: u64 = 20;
+const ROUNDS: u64 = 200;
+/// How many rounds share a file: it is opened again after each, with all that the rounds before left in it.
+const ROUNDS_A_FILE: u64 = 20;
+/// Files that are written, killed and looked at side by side: most of a round is waiting for the disk.
+const FILES_AT_ONCE: usize = 4;
 /// Callers at once in the writer, so that commits are shared.
 const WRITERS: u64 = 8;
 /// Tells the binary that it is the writer, and where.
@@ -33,20 +41,46 @@ const FOLDER: &str = "STEPWARD_TEST_CRASH_FOLDER";
 /// Which round the writer is in: its ids must not repeat.
 const ROUND: &str = "STEPWARD_TEST_CRASH_ROUND";
 
+/// `STEPWARD_ROUNDS=1000` makes it thorough.
+fn rounds() -> u64 {
+    env::var("STEPWARD_ROUNDS").map_or(ROUNDS, |it| it.parse().unwrap())
+}
+
 #[test]
 fn after_a_kill_everything_acknowledged_is_there() {
-    let folder = tempfile::tempdir().unwrap();
+    let (next, files) = (AtomicU64::new(0), rounds().div_ceil(ROUNDS_A_FILE));
+    let acknowledged = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..FILES_AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let file = next.fetch_add(1, Ordering::Relaxed);
+                    if file >= files {
+                        return;
+                    }
+                    let first = file * ROUNDS_A_FILE;
+                    acknowledged.fetch_add(one_file(first..rounds().min(first + ROUNDS_A_FILE)), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    println!("{} operations were acknowledged in {} rounds", acknowledged.into_inner(), rounds());
+}
+
+/// Some rounds over one file; how many operations were acknowledged.
+fn one_file(rounds: Range<u64>) -> usize {
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let mut all = Vec::new();
-    for round in 0..ROUNDS {
+    for round in rounds {
         let promises = storm_and_kill(folder.path(), round);
         let store = Embedded::open(folder.path()).unwrap();
         assert_eq!(store.restart(), Restart::Unclean, "round {round}");
         runtime.block_on(verify(&store, &promises));
         all.extend(promises);
     }
-    println!("{} operations were acknowledged in {ROUNDS} rounds", all.len());
     runtime.block_on(verify(&Embedded::open(folder.path()).unwrap(), &all));
+    all.len()
 }
 
 /// Runs the writer for a moment, kills it, and returns what it had been promised.
@@ -65,7 +99,7 @@ fn storm_and_kill(folder: &Path, round: u64) -> Vec<Promise> {
         .filter_map(|line| Promise::parse(&line));
     let first = promises.next().unwrap();
     let reader = thread::spawn(move || promises.collect::<Vec<_>>());
-    thread::sleep(Duration::from_millis(20 + round * 37 % 150));
+    thread::sleep(Duration::from_millis(5 + round * 37 % 90));
     writer.kill().unwrap();
     writer.wait().unwrap();
     let mut promises = reader.join().unwrap();

@@ -4,6 +4,7 @@
 
 use crate::store::{
     Id, Meter, Shape, Touch,
+    carried::Hits,
     embedded::row::{Fields, Row, Torn},
 };
 
@@ -49,6 +50,18 @@ pub(super) fn presumed(meter: &Meter) -> u64 {
         Shape::Guarded { .. } => 0,
         // Limits above 32: the second that a crash can take is a small part of them.
         Shape::Buckets | Shape::Distinct => 0,
+    }
+}
+
+/// What an exact counter is presumed to hold after a backup was put back: all but one of its limit.
+pub(super) fn presumed_restored(meter: &Meter, counted: u64) -> u64 {
+    match meter.shape {
+        Shape::Exact { keep } | Shape::Guarded { keep } => {
+            let most = limit(keep) as u64;
+            counted.saturating_add(most.saturating_sub(2)).min(most).max(counted)
+        }
+        // Limits above 32: for them a window that was not counted whole is a part of one window.
+        Shape::Buckets | Shape::Distinct => counted,
     }
 }
 
@@ -188,6 +201,42 @@ impl Gauge {
     /// Whether nothing in it counts any more.
     pub(super) fn is_spent(&self, now_ms: i64) -> bool {
         self.count(now_ms) == 0
+    }
+
+    /// What it holds, to be carried.
+    pub(super) fn hits(self, is_guarded: bool) -> Hits {
+        match self.kept {
+            Kept::Exact(moments) if is_guarded => Hits::Guarded(moments),
+            Kept::Exact(moments) => Hits::Exact(moments),
+            Kept::Buckets { newest, counts } => {
+                let slots = (0..SLOTS as i64).map(|back| newest.saturating_sub(back));
+                Hits::Buckets(slots.map(|slot| (slot, counts[place(slot)])).filter(|(_, count)| *count > 0).collect())
+            }
+            Kept::Distinct(values) => Hits::Distinct(values),
+        }
+    }
+
+    /// A counter that holds what was carried; what is more than it can keep is left out, the oldest first.
+    pub(super) fn holding(window_ms: i64, hits: Hits) -> Self {
+        let kept = match hits {
+            Hits::Exact(mut moments) | Hits::Guarded(mut moments) => {
+                moments.sort_unstable();
+                Kept::Exact(moments.split_off(moments.len().saturating_sub(EXACT_MAX + 1)))
+            }
+            Hits::Buckets(slots) => {
+                let newest = slots.iter().map(|(slot, _)| *slot).max().unwrap_or(i64::MIN);
+                let mut counts = [0; SLOTS];
+                for (slot, count) in slots.iter().filter(|(slot, _)| newest.saturating_sub(*slot) <= PARTS) {
+                    counts[place(*slot)] = *count;
+                }
+                Kept::Buckets { newest, counts }
+            }
+            Hits::Distinct(mut values) => {
+                values.sort_unstable_by_key(|(_, last_ms)| *last_ms);
+                Kept::Distinct(values.split_off(values.len().saturating_sub(DISTINCT_MAX)))
+            }
+        };
+        Self { window_ms: window_ms.clamp(PARTS, 1 << 45), kept }
     }
 
     pub(super) fn write(&self, row: Row) -> Row {

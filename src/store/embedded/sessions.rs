@@ -11,9 +11,11 @@ use std::{
 
 use crate::store::{
     Amended, Counted, Id, Kind, Revocation, Session, SessionRef, Stored,
+    carried::Carried,
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
+        keeper::SWEPT_AT_ONCE,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded},
     },
@@ -77,18 +79,33 @@ fn removed(session: &SessionRef) -> Write {
     Write { table: Table::Sessions, key: key(session), value: None }
 }
 
+fn read(key: &[u8], value: &[u8]) -> Result<(SessionRef, Entry), Torn> {
+    let mut at = Fields(key);
+    let session = SessionRef { home: at.id()?, id: at.id()? };
+    at.end()?;
+    let mut row = Fields(value);
+    let (version, begun_ms, expires_ms) = (row.u64()?, row.i64()?, row.i64()?);
+    Ok((session, Entry { version, begun_ms, expires_ms, sealed: row.rest() }))
+}
+
+/// A row as what is carried. Revoked sessions have none: the row goes before the revocation is acknowledged.
+pub(super) fn carried(key: &[u8], value: &[u8]) -> Result<Carried, Torn> {
+    let (session, Entry { version, begun_ms, expires_ms, sealed }) = read(key, value)?;
+    Ok(Carried::Session { session, begun_ms, expires_ms, version, sealed: sealed.into() })
+}
+
+/// A session as a row.
+pub(super) fn row(session: &SessionRef, version: u64, begun_ms: i64, expires_ms: i64, sealed: Vec<u8>) -> Write {
+    Entry { version, begun_ms, expires_ms, sealed: sealed.into() }.write(session)
+}
+
 impl Sessions {
     pub(super) fn new(max: usize) -> Self {
         Self { shards: Sharded::default(), marks: RwLock::default(), room: Room::of(max) }
     }
 
     pub(super) fn load(&self, key: &[u8], value: &[u8]) -> Result<(), Torn> {
-        let mut at = Fields(key);
-        let session = SessionRef { home: at.id()?, id: at.id()? };
-        at.end()?;
-        let mut row = Fields(value);
-        let (version, begun_ms, expires_ms) = (row.u64()?, row.i64()?, row.i64()?);
-        let entry = Entry { version, begun_ms, expires_ms, sealed: row.rest() };
+        let (session, entry) = read(key, value)?;
         self.shards.of(&session.id).insert(session, entry);
         self.room.take_anyway(1);
         Ok(())
@@ -212,17 +229,22 @@ impl Sessions {
         journal.later(gone.iter().map(removed));
     }
 
-    /// Forgets what expired before a moment, in one piece of the map.
-    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) {
+    /// Forgets some of what expired before a moment, in one piece of the map; how many.
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) -> usize {
         let mut shard = self.shards.at(number);
-        let dead: Vec<_> = shard.iter().filter(|it| it.1.expires_ms <= expired_before_ms).map(|it| *it.0).collect();
+        let expired = shard.iter().filter(|it| it.1.expires_ms <= expired_before_ms);
+        let dead: Vec<_> = expired.take(SWEPT_AT_ONCE).map(|it| *it.0).collect();
         self.take_out(journal, &mut shard, &dead);
         drop(shard);
+        if dead.len() == SWEPT_AT_ONCE {
+            return dead.len();
+        }
         let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
         marks.retain(|_, mark| mark.forget_ms > expired_before_ms);
         if marks.capacity() > 4 * marks.len() + 64 {
             let small = mem::take(&mut *marks).into_iter().collect();
             *marks = small;
         }
+        dead.len()
     }
 }
