@@ -43,6 +43,7 @@ pub mod cache;
 pub mod client;
 pub mod fixtures;
 pub mod guard;
+pub mod shipped;
 
 /// Calls to one connector that may be out at once; more are refused, and the route goes on.
 const CALLS_MAX: usize = 64;
@@ -458,8 +459,14 @@ pub fn read(folder: &File, catalogue: &Catalogue) -> Result<(Vec<Connector>, Vec
             Err(found) => faults.extend(found),
         }
     }
-    let known: Vec<_> = connectors.iter().map(|it: &Connector| (it.id.clone(), it.capability.clone())).collect();
     let place = folder.join("routes");
+    for (id, text) in shipped::named_by(&place, &|id| connectors.iter().any(|it: &Connector| *it.id == *id)) {
+        match compile::connector(&shipped::label(&id), &text, catalogue) {
+            Ok(connector) => connectors.push(connector),
+            Err(found) => faults.extend(found),
+        }
+    }
+    let known: Vec<_> = connectors.iter().map(|it: &Connector| (it.id.clone(), it.capability.clone())).collect();
     for name in if place.exists() { entries(&place, &mut faults) } else { Vec::new() } {
         let Some(stem) = name.strip_suffix(".yaml") else { continue };
         let file: Arc<str> = format!("connectors/routes/{name}").into();
