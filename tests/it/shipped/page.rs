@@ -105,7 +105,7 @@ fn page() -> String {
         "# Connectors that come with Stepward\n\n\
         {total} connectors for {} capabilities. They are in the binary: a route names one by its id, and nothing else is \
         loaded. `stepward connector add <id>` copies a file to change it.\n\n\
-        No live call was made with any of them, but by whom says `live`. What a file rests on:\n\n\
+        No live call was made with any of them. What a file rests on:\n\n\
         * **documented**: the vendor's own documentation, specification or SDK was read.\n\
         * **secondary**: other people's integrations were read.\n\
         * **experimental**: parts are from memory.\n\n\
