@@ -12,7 +12,7 @@ use crate::{
 
 /// The connectors that come with Stepward: a route may name any of them.
 #[derive(Debug, clap::Args)]
-pub(super) struct Shipped {
+pub(in crate::cli) struct Shipped {
     /// Only those of this capability
     capability: Option<String>,
     /// As JSON
@@ -21,7 +21,7 @@ pub(super) struct Shipped {
 }
 
 impl Shipped {
-    pub(super) fn run(self) -> Came {
+    pub(in crate::cli) fn run(self) -> Came {
         let wanted = |it: &Document| self.capability.as_deref().is_none_or(|wanted| capability(it) == wanted);
         let documents: Vec<Document> = shipped::ids().iter().filter_map(|id| read(id)).filter(wanted).collect();
         if self.json {
@@ -44,7 +44,7 @@ impl Shipped {
 
 /// Copy a connector that comes with Stepward into your folder, to change it. Yours then counts.
 #[derive(Debug, clap::Args)]
-pub(super) struct Add {
+pub(in crate::cli) struct Add {
     /// Its id
     id: String,
     /// Your folder of connectors
@@ -53,7 +53,7 @@ pub(super) struct Add {
 }
 
 impl Add {
-    pub(super) fn run(self) -> Came {
+    pub(in crate::cli) fn run(self) -> Came {
         let Some(text) = shipped::text(&self.id) else {
             let ids = shipped::ids();
             let near = diagnostic::nearest(&self.id, ids.iter().map(String::as_str));
