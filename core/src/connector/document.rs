@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::yaml::{Spanned, units::Duration};
 
 pub mod auth;
+pub mod evidence;
 pub mod fixture;
 pub mod operation;
 pub mod response;
@@ -32,6 +33,8 @@ pub struct Document {
     pub version: Option<String>,
     /// How it was verified.
     pub maturity: Option<Maturity>,
+    /// What the file rests on.
+    pub evidence: Option<evidence::Evidence>,
     /// How far the vendor's word goes, `A` (always) to `F` (cannot be judged), as in the Admiralty code.
     pub reliability: Option<Reliability>,
     /// Where the vendor describes the call.
@@ -45,6 +48,8 @@ pub struct Document {
     pub hosts: Vec<Spanned<String>>,
     /// What one call costs, in the operator's currency. Anything above 0 counts against `budget.paid_calls`.
     pub price: Option<f64>,
+    /// Whether a call is paid for where no price can be told; counts against `budget.paid_calls`.
+    pub paid: Option<bool>,
     /// What leaves the house, and where it goes. Required, unless taken over.
     pub data: Option<Data>,
     /// Settings without secrets, by name.
