@@ -15,6 +15,7 @@ use crate::{
         auth::{Certificate, Credential, message::Unsigned, token::TokenSource},
         document::{
             Maturity, Network, Reliability,
+            evidence::Evidence,
             fixture::Fixture,
             operation::{CacheScope, Cause, Kind, Method},
             settings::InputKind,
@@ -115,14 +116,16 @@ pub struct Connector {
     pub version: Option<Arc<str>>,
     /// How it was verified.
     pub maturity: Option<Maturity>,
+    /// What the file rests on.
+    pub evidence: Option<Evidence>,
     /// How far the vendor's word goes.
     pub reliability: Option<Reliability>,
     /// Where the vendor describes it.
     pub docs: Option<Arc<str>>,
     /// One sentence.
     pub about: Option<Arc<str>>,
-    /// What a call costs.
-    pub price: f64,
+    /// What a call costs, in millionths of the operator's currency.
+    pub price_micros: u64,
     /// Whether a call is paid for.
     pub is_paid: bool,
     /// Where it may connect.
@@ -331,29 +334,43 @@ impl Operation {
         std::iter::once(&self.request.origin).chain(self.token.iter().map(|token| &token.request.origin))
     }
 
-    /// Whether its inputs hold something that is never kept, such as a password.
-    pub fn is_secret(&self) -> bool {
+    /// Whether it is asked about something that is never kept, such as a password.
+    pub fn asks_secrets(&self) -> bool {
         self.asking.inputs.iter().any(|needed| needed.kind == InputKind::SecretString)
     }
 
     /// The declared inputs among these, in the order of declaration: all that this operation ever sees, and all of
-    /// its cache key. `None` if a required one is missing or the question is not to be asked. An input that is not of
-    /// its type, or too long, is as good as missing. `now_ms` is the time of the event.
+    /// its cache key. `None` if a required one is missing or the question is not to be asked. `now_ms` is the time of
+    /// the event.
     pub fn inputs(&self, given: &Named, now_ms: i64) -> Option<Vec<(Arc<str>, Arc<str>)>> {
+        self.declared(given).filter(|mine| !self.skips(mine, now_ms))
+    }
+
+    /// The declared inputs among these, whether or not the question is to be asked; `None` if a required one is
+    /// missing. An input that is not of its type, or too long, is as good as missing. Evaluates nothing.
+    pub fn declared(&self, given: &Named) -> Option<Vec<(Arc<str>, Arc<str>)>> {
         let needed = &self.asking.inputs;
         let value = |needed: &Needed| given.iter().find(|(it, value)| *it == needed.name && needed.takes(value));
-        let mine: Vec<_> = needed.iter().filter_map(|needed| value(needed).cloned()).collect();
-        if needed.iter().any(|needed| needed.required && value(needed).is_none()) {
-            return None;
+        let mut mine = Vec::with_capacity(needed.len());
+        for needed in needed {
+            match value(needed) {
+                Some(found) => mine.push(found.clone()),
+                None if needed.required => return None,
+                None => {}
+            }
         }
-        let skips: Vec<&Expression> = needed.iter().filter_map(|needed| needed.skip_when.as_ref()).collect();
-        if skips.is_empty() {
-            return Some(mine);
+        Some(mine)
+    }
+
+    /// Whether these inputs (from [`Operation::declared`]) are not to be asked about.
+    pub fn skips(&self, mine: &Named, now_ms: i64) -> bool {
+        let mut rules = self.asking.inputs.iter().filter_map(|needed| needed.skip_when.as_ref()).peekable();
+        if rules.peek().is_none() {
+            return false;
         }
-        let scope = Scope::asking(self.asking.typed(&mine), &self.asking.config, Data::Map(Vec::new()), now_ms);
+        let scope = Scope::asking(self.asking.typed(mine), &self.asking.config, Data::Map(Vec::new()), now_ms);
         // An expression that cannot be told keeps the data in the house.
-        let skipped = skips.iter().any(|skip| !skip.denies(&scope));
-        (!skipped).then_some(mine)
+        rules.any(|skip| !skip.denies(&scope))
     }
 
     /// The request for these inputs (from [`Operation::inputs`]); `None` where a value that cannot be left out is

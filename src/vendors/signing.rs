@@ -73,3 +73,42 @@ pub(super) fn jwt(claims: &Claims) -> Result<String, &'static str> {
     let header = Header { kid: claims.key_id.clone(), ..Header::new(algorithm) };
     jsonwebtoken::encode(&header, &claims.claims, &key.map_err(|_| BAD_KEY)?).map_err(|_| "it cannot be signed")
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{ED25519, UnparsedPublicKey};
+
+    use super::*;
+
+    /// `test-key-ed25519` of RFC 9421 §B.1.4.
+    const ED25519_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n-----END PRIVATE KEY-----\n";
+
+    #[test]
+    fn ed25519_signatures_are_those_of_rfc_9421_b_2_6() {
+        let base = "\"date\": Tue, 20 Apr 2021 02:07:55 GMT\n\"@method\": POST\n\"@path\": /foo\n\"@authority\": example.com\n\
+            \"content-type\": application/json\n\"content-length\": 18\n\
+            \"@signature-params\": (\"date\" \"@method\" \"@path\" \"@authority\" \"content-type\" \"content-length\");created=1618884473;keyid=\"test-key-ed25519\"";
+        let signed = sign_bytes(SignatureAlgorithm::Ed25519, ED25519_KEY, base.as_bytes()).unwrap();
+        assert_eq!(
+            data_encoding::BASE64.encode(&signed),
+            "wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw=="
+        );
+        let public = data_encoding::BASE64.decode(b"JrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs=").unwrap();
+        UnparsedPublicKey::new(&ED25519, public).verify(base.as_bytes(), &signed).unwrap();
+    }
+
+    #[test]
+    fn made_up_keys_sign_for_their_algorithm_and_no_other() {
+        let p256 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let signed = sign_bytes(SignatureAlgorithm::EcdsaP256Sha256, &p256.serialize_pem(), b"message").unwrap();
+        let public = UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_FIXED, p256.public_key_raw());
+        public.verify(b"message", &signed).unwrap();
+        assert!(public.verify(b"massage", &signed).is_err());
+        for algorithm in
+            [SignatureAlgorithm::Ed25519, SignatureAlgorithm::RsaPssSha512, SignatureAlgorithm::RsaV15Sha256]
+        {
+            assert_eq!(sign_bytes(algorithm, &p256.serialize_pem(), b"message"), Err(BAD_KEY), "{algorithm:?}");
+        }
+        assert_eq!(sign_bytes(SignatureAlgorithm::Ed25519, "no key", b"message"), Err(BAD_KEY));
+    }
+}

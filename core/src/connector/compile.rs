@@ -106,7 +106,8 @@ impl<'a> Compiler<'a> {
         let page = document.client.as_ref().map(|page| self.page(page));
         self.fixtures();
         let shared = |texts: &[String]| texts.iter().map(|it| Arc::from(it.as_str())).collect();
-        let price = document.price.unwrap_or(0.0);
+        // Saturating: a cast from a float never wraps.
+        let price_micros = (document.price.unwrap_or(0.0).max(0.0) * 1e6).round() as u64;
         let needed = |wanted: bool| {
             let secrets = document.secrets.iter().filter(move |(_, secret)| secret.required == wanted);
             secrets.map(|(name, _)| Arc::from(name.as_str())).collect()
@@ -121,8 +122,9 @@ impl<'a> Compiler<'a> {
             reliability: document.reliability,
             docs: document.docs.as_deref().map(Arc::from),
             about: document.about.as_deref().map(Arc::from),
-            price,
-            is_paid: price > 0.0 || document.paid,
+            price_micros,
+            is_paid: document.paid.unwrap_or(price_micros > 0),
+            evidence: document.evidence.clone(),
             network: document.network.unwrap_or(Network::Internet),
             sends: self.sends().iter().map(|it| it.as_str().into()).collect(),
             receives: document.data.as_ref().map(|data| shared(&data.receives)).unwrap_or_default(),
@@ -217,5 +219,9 @@ impl<'a> Compiler<'a> {
     }
 }
 
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod signed;
 #[cfg(test)]
 mod tests;

@@ -33,7 +33,7 @@ pub struct Document {
     pub version: Option<String>,
     /// How it was verified.
     pub maturity: Option<Maturity>,
-    /// What it rests on.
+    /// What the file rests on.
     pub evidence: Option<evidence::Evidence>,
     /// How far the vendor's word goes, `A` (always) to `F` (cannot be judged), as in the Admiralty code.
     pub reliability: Option<Reliability>,
@@ -48,10 +48,8 @@ pub struct Document {
     pub hosts: Vec<Spanned<String>>,
     /// What one call costs, in the operator's currency. Anything above 0 counts against `budget.paid_calls`.
     pub price: Option<f64>,
-    /// Whether every call is billed by an amount that the file does not know: it then counts against
-    /// `budget.paid_calls` as one with a price does.
-    #[serde(default)]
-    pub paid: bool,
+    /// Whether a call is paid for where no price can be told; counts against `budget.paid_calls`.
+    pub paid: Option<bool>,
     /// What leaves the house, and where it goes. Required, unless taken over.
     pub data: Option<Data>,
     /// Settings without secrets, by name.
