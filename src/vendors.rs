@@ -23,8 +23,10 @@ use sha2::{Digest as _, Sha256};
 use stepward_core::{
     attribute::{Attribute, Catalogue, Cost},
     connector::{
-        Class, Connector, Interpreted, Named,
-        compile::{self, Route},
+        Class, Connector, Named, Operation,
+        answer::Interpreted,
+        compile::{self, Route, source::Source},
+        document::operation::CacheScope,
     },
     diagnostic::Diagnostic,
     facts::{Path, Provenance, Reading, Why},
@@ -43,6 +45,9 @@ pub mod cache;
 pub mod client;
 pub mod fixtures;
 pub mod guard;
+pub mod shipped;
+mod signing;
+mod tokens;
 
 /// Calls to one connector that may be out at once; more are refused, and the route goes on.
 const CALLS_MAX: usize = 64;
@@ -174,7 +179,7 @@ impl Vendors {
                     Err(fault) => faults.push(fault),
                 }
             }
-            for attribute in runners.iter().flat_map(|runner| &runner.connector.provides) {
+            for attribute in runners.iter().flat_map(|runner| &runner.operation.provides) {
                 vendors.by_attribute.entry(attribute.name.clone()).or_insert(vendors.routes.len());
             }
             vendors.routes.push(runners);
@@ -212,7 +217,7 @@ impl Vendors {
 
 /// An attribute that any of its connectors is paid for is paid; the others are cheap.
 fn price(connector: &Connector, costs: &mut BTreeMap<Arc<str>, Attribute>) {
-    for attribute in &connector.provides {
+    for attribute in connector.asked().into_iter().flat_map(|operation| &operation.provides) {
         let known =
             costs.entry(attribute.name.clone()).or_insert_with(|| Attribute { cost: Cost::Cheap, ..attribute.clone() });
         if connector.is_paid {
@@ -231,7 +236,7 @@ async fn along<'a>(
     let mut told: Vec<(&str, Told)> = Vec::new();
     let mut open: Vec<(&str, Why)> = names.iter().map(|name| (*name, Why::Absent)).collect();
     for runner in runners {
-        let provides = |name: &str| runner.connector.provides.iter().position(|attribute| &*attribute.name == name);
+        let provides = |name: &str| runner.operation.provides.iter().position(|attribute| &*attribute.name == name);
         if !open.iter().any(|(name, _)| provides(name).is_some()) {
             continue;
         }
@@ -296,8 +301,9 @@ impl Asked {
 /// A connector with everything it takes to run it.
 struct Runner {
     connector: Connector,
+    /// What its route asks.
+    operation: Arc<Operation>,
     client: Client,
-    secrets: Vec<(Arc<str>, Arc<str>)>,
     limit: Duration,
     clock: Clock,
     breaker: Mutex<Breaker>,
@@ -320,19 +326,29 @@ impl Runner {
         let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
         let fault = |code, message: String| Diagnostic::error(code, &file, 0..0, message);
         let mut found = Vec::new();
-        for name in &connector.secrets {
+        for name in connector.secrets.iter().chain(&connector.optional_secrets) {
             let full = format!("{}.{name}", connector.id);
-            let secret = secrets.get(full.as_str());
-            let value = secret.ok_or("is not under `secrets` in `stepward.yaml`").and_then(reveal);
+            let value = match secrets.get(full.as_str()) {
+                Some(secret) => reveal(secret),
+                None if connector.optional_secrets.contains(name) => continue,
+                None => Err("is not under `secrets` in `stepward.yaml`"),
+            };
             let value = value.map_err(|why| fault("secret.missing", format!("secret `{full}` {why}")))?;
             found.push((name.clone(), value));
         }
-        let client = Client::new(&connector, own).map_err(|why| fault("connector.client", why.to_owned()))?;
-        let limit_ms = limit_ms.unwrap_or(connector.timeout_ms).min(connector.timeout_ms);
+        if let Some(name) = connector.unset.first() {
+            return Err(fault("config.missing", format!("`{name}` is required and has no value")));
+        }
+        let Some(operation) = connector.asked().cloned() else {
+            let message = "a route asks a `lookup` or a `verify`, and it has neither".to_owned();
+            return Err(fault("operation.missing", message));
+        };
+        let client = Client::new(&connector, found, own).map_err(|why| fault("connector.client", why.to_owned()))?;
+        let limit_ms = limit_ms.unwrap_or(operation.timeout_ms).min(operation.timeout_ms);
         Ok(Runner {
             connector,
+            operation,
             client,
-            secrets: found,
             limit: Duration::from_millis(limit_ms),
             clock: clock.clone(),
             breaker: Mutex::default(),
@@ -343,9 +359,9 @@ impl Runner {
     }
 
     async fn ask(self: &Arc<Self>, question: &Question<'_>) -> Asked {
-        let Some(inputs) = self.connector.inputs(question.inputs) else { return Asked::Skipped };
-        let key = cache::key(question.tenant, &self.connector.id, &inputs);
         let now_ms = self.clock.now_ms();
+        let Some(inputs) = self.operation.inputs(question.inputs, now_ms) else { return Asked::Skipped };
+        let key = cache::key(question.tenant, &self.connector.id, &inputs);
         if let Some((answer, age_ms)) = held(&self.answers).find(&key, now_ms) {
             return Asked::Answered(answer, Some(age_ms));
         }
@@ -385,29 +401,42 @@ impl Runner {
     }
 
     async fn call(&self, inputs: &Named) -> Interpreted {
-        let nothing = |class| Interpreted { class, values: Vec::new() };
-        let Ok(_slot) = self.slots.try_acquire() else { return nothing(Class::Unavailable) };
-        let Some(prepared) = self.connector.prepare(inputs, &self.secrets) else { return nothing(Class::InvalidInput) };
-        let (answer, why) = match self.client.call(prepared, self.limit).await {
-            Ok(answer) => (self.connector.interpret(answer.status, &answer.body, inputs), "by its answer"),
-            Err(why) => (nothing(Class::Unavailable), why),
+        let Ok(_slot) = self.slots.try_acquire() else {
+            return self.operation.nothing(Class::Unavailable, "too many calls at once");
         };
+        let now_ms = self.clock.now_ms();
+        let deadline = Instant::now() + self.limit;
+        let ask = client::Ask { operation: &self.operation, inputs, state: &[], now_ms, deadline };
+        let heard = self.client.ask(&ask).await;
+        let (answer, why) = (heard.answer, "by its answer");
+        let why = answer.why.as_deref().unwrap_or(why);
         // Only calls that were made say something about the vendor.
         if answer.class.falls_over() {
             held(&self.breaker).failed(self.clock.now_ms());
             tracing::warn!(connector = %self.connector.id, class = answer.class.name(), why, "a connector failed");
         } else {
             held(&self.breaker).succeeded();
+            if let Some(why) = &answer.why {
+                tracing::info!(connector = %self.connector.id, class = answer.class.name(), why = %why, "an answer was odd");
+            }
         }
         answer
+    }
+
+    /// How long attributes are kept; whole answers are kept by the client.
+    fn attributes_ttl_ms(&self) -> u64 {
+        match self.operation.cache.scope {
+            CacheScope::Attributes => self.operation.cache.ttl_ms,
+            CacheScope::Response => 0,
+        }
     }
 
     /// What a call leaves behind.
     fn land(&self, key: cache::Key, answer: &Arc<Interpreted>) {
         let now_ms = self.clock.now_ms();
         let ttl_ms = match answer.class {
-            Class::Success => self.connector.ttl_ms,
-            Class::NotFound => self.connector.negative_ttl_ms,
+            Class::Success => self.attributes_ttl_ms(),
+            Class::NotFound => self.operation.cache.negative_ttl_ms,
             Class::Pending | Class::InvalidInput => 0,
             Class::RateLimited | Class::Unavailable | Class::ConfigError | Class::ContractError => 0,
         };
@@ -440,21 +469,46 @@ fn reveal(secret: &Secret) -> Result<Arc<str>, &'static str> {
     }
 }
 
-/// Compiles every connector and route of a folder, or tells everything that is wrong with them.
-pub fn read(folder: &File, catalogue: &Catalogue) -> Result<(Vec<Connector>, Vec<Route>), Vec<Diagnostic>> {
-    let (mut connectors, mut routes, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+/// Every connector's file that can be read, and what is wrong with the others: those of the folder, and those that come
+/// with Stepward and are named by a route of it.
+pub fn sources(folder: &File) -> (Vec<Source>, Vec<Diagnostic>) {
+    let (mut sources, mut faults) = (Vec::new(), Vec::new());
+    let place = |name: &str| folder.join(name).join("connector.yaml");
+    let file = |name: &str| -> Arc<str> { format!("connectors/{name}/connector.yaml").into() };
+    // An id has neither a slash nor a dot, so that what is extended lies in the folder.
+    let plain = |id: &str| id.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
+    let own = |id: &str| Some((file(id), std::fs::read_to_string(plain(id).then(|| place(id))?).ok()?));
+    let shipped = |id: &str| Some((shipped::label(id), shipped::text(id)?.into_owned()));
+    let find = |id: &str| own(id).or_else(|| shipped(id));
     for name in entries(folder, &mut faults) {
-        let path = folder.join(&name).join("connector.yaml");
-        if name == "routes" || !path.exists() {
+        if name == "routes" || !place(&name).exists() {
             continue;
         }
-        let file: Arc<str> = format!("connectors/{name}/connector.yaml").into();
-        match text(&path, &file).and_then(|text| compile::connector(&file, &text, catalogue)) {
-            Ok(connector) if *connector.id == *name => connectors.push(connector),
-            Ok(connector) => {
-                let message = format!("`connector: {}` lies in the folder `{name}`", connector.id);
-                faults.push(Diagnostic::error("connector.folder", &file, 0..0, message));
+        match text(&place(&name), &file(&name)).and_then(|text| Source::read(&file(&name), &text, &find)) {
+            Ok(source) if source.id() == name => sources.push(source),
+            Ok(source) => {
+                let message = format!("`connector: {}` lies in the folder `{name}`", source.id());
+                faults.push(Diagnostic::error("connector.folder", &file(&name), 0..0, message));
             }
+            Err(found) => faults.extend(found),
+        }
+    }
+    for (id, text) in shipped::named_by(&folder.join("routes"), &|id| place(id).exists()) {
+        match Source::read(&shipped::label(&id), &text, &find) {
+            Ok(source) => sources.push(source),
+            Err(found) => faults.extend(found),
+        }
+    }
+    (sources, faults)
+}
+
+/// Compiles every connector and route of a folder, or tells everything that is wrong with them.
+pub fn read(folder: &File, catalogue: &Catalogue) -> Result<(Vec<Connector>, Vec<Route>), Vec<Diagnostic>> {
+    let (mut connectors, mut routes) = (Vec::new(), Vec::new());
+    let (sources, mut faults) = sources(folder);
+    for source in sources {
+        match source.compile(catalogue, &compile::Config::default()) {
+            Ok(connector) => connectors.push(connector),
             Err(found) => faults.extend(found),
         }
     }

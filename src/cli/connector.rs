@@ -11,6 +11,8 @@ use crate::{
     vendors::{self, fixtures},
 };
 
+mod shipped;
+
 /// Connectors to vendors.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Connector {
@@ -18,6 +20,10 @@ pub(super) enum Connector {
     List(Place),
     /// Run the recorded fixtures: nothing is sent, no secret is read
     Test(Place),
+    /// What comes with Stepward: a route may name any of it
+    Shipped(shipped::Shipped),
+    /// Copy a connector that comes with Stepward into your folder, to change it: yours then counts
+    Add(shipped::Add),
 }
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +41,8 @@ impl Connector {
         match self {
             Connector::List(place) => place.list(),
             Connector::Test(place) => place.test(),
+            Connector::Shipped(command) => command.run(),
+            Connector::Add(command) => command.run(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
-use stepward_core::connector::{Interpreted, Named};
+use stepward_core::connector::{Named, answer::Interpreted};
 
 /// Most answers kept for one connector.
 pub const ANSWERS_MAX: usize = 10_000;
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn answers_grow_old_and_make_room() {
-        let answer = Arc::new(Interpreted { class: Class::Success, values: Vec::new() });
+        let answer = Arc::new(Interpreted::nothing(Class::Success, 0, None));
         let of = |at: usize| key("t", "c", &named(&[("ip", &at.to_string())]));
         let mut answers = Answers::default();
         answers.keep(of(0), answer.clone(), 1000, 500);

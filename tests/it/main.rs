@@ -45,6 +45,7 @@ mod resumed;
 mod schema;
 mod settings;
 mod settled;
+mod shipped;
 mod sign_out;
 mod signals;
 mod state_loss;

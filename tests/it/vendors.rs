@@ -459,14 +459,6 @@ async fn our_own_listeners_are_no_vendors() {
 }
 
 #[test]
-fn every_fixture_of_the_shipped_connectors_holds() {
-    let report = fixtures::run(&File::new(env!("CARGO_MANIFEST_DIR")).join("connectors")).unwrap();
-    assert!(report.passed(), "{report:#?}");
-    assert_eq!(report.connectors.len(), 2);
-    assert!(report.connectors.iter().all(|checked| checked.cases.len() >= 3));
-}
-
-#[test]
 fn a_fixture_that_does_not_hold_says_what_is_different() {
     let folder = tempfile::tempdir().unwrap();
     let shipped = File::new(env!("CARGO_MANIFEST_DIR")).join("connectors/abuseipdb/connector.yaml");

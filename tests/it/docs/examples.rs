@@ -71,9 +71,10 @@ fn tests(text: &str, shown: &Texts) -> Result<(), String> {
 }
 
 fn vendor(text: &str) -> Result<(), String> {
-    let compiled = connector::compile::connector(&"connector.yaml".into(), text, &Catalogue::builtin());
-    let connector = compiled.map_err(|found| format!("{found:#?}"))?;
-    let problems: Vec<_> = fixtures::check(&connector).cases.into_iter().flat_map(|case| case.problems).collect();
+    let source = connector::compile::source::Source::read(&"connector.yaml".into(), text, &|_| None);
+    let checked = source.and_then(|source| fixtures::check(&source, &Catalogue::builtin()));
+    let checked = checked.map_err(|found| format!("{found:#?}"))?;
+    let problems: Vec<_> = checked.cases.into_iter().flat_map(|case| case.problems).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
