@@ -102,6 +102,8 @@ pub struct Settings {
     pub policies: PathBuf,
     /// Folder of connectors, if any are used.
     pub connectors: Option<PathBuf>,
+    /// Settings of connectors, by `<connector>.<name>`.
+    pub connector_config: BTreeMap<Arc<str>, serde_json::Value>,
     /// Secrets that connectors refer to, by `<connector>.<name>`.
     pub secrets: BTreeMap<Arc<str>, Secret>,
     /// Console and API.

@@ -34,6 +34,9 @@ pub struct Document {
     /// Folder of connectors. `connectors` is used if it exists.
     #[serde(default)]
     pub connectors: Option<String>,
+    /// Settings of connectors, by `<connector>.<name>`: what their own `config` declares.
+    #[serde(default)]
+    pub connector_config: BTreeMap<String, serde_json::Value>,
     /// Secrets that connectors use, by `<connector>.<name>`.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,

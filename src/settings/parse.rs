@@ -70,6 +70,11 @@ impl Parser<'_> {
             state: self.state(&document.state),
             policies: self.folder(&document.policies, &["policies"]),
             connectors: self.connectors(document),
+            connector_config: document
+                .connector_config
+                .iter()
+                .map(|(name, value)| (Arc::from(name.as_str()), value.clone()))
+                .collect(),
             secrets: self.secrets(document),
             admin: self.admin(document),
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),

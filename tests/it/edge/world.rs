@@ -23,6 +23,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         state: State { path: None, keys: None, wait: stepward::store::WAIT, redis: None },
         policies: PathBuf::from("policies"),
         connectors: None,
+        connector_config: BTreeMap::new(),
         secrets: BTreeMap::new(),
         admin: None,
         health: None,
