@@ -11,7 +11,7 @@ use crate::{
     arrival::Arrival,
     challenges::{
         Challenges,
-        attempts::{Lane, Try},
+        attempts::{Aim, Lane, Try},
         authenticators,
         email_code::{Asked, Sent},
         issued::{self, Issued},
@@ -19,7 +19,7 @@ use crate::{
     },
     clock,
     sessions::SessionHandle,
-    store::{Id, Once, StateStore, Stored},
+    store::{Once, StateStore, Stored},
 };
 
 /// What a client typed or chose.
@@ -104,17 +104,18 @@ pub async fn take(
     let (Some(method), Some(id)) = (offered, issued::id_of(word)) else { return Ok(Came::Nothing) };
     let lane = Lane::of(challenges, arrival, session, issued, method);
     let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };
-    if answer.send && method == Method::EmailCode {
-        return match challenges.closed_until(&lane).await? {
-            Some(until) => Ok(Came::Closed(method, until)),
-            None => Ok(Came::Mailed(challenges.send_code(&asked, problem::locale(challenges, arrival)).await?)),
-        };
-    }
-    if answer.code.trim().is_empty() {
+    let is_letter = answer.send && method == Method::EmailCode;
+    if !is_letter && answer.code.trim().is_empty() {
         return Ok(Came::Nothing);
     }
-    let streak = streak(challenges, &asked, method).await?;
-    let left = match challenges.count_try(&lane, issued.attempts, streak).await? {
+    if let Some(until) = challenges.closed_until(&lane).await? {
+        return Ok(Came::Closed(method, until));
+    }
+    if is_letter {
+        return Ok(Came::Mailed(challenges.send_code(&asked, problem::locale(challenges, arrival)).await?));
+    }
+    let aim = aim(challenges, &asked, method).await?;
+    let left = match challenges.count_try(&lane, issued.attempts, &aim).await? {
         Try::Closed(until) => return Ok(Came::Closed(method, until)),
         Try::Counted { left } => left,
     };
@@ -124,7 +125,7 @@ pub async fn take(
             _ => Ok(Came::Wrong(method)),
         };
     }
-    challenges.forgive_try(&lane).await?;
+    challenges.forgive(&lane, &aim).await?;
     let proof = Proof {
         method,
         at_ms: moment(challenges.clock.now_ms(), issued.issued_ms),
@@ -135,10 +136,11 @@ pub async fn take(
     Ok(Came::Proven(method))
 }
 
-async fn streak(challenges: &Challenges, asked: &Asked<'_>, method: Method) -> Stored<Id> {
+/// What an answer by this method is compared with.
+async fn aim(challenges: &Challenges, asked: &Asked<'_>, method: Method) -> Stored<Aim> {
     match method {
-        Method::EmailCode => challenges.code_streak(asked).await,
-        _ => authenticators::streak(challenges, asked.tenant, asked.issued.account, asked.lane, method).await,
+        Method::EmailCode => challenges.code_aim(asked).await,
+        _ => authenticators::aim(challenges, asked.tenant, asked.issued.account, method).await,
     }
 }
 

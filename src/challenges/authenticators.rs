@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use stepward_core::session::Method;
 
 use crate::{
-    challenges::{Challenges, attempts::Lane, totp},
+    challenges::{Challenges, attempts::Aim, totp},
     clock,
     keys::{Keys, Purpose},
     store::{Drawer, Enrolment, Id, StateStore, Stored, carried::Carried},
@@ -85,24 +85,36 @@ pub async fn provision_totp(challenges: &Challenges, tenant: &str, account: Id) 
     Ok(secret.to_vec())
 }
 
-/// Names the run of wrong answers since the last right one by this method.
-pub async fn streak(
-    challenges: &Challenges,
-    tenant: &str,
-    account: Option<Id>,
-    lane: &Lane,
-    method: Method,
-) -> Stored<Id> {
+/// What answers by this method are compared with.
+pub async fn aim(challenges: &Challenges, tenant: &str, account: Option<Id>, method: Method) -> Stored<Aim> {
     let all = match account {
         Some(account) => all(challenges, tenant, account).await?,
         None => Vec::new(),
     };
-    let since = match method {
-        Method::Totp => all.iter().filter(|it| it.is_totp()).map(|it| it.counter).fold(0, u64::wrapping_add),
-        // Each right recovery code leaves one less; a new set has a new date.
-        _ => all.iter().filter(|it| !it.is_totp()).map(|it| it.added_ms().unsigned_abs()).fold(0, u64::wrapping_add),
-    };
-    Ok(challenges.streak(lane, since))
+    let of_method = all.iter().filter(|it| match method {
+        Method::Totp => it.is_totp(),
+        Method::RecoveryCode => !it.is_totp(),
+        _ => false,
+    });
+    let of_method: Vec<_> = of_method.collect();
+    Ok(match method {
+        Method::Totp => Aim {
+            newest: of_method.last().map(|it| it.id),
+            since: of_method.iter().map(|it| it.counter).fold(0, u64::wrapping_add),
+            at_once: (of_method.len() as u64).max(1),
+        },
+        // Codes come in sets: each right one leaves one less, a new set has a new date. Eighty bits are one target.
+        _ => {
+            Aim { newest: of_method.last().map(|it| set_of(it.added_ms())), since: of_method.len() as u64, at_once: 1 }
+        }
+    })
+}
+
+/// Names the recovery codes that were handed out at that moment.
+fn set_of(added_ms: i64) -> Id {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&added_ms.to_be_bytes());
+    id
 }
 
 /// Whether a code is right for one of the account's apps, and its time step was not used before. The work is the same

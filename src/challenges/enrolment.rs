@@ -35,6 +35,8 @@ const FRESH_MS: i64 = 5 * 60 * 1000;
 const PENDING_MS: i64 = 10 * 60 * 1000;
 const PENDING_TRIES: u32 = 10;
 const INVITED_MS: i64 = 72 * 60 * 60 * 1000;
+/// Apps of one account: every answer is compared with all of them, so each makes guessing easier.
+const APPS_MAX: usize = 5;
 const BASE: &str = "/.stepward/methods";
 
 /// A secret that was shown and waits for its first code.
@@ -132,6 +134,9 @@ impl Visitor<'_> {
         if let Some(reply) = self.refused().await? {
             return Ok(reply);
         }
+        if self.has_enough_apps().await? {
+            return Ok(notice(self.challenges, self.arrival, StatusCode::FORBIDDEN, "enrol_refused"));
+        }
         let word = issued::fresh_id();
         let Some(id) = issued::id_of(&word) else { return Ok(self.gone()) };
         let secret: [u8; totp::SECRET_BYTES] = clock::random_bytes();
@@ -171,6 +176,9 @@ impl Visitor<'_> {
         let may = self.may().await?;
         if matches!(may, May::No | May::AfterProof) {
             return Ok(self.refused().await?.unwrap_or_else(|| self.gone()));
+        }
+        if self.has_enough_apps().await? {
+            return Ok(notice(self.challenges, self.arrival, StatusCode::FORBIDDEN, "enrol_refused"));
         }
         let now_ms = self.challenges.clock.now_ms();
         let Attempt::Granted { .. } = self.challenges.store.attempt_challenge(now_ms, id, id).await? else {
@@ -343,6 +351,10 @@ impl Visitor<'_> {
 
     async fn authenticators(&self) -> Stored<Vec<authenticators::Authenticator>> {
         authenticators::all(self.challenges, self.tenant(), self.subject.account).await
+    }
+
+    async fn has_enough_apps(&self) -> Stored<bool> {
+        Ok(self.authenticators().await?.iter().filter(|it| it.is_totp()).count() >= APPS_MAX)
     }
 
     fn tenant(&self) -> &str {

@@ -24,6 +24,7 @@ mod edge;
 mod every_outcome;
 mod faults;
 mod fuzz;
+mod guessing;
 mod handover;
 mod invitation;
 mod layering;
