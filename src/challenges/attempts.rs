@@ -83,12 +83,15 @@ impl Lane {
         issued: &Issued,
         method: Method,
     ) -> Self {
-        let lineage = session.record.lineage;
-        let (kind, id) = match issued.account.filter(|_| method != Method::Pow) {
+        Lane::named(challenges, &arrival.route.tenant, session.record.lineage, issued.account, method)
+    }
+
+    fn named(challenges: &Challenges, tenant: &str, lineage: Id, account: Option<Id>, method: Method) -> Self {
+        let (kind, id) = match account.filter(|_| method != Method::Pow) {
             Some(account) => (Kind::Account, account),
             None => (Kind::Session, lineage),
         };
-        let id = challenges.keys.pseudonym(&arrival.route.tenant, method.name(), &data_encoding::HEXLOWER.encode(&id));
+        let id = challenges.keys.pseudonym(tenant, method.name(), &data_encoding::HEXLOWER.encode(&id));
         Lane {
             who: Counted { kind, id },
             lineage,
@@ -123,6 +126,26 @@ impl Challenges {
         let now_ms = self.clock.now_ms();
         let standing = self.store.begin(now_ms, Begin { locks: &[lane.who], ..Begin::default() }).await?;
         Ok(standing.locked_until_ms.first().copied().flatten().filter(|until| *until > now_ms))
+    }
+
+    /// Whether every one of these methods is closed, so that asking for them asks for nothing. `account` is the verified
+    /// subject's or, where nobody is verified, the claimed one's.
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn are_spent(
+        &self,
+        tenant: &str,
+        session: Option<&SessionHandle>,
+        account: Option<Id>,
+        methods: &[Method],
+    ) -> Stored<bool> {
+        // Without a session there is a new one, which has tried nothing yet.
+        let lineage = session.map_or([0; 16], |session| session.record.lineage);
+        let lanes = methods.iter().map(|method| Lane::named(self, tenant, lineage, account, *method).who);
+        let (lanes, now_ms) = (lanes.collect::<Vec<_>>(), self.clock.now_ms());
+        let standing = self.store.begin(now_ms, Begin { locks: &lanes, ..Begin::default() }).await?;
+        Ok(standing.locked_until_ms.iter().all(|until| until.is_some_and(|until| until > now_ms)))
     }
 
     /// Counts a try, all of it before the answer is looked at.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     actions,
-    challenges::begin,
+    challenges::{begin, issued::OnFail},
     clock,
     journey::{Parts, choose::Choice, record, seam::Decided, spare, visit::Visit},
     sessions::cookies,
@@ -187,7 +187,10 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     let mut paid_calls_left = policy.budget.paid_calls;
     for _ in 0..=policy.slots.len() {
         let wanted = match decide::decide(&policy, &decided.facts) {
-            Answer::Decided(decision) => return possible(parts, visit, &policy, decision),
+            Answer::Decided(decision) => {
+                let decision = possible(parts, visit, &policy, decision);
+                return unspent(parts, visit, decided, decision).await;
+            }
             Answer::Needs(wanted) => wanted,
         };
         let asked: Vec<_> = wanted.iter().filter_map(|id| Some((id, policy.slots.get(usize::from(id.0))?))).collect();
@@ -206,8 +209,7 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
 }
 
 /// What cannot be asked for here is not offered; a challenge of which nothing is left, or that this client cannot be
-/// given, is a block, in the log as for the client. Only wrong answers that are spent are found later: to read them here
-/// would ask the store twice.
+/// given, is a block, in the log as for the client.
 fn possible(parts: &Parts, visit: &Visit, policy: &Policy, mut decision: Decision) -> Decision {
     let Outcome::Challenge(challenge) = &mut decision.outcome else { return decision };
     let runnable = parts.challenges.runnable();
@@ -225,6 +227,21 @@ fn possible(parts: &Parts, visit: &Visit, policy: &Policy, mut decision: Decisio
         return decision;
     };
     Decision { outcome: Outcome::Block, reason: impossible, ..decision }
+}
+
+/// A challenge whose wrong answers are spent is what its `on_fail` says, in the log as for the client. Only challenges ask
+/// the store for that; one that does not answer is found out when the challenge begins.
+async fn unspent(parts: &Parts, visit: &Visit, decided: &Decided, decision: Decision) -> Decision {
+    let Outcome::Challenge(challenge) = &decision.outcome else { return decision };
+    let tenant = visit.tenant();
+    let who = visit.who(parts, &tenant, &decided.policy, &decided.facts);
+    let account = who.account.or(who.claimed);
+    let spent = parts.challenges.are_spent(&tenant, visit.session.as_ref(), account, &challenge.methods).await;
+    if spent != Ok(true) {
+        return decision;
+    }
+    let outcome = OnFail::of(&challenge.on_fail).outcome();
+    Decision { outcome, reason: Reason::AttemptsSpent, ..decision }
 }
 
 fn ask<'a>(parts: &Parts, visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
