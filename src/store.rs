@@ -80,16 +80,20 @@ pub struct Meter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Shape {
     /// The moments of the last `keep` hits: exact for limits below it (up to 32). Saved each second: a crash may take
-    /// the last of them.
+    /// the last second's, which are not presumed: nobody is slowed down because this process ended, and whoever guesses
+    /// is counted by what is guarded.
     Exact {
         /// How many moments are kept.
         keep: u16,
     },
     /// The same for what guards guessing (failures, wrong answers): each hit is durable before its caller is answered,
-    /// and a crash takes none.
+    /// and a crash takes none. Where hits may have been lost all the same (a fail-over of Redis), all but one of the limit
+    /// are presumed for a while.
     Guarded {
         /// How many moments are kept.
         keep: u16,
+        /// The largest count that is not over the limit.
+        limit: u16,
     },
     /// Ten sub-buckets: within a few per cent for large limits. Saved each second.
     Buckets,

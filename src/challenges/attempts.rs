@@ -37,6 +37,8 @@ pub const MAILS_MAX: u64 = 10;
 /// How long tries are counted where nothing is set up, and so nothing can be guessed: a name that nobody has must look
 /// like one that somebody has, and must not fill the store.
 const NOBODY_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// Moments kept of a kind of try; more than any limit.
+const KEPT: u16 = 32;
 /// How often a count is tried again when another try was first. At most [`HOURLY_MAX`] get as far as that.
 const RACES_MAX: usize = 32;
 
@@ -46,8 +48,6 @@ pub struct Lane {
     who: Counted,
     /// The session that answers, over all its tickets.
     lineage: Id,
-    window: Meter,
-    hour: Meter,
     mails: Meter,
 }
 
@@ -92,19 +92,18 @@ impl Lane {
             None => (Kind::Session, lineage),
         };
         let id = challenges.keys.pseudonym(tenant, method.name(), &data_encoding::HEXLOWER.encode(&id));
-        Lane {
-            who: Counted { kind, id },
-            lineage,
-            window: meter(challenges, "quarter", ATTEMPTS_WINDOW),
-            hour: meter(challenges, "hour", HOUR),
-            mails: meter(challenges, "mails", HOUR),
-        }
+        Lane { who: Counted { kind, id }, lineage, mails: meter(challenges, "mails", HOUR, MAILS_MAX) }
     }
 
-    /// The tries of this session alone, since the last right answer.
+    /// Everybody's tries in the policy's window and in the hour, with what is allowed.
+    fn tries(challenges: &Challenges, attempts: u64, hourly: u64) -> [Meter; 2] {
+        [meter(challenges, "quarter", ATTEMPTS_WINDOW, attempts), meter(challenges, "hour", HOUR, hourly)]
+    }
+
+    /// The tries of this session alone, since the last right answer. Nothing is refused because of them.
     fn own(&self, challenges: &Challenges, aim: &Aim) -> Meter {
         let session = data_encoding::HEXLOWER.encode(&self.lineage);
-        meter(challenges, &format!("own {session} {}", aim.since), ATTEMPTS_WINDOW)
+        meter(challenges, &format!("own {session} {}", aim.since), ATTEMPTS_WINDOW, 1)
     }
 
     /// Where it is kept how many tries were made, and how many of them were forgiven, since this was set up.
@@ -114,10 +113,10 @@ impl Lane {
     }
 }
 
-fn meter(challenges: &Challenges, what: &str, window: Duration) -> Meter {
+fn meter(challenges: &Challenges, what: &str, window: Duration, limit: u64) -> Meter {
     let [a, b, c, d, e, f, g, h, ..] = challenges.keys.pseudonym("", "answers", what);
     let name = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    Meter { name, window, shape: Shape::Guarded { keep: 32 } }
+    Meter { name, window, shape: Shape::Guarded { keep: KEPT, limit: u16::try_from(limit).unwrap_or(KEPT) } }
 }
 
 impl Challenges {
@@ -150,14 +149,11 @@ impl Challenges {
 
     /// Counts a try, all of it before the answer is looked at.
     pub(super) async fn count_try(&self, lane: &Lane, attempts: u32, aim: &Aim) -> Stored<Try> {
-        let meters = [
-            (lane.who, lane.window, Touch::Hit),
-            (lane.who, lane.hour, Touch::Hit),
-            (lane.who, lane.own(self, aim), Touch::Hit),
-        ];
+        let (attempts, hourly) = (u64::from(attempts.max(1)), HOURLY_MAX / aim.at_once.max(1));
+        let [window, hour] = Lane::tries(self, attempts, hourly);
+        let meters = [window, hour, lane.own(self, aim)].map(|meter| (lane.who, meter, Touch::Hit));
         let standing = self.store.begin(self.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
         let [in_window, in_hour, _] = standing.counts[..] else { return Ok(Try::Closed(self.close(lane).await?)) };
-        let (attempts, hourly) = (u64::from(attempts.max(1)), HOURLY_MAX / aim.at_once.max(1));
         if in_window > attempts || in_hour > hourly {
             return Ok(Try::Closed(self.close(lane).await?));
         }
@@ -212,8 +208,9 @@ impl Challenges {
     /// Takes back what a right answer was counted as, and the slips of its own session before it.
     pub(super) async fn forgive(&self, lane: &Lane, aim: &Aim) -> Stored<()> {
         let now_ms = self.clock.now_ms();
-        self.store.refund(now_ms, lane.who, lane.window).await?;
-        self.store.refund(now_ms, lane.who, lane.hour).await?;
+        for meter in Lane::tries(self, 1, HOURLY_MAX) {
+            self.store.refund(now_ms, lane.who, meter).await?;
+        }
         let Some(newest) = aim.newest else { return Ok(()) };
         let meters = [(lane.who, lane.own(self, aim), Touch::Look)];
         let standing = self.store.begin(now_ms, Begin { meters: &meters, ..Begin::default() }).await?;

@@ -138,7 +138,7 @@ impl Embedded {
     }
 
     fn open_with(opener: Opener, caps: Caps) -> Result<Embedded, OpenError> {
-        let mut shelves = Shelves::new(caps);
+        let shelves = Shelves::new(caps);
         let (disk, restart) = Disk::open(opener, |table, key, value| {
             shelves.load(table, key, value).map_err(|Torn| OpenError::Corrupt(table.name()))
         })?;
@@ -151,9 +151,8 @@ impl Embedded {
             Restart::Fresh | Restart::Clean => {}
             Restart::Unclean => {
                 tracing::warn!(
-                    "the last stop was not clean; exact counters start at half of their limit for one window"
+                    "the last stop was not clean; the last second of counts that guard no guessing may be missing"
                 );
-                shelves.meters.presume_crash();
             }
         }
         Self::start(shelves, restart, Some(disk))

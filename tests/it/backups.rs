@@ -49,7 +49,7 @@ fn put_back(bytes: &[u8], folder: &Path, keys: &Keys) -> Result<(), RestoreError
 }
 
 fn guess() -> Meter {
-    Meter { name: 9, window: Duration::from_secs(600), shape: Shape::Guarded { keep: 6 } }
+    Meter { name: 9, window: Duration::from_secs(600), shape: Shape::Guarded { keep: 6, limit: 5 } }
 }
 
 fn account(id: Id) -> Counted {

@@ -188,7 +188,7 @@ impl Everything {
         let who = |kind| Counted { kind, id: WHO };
         let meters = vec![
             (who(Kind::Account), meter(1, Shape::Exact { keep: 33 }), Touch::Look),
-            (who(Kind::Ip), meter(2, Shape::Guarded { keep: 33 }), Touch::Look),
+            (who(Kind::Ip), meter(2, Shape::Guarded { keep: 33, limit: 32 }), Touch::Look),
             (who(Kind::Pair), meter(3, Shape::Buckets), Touch::Look),
             (who(Kind::Device), meter(4, Shape::Distinct), Touch::Look),
         ];

@@ -45,7 +45,7 @@ pub(crate) async fn keeps_the_contract<S: StateStore>(store: Arc<S>) {
 }
 
 async fn counters_lose_no_hit<S: StateStore>(store: &Arc<S>) {
-    for shape in [Shape::Exact { keep: 33 }, Shape::Guarded { keep: 33 }, Shape::Buckets] {
+    for shape in [Shape::Exact { keep: 33 }, Shape::Guarded { keep: 33, limit: 32 }, Shape::Buckets] {
         let (who, meter) = (someone(Kind::Account), meter(shape));
         let touch = move |store: Arc<S>| async move { count(&*store, NOW, who, meter, Touch::Hit).await };
         let mut seen = race(store, touch).await;
@@ -57,7 +57,7 @@ async fn counters_lose_no_hit<S: StateStore>(store: &Arc<S>) {
 }
 
 async fn counters_slide_and_are_refunded<S: StateStore>(store: &Arc<S>) {
-    for shape in [Shape::Exact { keep: 10 }, Shape::Guarded { keep: 10 }, Shape::Buckets] {
+    for shape in [Shape::Exact { keep: 10 }, Shape::Guarded { keep: 10, limit: 9 }, Shape::Buckets] {
         let (who, meter) = (someone(Kind::Pair), meter(shape));
         for expected in 1..=3 {
             assert_eq!(count(&**store, NOW, who, meter, Touch::Hit).await, expected, "{shape:?}");

@@ -42,26 +42,15 @@ fn limit(keep: u16) -> usize {
     usize::from(keep).clamp(1, EXACT_MAX + 1)
 }
 
-/// How many hits an exact counter is presumed to hold when a crash may have made it forget: half of its limit.
-pub(super) fn presumed(meter: &Meter) -> u64 {
-    match meter.shape {
-        Shape::Exact { keep } => (limit(keep) as u64 - 1).div_ceil(2),
-        // Every hit was on disk before it was answered.
-        Shape::Guarded { .. } => 0,
-        // Limits above 32: the second that a crash can take is a small part of them.
-        Shape::Buckets | Shape::Distinct => 0,
-    }
-}
-
-/// What an exact counter is presumed to hold after a backup was put back: all but one of its limit.
+/// What a counter is presumed to hold after a backup was put back: all but one of the limit, where it guards guessing.
 pub(super) fn presumed_restored(meter: &Meter, counted: u64) -> u64 {
     match meter.shape {
-        Shape::Exact { keep } | Shape::Guarded { keep } => {
-            let most = limit(keep) as u64;
-            counted.saturating_add(most.saturating_sub(2)).min(most).max(counted)
+        Shape::Guarded { keep, limit: allowed } => {
+            let presumed = counted.saturating_add(u64::from(allowed).saturating_sub(1));
+            presumed.min(limit(keep) as u64).max(counted)
         }
-        // Limits above 32: for them a window that was not counted whole is a part of one window.
-        Shape::Buckets | Shape::Distinct => counted,
+        // What is missing of them slows nobody down who guesses.
+        Shape::Exact { .. } | Shape::Buckets | Shape::Distinct => counted,
     }
 }
 
@@ -92,15 +81,6 @@ impl Gauge {
             Touch::Add(value) => self.add(now_ms, meter, &value),
         }
         self.count(now_ms)
-    }
-
-    /// Fills an exact counter up to what it is presumed to hold, as if hit at that moment.
-    pub(super) fn presume(&mut self, at_ms: i64, meter: &Meter) {
-        if let Kept::Exact(moments) = &mut self.kept {
-            let live = moments.iter().filter(|moment| moment.saturating_add(self.window_ms) > at_ms).count();
-            let missing = (presumed(meter) as usize).saturating_sub(live);
-            moments.extend(std::iter::repeat_n(at_ms, missing));
-        }
     }
 
     /// What it says now.
@@ -139,7 +119,7 @@ impl Gauge {
         match &mut self.kept {
             Kept::Exact(moments) => {
                 moments.retain(|moment| moment.saturating_add(self.window_ms) > now_ms);
-                if let Shape::Exact { keep } | Shape::Guarded { keep } = meter.shape {
+                if let Shape::Exact { keep } | Shape::Guarded { keep, .. } = meter.shape {
                     while moments.len() >= limit(keep) {
                         forget_oldest(moments, |moment| *moment);
                     }

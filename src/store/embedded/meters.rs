@@ -1,14 +1,14 @@
 //! Counters: in memory, and never reset for free.
 //!
 //! A counter that guards guessing has a row of its own, which is on disk before whoever raised it is answered. Plain
-//! velocity counters are written once a second; after a crash an exact one starts at half of its limit for one window:
-//! otherwise crashing us would be a way to get fresh tries. When the map is full, newcomers share a sketch that counts too much rather than too little, and
+//! velocity counters are written once a second, and a crash takes what was not written: presuming more would slow everybody
+//! down for a window, and gain nothing against guessing. When the map is full, newcomers share a sketch that counts too much rather than too little, and
 //! whoever is already counted stays counted.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     mem,
-    sync::{Mutex, OnceLock},
+    sync::Mutex,
 };
 
 use crate::store::{
@@ -35,8 +35,6 @@ pub(super) struct Meters {
     shards: Sharded<Shelf>,
     room: Room,
     overflow: Sketches,
-    /// Counters that lost their newest hits in a crash: `Some` with the caller's first moment after it.
-    crashed: Option<OnceLock<i64>>,
     /// When a backup was put back: hits since it was made are not known.
     restored_ms: Option<i64>,
     saved: Mutex<Saved>,
@@ -56,13 +54,11 @@ struct Slot {
     is_guarded: bool,
     /// Named in `changed` already.
     is_changed: bool,
-    /// Read from disk and not looked at since.
-    is_restored: bool,
 }
 
 impl Slot {
     fn new(meter: &Meter) -> Self {
-        Slot { gauge: Gauge::new(meter), is_guarded: is_guarded(meter), is_changed: false, is_restored: false }
+        Slot { gauge: Gauge::new(meter), is_guarded: is_guarded(meter), is_changed: false }
     }
 
     /// Its row, where it has one of its own.
@@ -131,15 +127,9 @@ impl Meters {
             shards: Sharded::default(),
             room: Room::of(max),
             overflow: Sketches::default(),
-            crashed: None,
             restored_ms: None,
             saved: Mutex::default(),
         }
-    }
-
-    /// The newest hits may be missing.
-    pub(super) fn presume_crash(&mut self) {
-        self.crashed = Some(OnceLock::new());
     }
 
     /// Hits between a backup and that moment are missing, those of what guards guessing too.
@@ -159,7 +149,7 @@ impl Meters {
         saved.next_row = number.saturating_add(1);
         saved.bytes = saved.bytes.saturating_add(value.len());
         for (key, gauge) in read_row(value)? {
-            let slot = Slot { gauge, is_guarded: false, is_changed: false, is_restored: true };
+            let slot = Slot { gauge, is_guarded: false, is_changed: false };
             if self.shards.of(&key.0.id).gauges.insert(key, slot).is_none() {
                 self.room.take_anyway(1);
             }
@@ -170,7 +160,7 @@ impl Meters {
     /// A row of a counter that guards guessing; read after all others, so that it is the one that counts.
     pub(super) fn load_guard(&self, key: &[u8], value: &[u8]) -> Result<(), Torn> {
         let (key, gauge) = read_guard(key, value)?;
-        let slot = Slot { gauge, is_guarded: true, is_changed: false, is_restored: false };
+        let slot = Slot { gauge, is_guarded: true, is_changed: false };
         if self.shards.of(&key.0.id).gauges.insert(key, slot).is_none() {
             self.room.take_anyway(1);
         }
@@ -193,31 +183,13 @@ impl Meters {
     }
 
     fn count(&self, journal: &Journal, now_ms: i64, who: Counted, meter: &Meter, touch: Touch) -> (u64, Option<Ack>) {
-        let crash = self.crash_within(now_ms, meter);
         let key = (who, meter.name);
         let mut shard = self.shards.of(&who.id);
         let Shelf { gauges, changed } = &mut *shard;
         let slot = match gauges.entry(key) {
-            Entry::Occupied(place) => {
-                let slot = place.into_mut();
-                if mem::take(&mut slot.is_restored)
-                    && let Some(at_ms) = crash
-                {
-                    slot.gauge.presume(at_ms, meter);
-                }
-                slot
-            }
-            Entry::Vacant(place) if touch != Touch::Look && self.room.take(1).is_ok() => {
-                let slot = place.insert(Slot::new(meter));
-                if let Some(at_ms) = crash {
-                    slot.gauge.presume(at_ms, meter);
-                }
-                slot
-            }
-            Entry::Vacant(_) => {
-                let presumed = crash.map_or(0, |_| gauge::presumed(meter));
-                return (presumed.saturating_add(self.sketched(now_ms, &who, meter, touch)), None);
-            }
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) if touch != Touch::Look && self.room.take(1).is_ok() => place.insert(Slot::new(meter)),
+            Entry::Vacant(_) => return (self.sketched(now_ms, &who, meter, touch), None),
         };
         let counted = slot.gauge.touch(now_ms, meter, touch);
         let ack = match touch {
@@ -260,12 +232,6 @@ impl Meters {
             Touch::Look => self.overflow.look(now_ms, window_ms, &subject),
             Touch::Hit | Touch::Add(_) => self.overflow.hit(now_ms, window_ms, &subject),
         }
-    }
-
-    /// The moment of the restart after a crash, while a hit lost in it could still count.
-    fn crash_within(&self, now_ms: i64, meter: &Meter) -> Option<i64> {
-        let at_ms = *self.crashed.as_ref()?.get_or_init(|| now_ms);
-        (now_ms < at_ms.saturating_add(gauge::window_ms(meter))).then_some(at_ms)
     }
 
     /// Queues what changed since the last time; now and then everything, in place of all rows before.

@@ -131,7 +131,7 @@ impl Redis {
     fn counter(&self, who: &Counted, name: u64, window_ms: i64, hits: Hits) -> Vec<Order> {
         let shape = match hits {
             Hits::Exact(_) => Shape::Exact { keep: 0 },
-            Hits::Guarded(_) => Shape::Guarded { keep: 0 },
+            Hits::Guarded(_) => Shape::Guarded { keep: 0, limit: 0 },
             Hits::Buckets(_) => Shape::Buckets,
             Hits::Distinct(_) => Shape::Distinct,
         };

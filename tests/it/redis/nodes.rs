@@ -217,7 +217,7 @@ async fn a_clock_that_is_half_a_minute_off_lets_nobody_in_and_locks_nobody_out()
     let (fast, slow) = (&second.gateway.journeys.parts().store, &first.gateway.journeys.parts().store);
     let account = Counted { kind: Kind::Account, id: random_id() };
     let now_ms = second.gateway.journeys.parts().clock.now_ms();
-    for shape in [Shape::Exact { keep: 33 }, Shape::Guarded { keep: 33 }, Shape::Buckets] {
+    for shape in [Shape::Exact { keep: 33 }, Shape::Guarded { keep: 33, limit: 32 }, Shape::Buckets] {
         let meter = Meter { name: 1, window: std::time::Duration::from_secs(60), shape };
         let hit = [(account, meter, Touch::Hit)];
         let mut counts = Vec::new();
@@ -389,4 +389,49 @@ async fn a_revocation_reaches_every_node_within_a_second() {
 
 fn revocation(before_ms: i64) -> Revocation {
     Revocation { target: Counted { kind: Kind::Device, id: random_id() }, before_ms }
+}
+
+/// A fail-over must not close the methods of everybody whose tries nobody has used up.
+#[tokio::test]
+async fn after_a_fail_over_owners_still_prove_who_they_are_and_guessers_have_one_try() {
+    let mut two = TwoNodes::start().await;
+    let (secret, fresh) = (two.nodes[0].totp("ada").await, two.nodes[1].totp("bob").await);
+    let mut ada = two.visitor();
+    two.sign_in(&mut ada, "ada").await;
+    let asked = ada.post("/pay", &[]).await;
+    let wrong = ada.post(asked.location(), &[("method", "totp"), ("code", "000000")]).await;
+    assert!(wrong.location().contains("e=wrong"), "{}", wrong.location());
+
+    // What the server keeps is all that it comes back with; its life is another one.
+    two.server.ask(&["SAVE"]).await;
+    two.server.kill();
+    two.server.run().await;
+    let began = Instant::now();
+    let asked = loop {
+        let asked = ada.post("/pay", &[]).await;
+        if asked.status == 303 && asked.location().starts_with("/.stepward/c/") {
+            break asked;
+        }
+        assert!(began.elapsed().as_secs() < 20, "{} {}", asked.status, asked.text);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    // The wrong answer before counts, and all but one of five are presumed.
+    let closed = ada.post(asked.location(), &[("method", "totp"), ("code", "000000")]).await;
+    assert!(closed.location().contains("e=closed"), "{}", closed.location());
+    two.nodes.iter().for_each(|node| node.wait_ms(3_600_000 + 16 * 60_000));
+
+    let mut ada = two.visitor();
+    two.sign_in(&mut ada, "ada").await;
+    let asked = ada.post("/pay", &[]).await;
+    let resume = two.nodes[0].prove(&mut ada, &asked, &secret).await;
+    assert_eq!(
+        ada.post(&resume, &[]).await.status,
+        200,
+        "with the slip of another life, and without waiting for it to end"
+    );
+
+    let mut bob = two.visitor();
+    two.sign_in(&mut bob, "bob").await;
+    let asked = bob.post("/pay", &[]).await;
+    two.nodes[1].prove(&mut bob, &asked, &fresh).await;
 }
