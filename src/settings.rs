@@ -4,7 +4,7 @@
 //! gives every diagnostic at once and changes nothing.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -23,6 +23,15 @@ pub mod document;
 pub mod format;
 pub mod parse;
 pub mod tree;
+
+/// Domains of mail whose mailboxes have several spellings; lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mailboxes {
+    /// Where dots in front of the `@` mean nothing.
+    pub dots_ignored_at: BTreeSet<String>,
+    /// Where a `+` in front of the `@` and what follows it mean nothing.
+    pub plus_ignored_at: BTreeSet<String>,
+}
 
 /// What came of reading a file that can be used.
 #[derive(Debug)]
@@ -114,6 +123,8 @@ pub struct Settings {
     pub mail: Option<Mail>,
     /// Requests that are no event.
     pub unmatched: Unmatched,
+    /// Mailboxes of which several spellings are one account.
+    pub mailboxes: Mailboxes,
     /// Operators' lists by name, for `ip.lists`, `email.lists`.
     pub lists: BTreeMap<Arc<str>, List>,
     /// GeoIP databases of the operator (`.mmdb`).

@@ -60,6 +60,9 @@ pub struct Document {
     /// What happens to requests that are no event.
     #[serde(default)]
     pub unmatched: Unmatched,
+    /// Which names of subjects are one account, besides those that differ in case, width or invisible characters.
+    #[serde(default)]
+    pub accounts: Accounts,
     /// Lists of yours by name, for `ip.lists`, `email.lists`, `subject.lists` and `device.lists`; read again when their files change.
     #[serde(default)]
     pub lists: BTreeMap<String, List>,
@@ -604,6 +607,17 @@ pub enum LogTarget {
     Stdout,
     /// Appended to this file; SIGUSR1 opens it anew.
     File(String),
+}
+
+/// Domains of mail where mailboxes have several spellings. Say so before the first account sets something up: what one
+/// spelling has set up is not found under another afterwards.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accounts {
+    /// Dots in front of the `@` mean nothing at these domains: `a.lice@gmail.com` is `alice@gmail.com`.
+    pub dots_ignored_at: Vec<String>,
+    /// A `+` in front of the `@` and what follows it mean nothing at these domains: `alice+news@…` is `alice@…`.
+    pub plus_ignored_at: Vec<String>,
 }
 
 /// How pages look and speak.

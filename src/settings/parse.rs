@@ -83,6 +83,10 @@ impl Parser<'_> {
                 document::Unmatched::Forward => settings::Unmatched::Forward,
                 document::Unmatched::Block => settings::Unmatched::Block,
             },
+            mailboxes: settings::Mailboxes {
+                dots_ignored_at: document.accounts.dots_ignored_at.iter().map(domain).collect(),
+                plus_ignored_at: document.accounts.plus_ignored_at.iter().map(domain).collect(),
+            },
             lists: self.lists(document),
             geo: settings::Geo {
                 city: document.geo.city.as_ref().map(|it| self.present(it, &["geo", "city"])),
@@ -491,6 +495,10 @@ impl Parser<'_> {
     fn span(&self, path: &[&str]) -> Range<usize> {
         self.tree.span_at(path)
     }
+}
+
+fn domain(typed: &String) -> String {
+    typed.trim().trim_start_matches('@').to_lowercase()
 }
 
 fn limits(limits: &document::Limits) -> settings::Limits {

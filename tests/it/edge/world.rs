@@ -29,6 +29,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         health: None,
         mail: None,
         unmatched: Unmatched::Forward,
+        mailboxes: Default::default(),
         lists: BTreeMap::new(),
         geo: Geo::default(),
         sessions: SessionLimits { idle: Duration::from_secs(60), absolute: Duration::from_secs(3600) },
