@@ -138,7 +138,7 @@ impl Embedded {
     }
 
     fn open_with(opener: Opener, caps: Caps) -> Result<Embedded, OpenError> {
-        let shelves = Shelves::new(caps);
+        let mut shelves = Shelves::new(caps);
         let (disk, restart) = Disk::open(opener, |table, key, value| {
             shelves.load(table, key, value).map_err(|Torn| OpenError::Corrupt(table.name()))
         })?;
