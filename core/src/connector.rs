@@ -17,11 +17,13 @@ use crate::{
         template::{Place, Template},
     },
     value::Value,
+    yaml::units::Rate,
 };
 
 pub mod compile;
 pub mod document;
 pub mod mapping;
+pub mod route;
 pub mod template;
 
 /// What an answer means; this drives fail-over, not HTTP codes.
@@ -84,6 +86,10 @@ pub struct Connector {
     pub capability: Arc<str>,
     /// Whether a call is paid for.
     pub is_paid: bool,
+    /// What a call costs, in millionths of the operator's currency.
+    pub price_micros: u64,
+    /// How many calls may be made.
+    pub limits: Limits,
     /// Where it may connect.
     pub network: Network,
     /// Inputs that leave the house.
@@ -96,6 +102,8 @@ pub struct Connector {
     pub ttl_ms: u64,
     /// How long `not_found` is kept, in milliseconds; 0 for not at all.
     pub negative_ttl_ms: u64,
+    /// How long an answer past its time still serves when nobody answers, in milliseconds.
+    pub stale_if_error_ms: u64,
     /// Largest body, in bytes.
     pub body_bytes_max: usize,
     /// Scheme, host and port, as literally written: requests never go anywhere else.
@@ -115,6 +123,21 @@ pub struct Connector {
     outcomes: Vec<(Expression, Class)>,
     map: Vec<Expression>,
     required: Vec<usize>,
+}
+
+/// How many calls may be made; `None` for no limit of that kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// In a short time.
+    pub rate: Option<Rate>,
+    /// At once.
+    pub concurrency: Option<u32>,
+    /// In a long time.
+    pub quota: Option<Rate>,
+    /// The header that says how many are left, lower case.
+    pub remaining_header: Option<Arc<str>>,
+    /// The header that says when there are more, lower case.
+    pub reset_header: Option<Arc<str>>,
 }
 
 /// Scheme, host and port.
@@ -181,14 +204,32 @@ impl Connector {
     /// The declared inputs among these, in the order of declaration: all that this connector ever sees, and all of
     /// its cache key. `None` if a required one is missing or the question is not to be asked.
     pub fn inputs(&self, given: &Named) -> Option<Vec<(Arc<str>, Arc<str>)>> {
+        self.declared(given).filter(|mine| !self.skips(mine))
+    }
+
+    /// The declared inputs among these, whether or not the question is to be asked; `None` if a required one is
+    /// missing. Evaluates nothing, so that an answer that is kept costs no expression: only what was asked is kept.
+    pub fn declared(&self, given: &Named) -> Option<Vec<(Arc<str>, Arc<str>)>> {
         let value = |name: &str| given.iter().find(|(it, value)| &**it == name && !value.is_empty());
-        let mine: Vec<_> = self.inputs.iter().filter_map(|needed| value(&needed.name).cloned()).collect();
-        let scope = Scope::new(0, &Json::Null, &mine);
         let missing = self.inputs.iter().any(|needed| needed.required && value(&needed.name).is_none());
+        (!missing).then(|| self.inputs.iter().filter_map(|needed| value(&needed.name).cloned()).collect())
+    }
+
+    /// Whether it is asked about a secret, such as a password: never as a shadow.
+    pub fn asks_secrets(&self) -> bool {
+        // No input of today's is one; `document::Input` will say which are.
+        false
+    }
+
+    /// Whether these inputs (from [`Connector::declared`]) are not to be asked about.
+    pub fn skips(&self, mine: &Named) -> bool {
+        let mut rules = self.inputs.iter().filter_map(|needed| needed.skip_when.as_ref()).peekable();
+        if rules.peek().is_none() {
+            return false;
+        }
+        let scope = Scope::new(0, &Json::Null, mine);
         // An expression that cannot be told keeps the data in the house.
-        let skipped =
-            self.inputs.iter().filter_map(|needed| needed.skip_when.as_ref()).any(|skip| !skip.denies(&scope));
-        (!missing && !skipped).then_some(mine)
+        rules.any(|skip| !skip.denies(&scope))
     }
 
     /// The request for these inputs (from [`Connector::inputs`]); `None` where a value cannot stand in its place.

@@ -7,11 +7,11 @@ use indexmap::IndexMap;
 use crate::{
     attribute::Catalogue,
     connector::{
-        Connector,
-        document::{self, Document, Network, RouteDocument},
+        Connector, Limits,
+        document::{self, Document, Network},
         mapping::Expression,
     },
-    diagnostic::{self, Diagnostic},
+    diagnostic::Diagnostic,
     yaml::{self, Spanned},
 };
 
@@ -21,15 +21,6 @@ mod request;
 
 /// How long a call may take if the file does not say, in milliseconds.
 const TIMEOUT_MS: u64 = 1000;
-
-/// A route: who serves a capability, best first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The capability.
-    pub capability: Arc<str>,
-    /// Ids of connectors, each with how long it may take here, in milliseconds.
-    pub members: Vec<(Arc<str>, Option<u64>)>,
-}
 
 /// Compiles a connector's file. Attributes are those of the catalogue.
 pub fn connector(file: &Arc<str>, text: &str, catalogue: &Catalogue) -> Result<Connector, Vec<Diagnostic>> {
@@ -42,38 +33,21 @@ pub fn connector(file: &Arc<str>, text: &str, catalogue: &Catalogue) -> Result<C
     }
 }
 
-/// Compiles a route's file; `connectors` are those that were loaded, with their capabilities.
-pub fn route(file: &Arc<str>, text: &str, connectors: &[(Arc<str>, Arc<str>)]) -> Result<Route, Vec<Diagnostic>> {
-    let document: RouteDocument = yaml::parse(file, text)?;
-    let mut found = Vec::new();
-    let mut members: Vec<(Arc<str>, Option<u64>)> = Vec::new();
-    for member in &document.connectors {
-        let id = member.connector.as_str();
-        let fault = |code, message: String| Diagnostic::error(code, file, member.span.clone(), message);
-        match connectors.iter().find(|(known, _)| &**known == id) {
-            None => {
-                let near = diagnostic::nearest(id, connectors.iter().map(|(id, _)| &**id));
-                let fault = fault("connector.unknown", format!("there is no connector `{id}`"));
-                found.push(near.map_or(fault.clone(), |near| fault.help(format!("did you mean `{near}`?"))));
-            }
-            Some((_, capability)) if **capability != *document.capability.value => {
-                found.push(fault("connector.capability", format!("`{id}` serves `{capability}`")));
-            }
-            Some(_) if members.iter().any(|(known, _)| &**known == id) => {
-                found.push(fault("connector.twice", format!("`{id}` is listed twice")));
-            }
-            Some((known, _)) => members.push((known.clone(), member.timeout.map(|timeout| timeout.ms))),
-        }
-    }
-    if document.connectors.is_empty() {
-        found.push(Diagnostic::error(
-            "route.empty",
-            file,
-            document.capability.span.clone(),
-            "a route needs a connector",
-        ));
-    }
-    if found.is_empty() { Ok(Route { capability: document.capability.value.into(), members }) } else { Err(found) }
+/// Money in millionths; what is not a price is none.
+pub(super) fn micros(money: f64) -> u64 {
+    // Saturating: a cast from a float never wraps.
+    (money.max(0.0) * 1e6).round() as u64
+}
+
+fn limits(document: Option<&document::Limits>) -> Limits {
+    let header = |name: &Option<String>| name.as_ref().map(|it| it.to_ascii_lowercase().into());
+    document.map_or_else(Limits::default, |it| Limits {
+        rate: it.rate,
+        concurrency: it.concurrency,
+        quota: it.quota,
+        remaining_header: header(&it.remaining_header),
+        reset_header: header(&it.reset_header),
+    })
 }
 
 struct Compiler<'a> {
@@ -106,12 +80,15 @@ impl Compiler<'_> {
             name: document.name.as_ref().unwrap_or(&document.connector.value).as_str().into(),
             capability: document.capability.value.as_str().into(),
             is_paid: document.price.is_some_and(|price| price > 0.0),
+            price_micros: document.price.map_or(0, micros),
+            limits: limits(operation.limits.as_ref()),
             network,
             sends: document.data.sends.iter().map(|input| input.value.as_str().into()).collect(),
             secrets: document.secrets.keys().map(|name| name.as_str().into()).collect(),
             timeout_ms: operation.timeout.map_or(TIMEOUT_MS, |timeout| timeout.ms),
             ttl_ms: operation.cache.as_ref().map_or(0, |cache| cache.ttl.ms),
             negative_ttl_ms: operation.cache.as_ref().and_then(|cache| cache.negative_ttl).map_or(0, |ttl| ttl.ms),
+            stale_if_error_ms: operation.cache.as_ref().and_then(|cache| cache.stale_if_error).map_or(0, |it| it.ms),
             body_bytes_max,
             origin,
             provides,

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::yaml::{
     Spanned,
-    units::{Duration, Size},
+    units::{Duration, Rate, Size},
 };
 
 /// One file `connectors/<id>/connector.yaml`.
@@ -163,6 +163,8 @@ pub struct Operation {
     pub timeout: Option<Duration>,
     /// How long answers are kept.
     pub cache: Option<Cache>,
+    /// How many calls may be made.
+    pub limits: Option<Limits>,
     /// How the answer is read.
     pub response: Response,
 }
@@ -207,6 +209,24 @@ pub struct Cache {
     pub ttl: Duration,
     /// For `not_found`.
     pub negative_ttl: Option<Duration>,
+    /// How long an answer past its time still serves when nobody of the route answers.
+    pub stale_if_error: Option<Duration>,
+}
+
+/// How many calls may be made. What is over a limit is not sent; the next connector of the route is asked.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Calls in a short time, such as `20/s`.
+    pub rate: Option<Rate>,
+    /// Calls that may be out at once; 64 if not given, at most 1024.
+    pub concurrency: Option<u32>,
+    /// Calls in a long time, such as `1000/day`, counted by this process from its start.
+    pub quota: Option<Rate>,
+    /// The header of an answer that says how many calls are left; at 0 there are none until `reset_header`.
+    pub remaining_header: Option<String>,
+    /// The header that says when calls are left again: seconds from now, or a moment in seconds since 1970.
+    pub reset_header: Option<String>,
 }
 
 /// How the answer is read.
@@ -325,36 +345,4 @@ pub enum ExpectedOutcome {
     ConfigError,
     /// See [`super::Class::ContractError`].
     ContractError,
-}
-
-/// One file `connectors/routes/<capability>.yaml`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RouteDocument {
-    /// The capability it serves; also the file's name.
-    pub capability: Spanned<String>,
-    /// Who is asked, best first; the next one when the one before fails.
-    pub connectors: Vec<Spanned<Member>>,
-    /// What attributes are when nobody answers; `unknown` is the only choice, and says so in the file.
-    #[serde(default)]
-    pub on_unavailable: OnUnavailable,
-}
-
-/// A connector's place in a route.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Member {
-    /// Its id.
-    pub connector: String,
-    /// How long it may take here; never longer than its own time or what is left of the event's budget.
-    pub timeout: Option<Duration>,
-}
-
-/// What attributes are when nobody answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnUnavailable {
-    /// Unknown: never false, never 0.
-    #[default]
-    Unknown,
 }
