@@ -12,6 +12,8 @@ use crate::vendors::guard::{Guard, Lookup};
 pub struct Answer {
     /// Its status.
     pub status: u16,
+    /// Its header fields, for what they say about limits.
+    pub headers: reqwest::header::HeaderMap,
     /// Its body.
     pub body: Vec<u8>,
 }
@@ -66,8 +68,8 @@ impl Client {
         if answer.headers().get_all(reqwest::header::CONTENT_ENCODING).iter().any(|it| it != "identity") {
             return Err("the answer is compressed, which was not asked for");
         }
-        let status = answer.status().as_u16();
-        Ok(Answer { status, body: self.body(answer).await? })
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Ok(Answer { status, headers, body: self.body(answer).await? })
     }
 
     fn request(&self, prepared: Prepared, url: reqwest::Url) -> Result<reqwest::RequestBuilder, &'static str> {

@@ -53,7 +53,7 @@ impl Report {
 
 /// Runs every fixture of every connector in a folder.
 pub fn run(folder: &Path) -> Result<Report, Vec<Diagnostic>> {
-    let (connectors, _) = vendors::read(folder, &Catalogue::builtin())?;
+    let (connectors, _) = vendors::load::read(folder, &Catalogue::builtin())?;
     Ok(Report { connectors: connectors.iter().map(check).collect() })
 }
 

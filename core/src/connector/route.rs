@@ -19,6 +19,7 @@ use crate::{
 pub mod combine;
 mod compile;
 pub mod document;
+pub mod summary;
 
 /// A route: who serves a capability.
 #[derive(Clone, Debug)]

@@ -236,7 +236,8 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(days(text), Some(expected), "{text}");
         }
-        for text in ["2027-02-29", "2027-13-01", "2027-00-01", "2027-04-31", "2027-1-1", "27-01-01", "1969-12-31", "x"] {
+        for text in ["2027-02-29", "2027-13-01", "2027-00-01", "2027-04-31", "2027-1-1", "27-01-01", "1969-12-31", "x"]
+        {
             assert_eq!(days(text), None, "{text}");
         }
     }

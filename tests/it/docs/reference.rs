@@ -9,7 +9,7 @@ use stepward::{
     cli::Arguments,
     registry::METHODS_BUILT,
     settings,
-    telemetry::{ChallengeResult, Log, Metrics, SignalOutcome, Snapshots},
+    telemetry::{self, ChallengeResult, Log, Metrics, SignalOutcome, Snapshots},
 };
 use stepward_core::{
     attribute::{self, Attribute, Catalogue, Cost},
@@ -216,6 +216,14 @@ fn metrics() -> String {
     numbers.dropped(Log::Decisions, 1);
     numbers.upstream(&name, 1, 0);
     numbers.unreachable(&name);
+    let meter = numbers.vendors().meter(&name);
+    meter.call("success", Duration::ZERO);
+    meter.breaker(telemetry::vendors::BreakerState::Closed);
+    meter.limited("rate");
+    meter.hedged(telemetry::vendors::Hedged::Won);
+    meter.paid(1);
+    meter.shadowed(telemetry::vendors::Shadowed::Agreed);
+    numbers.vendors().readings(&name, "live");
     let text = numbers.text();
     let mut page = String::from(
         "# Metrics\n\n`/metrics` on the `health` address, in OpenMetrics text. Label values come from your policies and \

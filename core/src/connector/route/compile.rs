@@ -34,8 +34,14 @@ pub(super) fn route(
     connectors: &[Connector],
     catalogue: &Catalogue,
 ) -> Result<Route, Vec<Diagnostic>> {
-    let mut compiler =
-        Compiler { file, capability: &document.capability, connectors, catalogue, serving: Vec::new(), found: Vec::new() };
+    let mut compiler = Compiler {
+        file,
+        capability: &document.capability,
+        connectors,
+        catalogue,
+        serving: Vec::new(),
+        found: Vec::new(),
+    };
     let members = compiler.members(&document.connectors);
     let mut combine = compiler.combine(&document);
     let (assumed, levels) = (compiler.assumed(&document), compiler.levels(&document));
@@ -164,7 +170,11 @@ impl<'a> Compiler<'a> {
             }
             if name == "*" {
                 if !matches!(combine.value, Combine::First | Combine::Majority) {
-                    self.fault("route.combine", &combine.span, "`\"*\"` takes `first` or `majority`: they fit any type");
+                    self.fault(
+                        "route.combine",
+                        &combine.span,
+                        "`\"*\"` takes `first` or `majority`: they fit any type",
+                    );
                 }
                 made.insert(name.as_str().into(), combine.value);
                 continue;
@@ -207,7 +217,11 @@ impl<'a> Compiler<'a> {
             }
             (OnUnavailable::Assume, None) => {
                 let span = self.capability.span.clone();
-                self.fault("route.assume", &span, "`on_unavailable: assume` needs `assume` with `because` and `values`");
+                self.fault(
+                    "route.assume",
+                    &span,
+                    "`on_unavailable: assume` needs `assume` with `because` and `values`",
+                );
             }
             (OnUnavailable::Assume, Some(assume)) => {
                 for (name, json) in &assume.values {
@@ -344,7 +358,11 @@ impl<'a> Compiler<'a> {
                     }
                     (None, Some(_)) => {}
                     (Some(_), Some(_)) | (None, None) => {
-                        self.fault("route.test", &span, format!("`{}`: give `{id}` a `fixture` or a `fail`", test.name));
+                        self.fault(
+                            "route.test",
+                            &span,
+                            format!("`{}`: give `{id}` a `fixture` or a `fail`", test.name),
+                        );
                     }
                 }
             }

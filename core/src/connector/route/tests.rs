@@ -26,7 +26,8 @@ fn connector(id: &str, price: &str, sends_email: bool, map: &str) -> Connector {
 }
 
 fn made(text: &str) -> Result<Route, Vec<Diagnostic>> {
-    let score = "ip.risk_score: body.s, ip.is_tor: body.t, ip.country: body.c, ip.abuse_reports: body.n, ip.tags: body.l";
+    let score =
+        "ip.risk_score: body.s, ip.is_tor: body.t, ip.country: body.c, ip.abuse_reports: body.n, ip.tags: body.l";
     let all = [
         connector("acme", "0", false, score),
         connector("bolt", "0.0003", false, score),
@@ -37,7 +38,8 @@ fn made(text: &str) -> Result<Route, Vec<Diagnostic>> {
     compile(&"connectors/routes/ip_reputation.yaml".into(), text, &all, &Catalogue::builtin())
 }
 
-const SHORT: &str = "capability: ip_reputation\nconnectors:\n  - { connector: acme, timeout: 200ms }\n  - { connector: bolt }\n";
+const SHORT: &str =
+    "capability: ip_reputation\nconnectors:\n  - { connector: acme, timeout: 200ms }\n  - { connector: bolt }\n";
 
 #[test]
 fn a_short_route_says_nothing_and_gets_what_is_usual() {
@@ -99,7 +101,8 @@ fn a_stated_value_is_never_silent() {
 #[test]
 fn what_is_wrong_with_a_route_has_a_code_and_a_place() {
     let hedge = "hedge: { after: 80ms }\n";
-    let shadow = |more: &str| format!("{SHORT}shadow:\n  - {{ connector: core, sample: 5%, until: 2027-01-31{more} }}\n");
+    let shadow =
+        |more: &str| format!("{SHORT}shadow:\n  - {{ connector: core, sample: 5%, until: 2027-01-31{more} }}\n");
     let assume =
         |values: &str| format!("{SHORT}on_unavailable: assume\nassume: {{ because: x, values: {{ {values} }} }}\n");
     let test = |given: &str| format!("{SHORT}tests:\n  - {{ name: x, given: {{ {given} }}, expect: {{}} }}\n");
@@ -135,9 +138,24 @@ fn what_is_wrong_with_a_route_has_a_code_and_a_place() {
             "shadow.spend",
         ),
         (shadow("").replace("2027-01-31", "2027-02-31"), "value.unit"),
-        (format!("{SHORT}levels: {{ ip.country: {{ from: ip.risk_score, low: 1, medium: 2, high: 3, critical: 4 }} }}\n"), "route.level"),
-        (format!("{SHORT}levels: {{ phone.risk_level: {{ from: ip.risk_score, low: 9, medium: 2, high: 3, critical: 4 }} }}\n"), "route.level"),
-        (format!("{SHORT}levels: {{ phone.risk_level: {{ from: ip.is_tor, low: 1, medium: 2, high: 3, critical: 4 }} }}\n"), "route.level"),
+        (
+            format!(
+                "{SHORT}levels: {{ ip.country: {{ from: ip.risk_score, low: 1, medium: 2, high: 3, critical: 4 }} }}\n"
+            ),
+            "route.level",
+        ),
+        (
+            format!(
+                "{SHORT}levels: {{ phone.risk_level: {{ from: ip.risk_score, low: 9, medium: 2, high: 3, critical: 4 }} }}\n"
+            ),
+            "route.level",
+        ),
+        (
+            format!(
+                "{SHORT}levels: {{ phone.risk_level: {{ from: ip.is_tor, low: 1, medium: 2, high: 3, critical: 4 }} }}\n"
+            ),
+            "route.level",
+        ),
         (test("zebra: { fail: stalled }"), "route.test"),
         (test("acme: { fixture: no such }"), "route.test"),
         (test("acme: {}"), "route.test"),
@@ -160,7 +178,8 @@ fn a_route_whose_time_is_over_before_the_last_is_asked_says_so() {
 #[test]
 fn a_level_is_made_from_a_score() {
     let level = Level { from: "phone.risk_score".into(), low: 25.0, medium: 50.0, high: 75.0, critical: 90.0 };
-    for (score, word) in [(0.0, "none"), (24.9, "none"), (25.0, "low"), (50.0, "medium"), (89.9, "high"), (90.0, "critical")]
+    for (score, word) in
+        [(0.0, "none"), (24.9, "none"), (25.0, "low"), (50.0, "medium"), (89.9, "high"), (90.0, "critical")]
     {
         assert_eq!(level.of(&Value::Number(score)), Some(Value::text(word)), "{score}");
     }
