@@ -38,6 +38,7 @@ pub mod fixtures;
 pub mod guard;
 pub mod limits;
 pub mod load;
+pub mod rehearse;
 pub mod runner;
 pub mod shadow;
 pub mod spend;
@@ -196,6 +197,11 @@ impl Vendors {
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
         load::open(folder, &Surroundings { secrets, own, clock }, &Legacy::default())
+    }
+
+    /// What outlives these vendors when they are loaded again.
+    pub fn legacy(&self) -> &Legacy {
+        &self.legacy
     }
 
     /// The vocabulary, with what each attribute costs here.

@@ -15,19 +15,19 @@ use stepward_core::{
     value::Value,
 };
 
-use crate::vendors;
+use crate::vendors::{self, rehearse};
 
 /// What came of all fixtures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
-    /// Each connector, by id.
+    /// Each connector, by id, and after them each route that has tests.
     pub connectors: Vec<Checked>,
 }
 
 /// What came of a connector's fixtures.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Checked {
-    /// Its id.
+    /// Its id; `routes/<capability>` for a route.
     pub connector: Arc<str>,
     /// Its capability.
     pub capability: Arc<str>,
@@ -51,10 +51,12 @@ impl Report {
     }
 }
 
-/// Runs every fixture of every connector in a folder.
+/// Runs every fixture of every connector in a folder, and every test of its routes.
 pub fn run(folder: &Path) -> Result<Report, Vec<Diagnostic>> {
-    let (connectors, _) = vendors::load::read(folder, &Catalogue::builtin())?;
-    Ok(Report { connectors: connectors.iter().map(check).collect() })
+    let (connectors, routes) = vendors::load::read(folder, &Catalogue::builtin())?;
+    let mut checked: Vec<Checked> = connectors.iter().map(check).collect();
+    checked.extend(rehearse::run(connectors, &routes));
+    Ok(Report { connectors: checked })
 }
 
 /// Runs the fixtures of one connector.
@@ -93,7 +95,7 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
     problems
 }
 
-fn body(recorded: &Recorded) -> Vec<u8> {
+pub(super) fn body(recorded: &Recorded) -> Vec<u8> {
     match (&recorded.body, &recorded.text) {
         (Some(json), _) => json.to_string().into_bytes(),
         (None, Some(text)) => text.clone().into_bytes(),
@@ -150,14 +152,14 @@ fn expected(class: Class) -> ExpectedOutcome {
 }
 
 /// Numbers are the same if they are worth the same, however they are written.
-fn same(found: &Json, expected: &Json) -> bool {
+pub(super) fn same(found: &Json, expected: &Json) -> bool {
     match (found.as_f64(), expected.as_f64()) {
         (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
         _ => found == expected,
     }
 }
 
-fn json(value: &Value) -> Json {
+pub(super) fn json(value: &Value) -> Json {
     match value {
         Value::Bool(it) => (*it).into(),
         Value::Int(it) | Value::Time(it) | Value::Duration(it) => (*it).into(),

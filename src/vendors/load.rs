@@ -148,7 +148,7 @@ impl Loader<'_> {
             clock: self.around.clock,
             crowd,
         };
-        Ok(Runner::new(connector, outfit))
+        Ok(Runner::new(Arc::new(connector), outfit))
     }
 }
 

@@ -45,7 +45,7 @@ const CALLS_MAX: usize = 1024;
 /// A connector with everything it takes to run it.
 pub struct Runner {
     /// The connector.
-    pub connector: Connector,
+    pub connector: Arc<Connector>,
     /// What it has learnt so far; a connector that is loaded again unchanged carries on with it.
     pub state: Arc<State>,
     source: Source,
@@ -188,8 +188,6 @@ pub struct Flying {
     landed: watch::Receiver<Option<Arc<Interpreted>>>,
     /// Since when.
     pub since: Instant,
-    /// Whether this question began it.
-    pub is_first: bool,
 }
 
 impl Flying {
@@ -242,7 +240,7 @@ impl Drop for Airborne {
 
 impl Runner {
     /// Sets a connector up.
-    pub fn new(connector: Connector, outfit: Outfit<'_>) -> Self {
+    pub fn new(connector: Arc<Connector>, outfit: Outfit<'_>) -> Self {
         let stale_ms = outfit.route.stale_if_error_ms.unwrap_or(connector.stale_if_error_ms);
         Runner {
             state: outfit.state.unwrap_or_else(|| Arc::new(State::new(&connector))),
@@ -295,7 +293,7 @@ impl Runner {
         let mut flights = held(&self.state.flights);
         if let Some(flight) = flights.get(&key) {
             meter.kept(Kept::Shared);
-            return Begun::Flying(self.joined(key, flight.clone(), false));
+            return Begun::Flying(self.joined(key, flight.clone()));
         }
         meter.kept(Kept::Miss);
         let places = match self.admitted(purse, meter, now_ms) {
@@ -304,7 +302,7 @@ impl Runner {
         };
         let flight = Arc::new(Flight { landed: watch::Sender::new(None), task: OnceLock::new() });
         flights.insert(key, flight.clone());
-        let flying = self.joined(key, flight.clone(), true);
+        let flying = self.joined(key, flight.clone());
         drop(flights);
         let airborne = Airborne {
             runner: self.clone(),
@@ -320,9 +318,9 @@ impl Runner {
         Begun::Flying(flying)
     }
 
-    fn joined(self: &Arc<Self>, key: cache::Key, flight: Arc<Flight>, is_first: bool) -> Flying {
+    fn joined(self: &Arc<Self>, key: cache::Key, flight: Arc<Flight>) -> Flying {
         let landed = flight.landed.subscribe();
-        Flying { runner: self.clone(), key, flight, landed, since: Instant::now(), is_first }
+        Flying { runner: self.clone(), key, flight, landed, since: Instant::now() }
     }
 
     /// Takes a call from every limit and the purse, or from none.
@@ -436,8 +434,9 @@ impl Runner {
             // Its limits know when to ask again; it is well.
             Class::RateLimited => Ending::Well,
             Class::Unavailable | Class::ContractError => Ending::Failed,
-            // Any other 4xx may be about this one question, which somebody could put on purpose.
-            Class::ConfigError if matches!(spoken.status, Some(200..=299 | 401 | 403)) => Ending::Refused,
+            // Anything else (a 400, a 403 of the vendor's firewall) may be about this one question, which somebody could
+            // put on purpose to have everybody go without the vendor.
+            Class::ConfigError if spoken.status == Some(401) => Ending::Refused,
             Class::ConfigError => Ending::Failed,
         }
     }

@@ -162,7 +162,7 @@ fn connectors() -> String {
     let mut page = String::from("# Keys of connectors and routes\n");
     let mut told = keys::Told::default();
     page.push_str(&told.document("connector.yaml", &schemars::schema_for!(connector::document::Document).to_value()));
-    page.push_str(&told.document("A route", &schemars::schema_for!(connector::document::RouteDocument).to_value()));
+    page.push_str(&told.document("A route", &schemars::schema_for!(connector::route::document::Document).to_value()));
     page
 }
 

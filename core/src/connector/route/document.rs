@@ -252,6 +252,6 @@ pub struct Expected {
     /// By which way they came.
     #[serde(default)]
     pub paths: IndexMap<String, crate::facts::Path>,
-    /// The connectors that were asked, in order.
+    /// The connectors that were asked, in the order of the route.
     pub asked: Option<Vec<String>>,
 }
