@@ -12,7 +12,7 @@ use stepward_core::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Calls to one connector that may be out at once if its file does not say.
-pub const CALLS_MAX: u32 = 64;
+pub const CALLS_MAX: u32 = 256;
 /// The same at most, whatever its file says.
 const CALLS_MAX_MAX: u32 = 1024;
 /// How long a connector rests after it said that there were too many questions and not when to ask again.

@@ -46,7 +46,7 @@ operations:
     timeout: 400ms
     response:
       outcome: [{ when: status == 404, then: not_found }]
-      map: { ip.risk_score: "score(body.score, 0, 100)", ip.country: body.country, ip.is_tor: body.tor, ip.tags: body.tags }
+      map: { ip.risk_score: body.score, ip.country: body.country, ip.is_tor: body.tor, ip.tags: body.tags }
 "#;
 
 /// Vendors `a`, `b`, `c` and the route over them.

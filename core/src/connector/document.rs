@@ -219,7 +219,7 @@ pub struct Cache {
 pub struct Limits {
     /// Calls in a short time, such as `20/s`.
     pub rate: Option<Rate>,
-    /// Calls that may be out at once; 64 if not given, at most 1024.
+    /// Calls that may be out at once; 256 if not given, at most 1024.
     pub concurrency: Option<u32>,
     /// Calls in a long time, such as `1000/day`, counted by this process from its start.
     pub quota: Option<Rate>,

@@ -15,7 +15,9 @@ async fn problems(more: &str, given: &str, expect: &str) -> Vec<String> {
     // An address where nobody listens: nothing may be sent.
     let mut nobody = Vendor::scoring(0).await;
     nobody.address = "127.0.0.1:1".parse().unwrap();
-    let more = format!("{more}\ntests:\n  - {{ name: it, given: {{ {given} }}, expect: {{ {expect} }} }}");
+    let more = format!(
+        "{more}\ntests:\n  - {{ name: it, input: {{ ip: 62.4.31.7 }}, given: {{ {given} }}, expect: {{ {expect} }} }}"
+    );
     let folder = tempfile::tempdir().unwrap();
     Plan { top: &[FIXTURES; 2], ..Plan::of(&[&nobody, &nobody], &more) }.write(folder.path());
     let report = fixtures::run(folder.path()).unwrap_or_else(|found| panic!("{found:#?}"));

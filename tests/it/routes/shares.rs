@@ -64,14 +64,14 @@ async fn a_vendor_that_stalls_takes_only_its_own_places_and_no_time_of_others() 
         ..Plan::of(&[&a, &b], "breaker: { failures: 100, window: 64, failure_rate: 100% }")
     }
     .open();
-    let ips: Vec<String> = (0..200).map(fresh_ip).collect();
+    let ips: Vec<String> = (0..30).map(fresh_ip).collect();
     let began = Instant::now();
     let all = futures_util::future::join_all(ips.iter().map(|ip| fleet.score(ip))).await;
     let took = began.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
-    assert_eq!(all.iter().filter(|it| **it == by(40.0, "b", Path::FailOver)).count(), 136 + 64, "{all:?}");
+    assert_eq!(all.iter().filter(|it| **it == by(40.0, "b", Path::FailOver)).count(), 30, "{all:?}");
     assert_eq!(a.asked(), 5);
-    fleet.counts("stepward_vendor_limited_total{connector=\"a\",limit=\"concurrency\"} 195");
+    fleet.counts("stepward_vendor_limited_total{connector=\"a\",limit=\"concurrency\"} 25");
 }
 
 #[tokio::test]

@@ -346,6 +346,9 @@ impl<'a> Compiler<'a> {
     fn tests(&mut self, document: &Document) {
         let span = self.capability.span.clone();
         for test in &document.tests {
+            if test.input.is_empty() && test.given.values().all(|it| it.fixture.is_none()) {
+                self.fault("route.test", &span, format!("`{}`: say with `input` what is asked about", test.name));
+            }
             for (id, given) in &test.given {
                 let Some(connector) = self.serving.iter().copied().find(|it| *it.id == **id) else {
                     self.fault("route.test", &span, format!("`{}`: `{id}` is not in this route", test.name));

@@ -105,7 +105,9 @@ fn what_is_wrong_with_a_route_has_a_code_and_a_place() {
         |more: &str| format!("{SHORT}shadow:\n  - {{ connector: core, sample: 5%, until: 2027-01-31{more} }}\n");
     let assume =
         |values: &str| format!("{SHORT}on_unavailable: assume\nassume: {{ because: x, values: {{ {values} }} }}\n");
-    let test = |given: &str| format!("{SHORT}tests:\n  - {{ name: x, given: {{ {given} }}, expect: {{}} }}\n");
+    let test = |given: &str| {
+        format!("{SHORT}tests:\n  - {{ name: x, input: {{ ip: 8.8.8.8 }}, given: {{ {given} }}, expect: {{}} }}\n")
+    };
     for (text, code) in [
         (SHORT.replace("acme", "acmee"), "connector.unknown"),
         (SHORT.replace("acme", "mail"), "connector.capability"),
@@ -159,6 +161,7 @@ fn what_is_wrong_with_a_route_has_a_code_and_a_place() {
         (test("zebra: { fail: stalled }"), "route.test"),
         (test("acme: { fixture: no such }"), "route.test"),
         (test("acme: {}"), "route.test"),
+        (test("acme: { fail: stalled }").replace("input: { ip: 8.8.8.8 }, ", ""), "route.test"),
     ] {
         let found = made(&text).map(|it| it.warnings).unwrap_err();
         assert_eq!(found.first().unwrap().code, code, "{text}\n{found:#?}");
