@@ -114,7 +114,7 @@ impl Gateway {
 #[tokio::main]
 async fn main() -> Fallible<()> {
     let mut arguments = std::env::args().skip(1);
-    let program = arguments.next().ok_or("usage: stall STEPWARD [--check]")?;
+    let program = fs::canonicalize(arguments.next().ok_or("usage: stall STEPWARD [--check]")?)?;
     let check = arguments.next().is_some_and(|it| it == "--check");
     let first = Service::saying(r#"{"score": 10}"#).await?;
     let second = Service::saying(r#"{"score": 20}"#).await?;
