@@ -22,6 +22,7 @@ use stepward_core::{decision::Reason, decision::Verb, policy::Mode, session::Met
 
 pub mod lines;
 pub mod panics;
+pub mod vendors;
 pub mod writer;
 
 /// Buckets for a decision, in seconds: 20 µs to 5 s.
@@ -50,6 +51,7 @@ pub struct Metrics {
     upstream_addresses: Family<UpstreamLabels, Gauge>,
     upstream_failures: Family<AppLabels, Counter>,
     panics: Counter,
+    vendors: vendors::Numbers,
     upstreams: Arc<Mutex<BTreeMap<Arc<str>, Standing>>>,
     logged: Arc<AtomicU64>,
 }
@@ -154,6 +156,7 @@ impl Metrics {
             upstream_addresses: Family::default(),
             upstream_failures: Family::default(),
             panics: Counter::default(),
+            vendors: vendors::Numbers::default(),
             upstreams: Arc::default(),
             logged: Arc::default(),
         };
@@ -192,6 +195,7 @@ impl Metrics {
         let failures = self.upstream_failures.clone();
         all.register("upstream_connect_failures", "Connections to an app that failed", failures);
         all.register("panics", "Faults of ours that ended one task", self.panics.clone());
+        self.vendors.register(all);
         registry
     }
 
@@ -212,6 +216,11 @@ impl Metrics {
         };
         let labels = SignalLabels { source: Name(source.clone()), outcome };
         self.signal_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// The numbers about vendors.
+    pub fn vendors(&self) -> &vendors::Numbers {
+        &self.vendors
     }
 
     /// Something became of a challenge.

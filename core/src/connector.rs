@@ -33,6 +33,7 @@ pub mod compile;
 pub mod document;
 pub mod mapping;
 pub mod request;
+pub mod route;
 pub mod template;
 
 /// What an answer means; this drives fail-over, not HTTP codes.
@@ -177,6 +178,21 @@ impl Connector {
     /// The operation that a route asks: the first look-up, else the first that verifies.
     pub fn asked(&self) -> Option<&Arc<Operation>> {
         self.first(Kind::Lookup).or_else(|| self.first(Kind::Verify))
+    }
+
+    /// What it gives a route, in the order of its mapping.
+    pub fn provides(&self) -> &[Attribute] {
+        self.asked().map_or(&[], |operation| &operation.provides)
+    }
+
+    /// How long a call that a route makes may take in all, in milliseconds.
+    pub fn timeout_ms(&self) -> u64 {
+        self.asked().map_or(0, |operation| operation.timeout_ms)
+    }
+
+    /// Whether a route asks it about something that is never kept, such as a password.
+    pub fn asks_secrets(&self) -> bool {
+        self.asked().is_some_and(|operation| operation.asks_secrets())
     }
 }
 

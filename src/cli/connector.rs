@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use stepward_core::{attribute::Catalogue, diagnostic::Diagnostic};
+use stepward_core::{attribute::Catalogue, connector::route::Route, diagnostic::Diagnostic};
 
 use crate::{
     cli::{Came, Exit, check, say},
@@ -49,7 +49,7 @@ impl Connector {
 
 impl Place {
     fn list(&self) -> Came {
-        let (connectors, routes) = match vendors::read(&self.folder, &Catalogue::builtin()) {
+        let (connectors, routes) = match vendors::load::read(&self.folder, &Catalogue::builtin()) {
             Ok(read) => read,
             Err(found) => return Ok(unusable(&found, &self.folder)),
         };
@@ -57,11 +57,8 @@ impl Place {
             let connectors = connectors.iter().map(|it| {
                 json!({ "connector": it.id, "name": it.name, "capability": it.capability, "paid": it.is_paid, "sends": it.sends })
             });
-            let routes = routes.iter().map(|it| {
-                let members: Vec<_> = it.members.iter().map(|(id, _)| id).collect();
-                json!({ "capability": it.capability, "connectors": members })
-            });
-            let told = json!({ "connectors": connectors.collect::<Vec<_>>(), "routes": routes.collect::<Vec<_>>() });
+            let routes: Vec<_> = routes.iter().map(Route::summary).collect();
+            let told = json!({ "connectors": connectors.collect::<Vec<_>>(), "routes": routes });
             say::data(&format!("{told:#}\n"));
             return Ok(Exit::Ok);
         }
@@ -70,8 +67,7 @@ impl Place {
             say::data(&format!("{}  {}  {price}  sends {}  {}\n", it.id, it.capability, it.sends.join(", "), it.name));
         }
         for route in &routes {
-            let members: Vec<_> = route.members.iter().map(|(id, _)| &**id).collect();
-            say::data(&format!("{}: {}\n", route.capability, members.join(", then ")));
+            say::data(&format!("{}\n", route.summary()));
         }
         Ok(Exit::Ok)
     }

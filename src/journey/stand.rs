@@ -139,7 +139,9 @@ async fn meet(
     let (facts, whom, locked_until_ms) = stand(parts, visit, event, touching).await?;
     let (index, policy) = (event.index, event.policy.clone());
     let locked = locked_until_ms.map(|until_ms| locked_out(until_ms - visit.now_ms));
-    Ok((Decided { index, policy, facts, whom, decision_id: clock::fresh_name() }, locked))
+    let decision_id = clock::fresh_name();
+    let decided = Decided { index, policy, facts, whom, decision_id, calls: Vec::new(), trials: Vec::new() };
+    Ok((decided, locked))
 }
 
 /// The same event decided again on what is known now, without asking the store: after the app's answer.
@@ -185,6 +187,8 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     let policy = decided.policy.clone();
     let deadline = Instant::now() + Duration::from_millis(policy.budget.time_ms);
     let mut paid_calls_left = policy.budget.paid_calls;
+    decided.calls.clear();
+    decided.trials.clear();
     for _ in 0..=policy.slots.len() {
         let wanted = match decide::decide(&policy, &decided.facts) {
             Answer::Decided(decision) => {
@@ -198,11 +202,12 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
             let ask = ask(parts, visit, &policy, &decided.facts);
             parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left).await
         };
-        let facts = &mut decided.facts;
-        for (slot, reading, provenance) in answers {
-            facts.learn(slot, reading, provenance);
+        for (slot, reading, provenance) in answers.readings {
+            decided.facts.learn(slot, reading, provenance);
         }
-        decide::over_budget(facts, wanted);
+        decided.calls.extend(answers.calls);
+        decided.trials.extend(answers.trials);
+        decide::over_budget(&mut decided.facts, wanted);
     }
     // The core promises to end within as many rounds as there are slots; if it ever did not, nobody gets in.
     Decision::refused(Reason::Internal)

@@ -6,12 +6,18 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use stepward_core::{
+    attribute,
     decision::{Decision, Outcome, Rate, Reason, Reroute, Scope, Trace, Verb},
     facts::{Facts, Provenance, Reading, Why},
     policy::{Mode, Policy},
     session::Method,
     value::Value,
 };
+
+use crate::vendors::{Call, shadow::Tried};
+
+/// What the line of a decision is marked with.
+pub const SCHEMA: &str = "stepward.decision/1";
 
 /// One decision with everything it was made from.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +38,8 @@ pub struct Record<'a> {
     pub facts: &'a Facts,
     /// What was decided.
     pub decision: &'a Decision,
+    /// The vendors that were asked.
+    pub calls: &'a [Call],
     /// From recognised to decided.
     pub took: Duration,
 }
@@ -51,7 +59,7 @@ impl<'a> Record<'a> {
         let policy = self.policy;
         let (decision, units) = (self.decision, &self.facts.units);
         Line {
-            schema: "stepward.decision/1",
+            schema: SCHEMA,
             id: self.id,
             time: time(self.facts.now_ms),
             tenant: self.tenant,
@@ -67,6 +75,7 @@ impl<'a> Record<'a> {
             details: Details::of(&decision.outcome),
             trace: &decision.trace,
             attributes: Attributes { record: self, pseudonym },
+            calls: self.calls.iter().map(Called::of).collect(),
             proofs: self.proofs(),
             units: Units {
                 subject: units.subject.as_deref(),
@@ -110,11 +119,99 @@ struct Line<'a> {
     details: Option<Details<'a>>,
     trace: &'a [Trace],
     attributes: Attributes<'a>,
+    calls: Vec<Called<'a>>,
     proofs: Vec<Proven<'a>>,
     units: Units<'a>,
     arms: Vec<Arm<'a>>,
     tags: &'a [Arc<str>],
     latency_us: u64,
+}
+
+/// A vendor that was asked.
+#[derive(Serialize)]
+struct Called<'a> {
+    connector: &'a str,
+    outcome: &'static str,
+    ms: u64,
+}
+
+impl<'a> Called<'a> {
+    fn of(call: &'a Call) -> Self {
+        let ms = u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX);
+        Called { connector: &call.connector, outcome: call.outcome, ms }
+    }
+}
+
+/// What a vendor that is tried out said beside what counted.
+#[derive(Serialize)]
+struct TrialLine<'a> {
+    schema: &'static str,
+    decision: &'a str,
+    time: String,
+    tenant: &'a str,
+    capability: &'a str,
+    connector: &'a str,
+    outcome: &'static str,
+    ms: u64,
+    attributes: Vec<Compared<'a>>,
+}
+
+#[derive(Serialize)]
+struct Compared<'a> {
+    attribute: &'a str,
+    live: Option<Said<'a>>,
+    shadow: Option<Said<'a>>,
+}
+
+/// A value, or a pseudonym of one that is personal.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Said<'a> {
+    Pseudonym { pseudonym: String },
+    Value(Shown<'a>),
+}
+
+/// Writes the line of a vendor that was tried out after the decision of this id.
+pub fn write_trial(
+    decision: &str,
+    tried: &Tried,
+    now_ms: i64,
+    pseudonym: &dyn Fn(&str, &str) -> [u8; 16],
+    into: &mut Vec<u8>,
+) {
+    let begun = into.len();
+    if let Err(error) = serde_json::to_writer(&mut *into, &trial(decision, tried, now_ms, pseudonym)) {
+        tracing::error!(%error, %decision, "a trial could not be written down");
+        into.truncate(begun);
+    }
+}
+
+fn trial<'a>(
+    decision: &'a str,
+    tried: &'a Tried,
+    now_ms: i64,
+    pseudonym: &dyn Fn(&str, &str) -> [u8; 16],
+) -> TrialLine<'a> {
+    let said = |name: &str, value: &'a Value| match attribute::is_personal(name) {
+        true => Said::Pseudonym { pseudonym: hex(&pseudonym(&tried.tenant, &plain(value))) },
+        false => Said::Value(Shown(value)),
+    };
+    let attributes = tried.attributes.iter().map(|(name, live, shadow)| Compared {
+        attribute: name,
+        live: live.as_ref().map(|value| said(name, value)),
+        shadow: shadow.as_ref().map(|value| said(name, value)),
+    });
+    TrialLine {
+        schema: "stepward.shadow-signal/1",
+        decision,
+        time: time(now_ms),
+        tenant: &tried.tenant,
+        capability: &tried.capability,
+        connector: &tried.connector,
+        outcome: tried.outcome,
+        ms: u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX),
+        attributes: attributes.collect(),
+    }
 }
 
 #[derive(Serialize)]

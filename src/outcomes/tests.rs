@@ -78,6 +78,7 @@ fn record_of(log: &DecisionLog, id: &str, tenant: &str) {
         mode: Mode::Enforce,
         facts: &facts,
         decision: &Decision::refused(Reason::BindingUnknown),
+        calls: &[],
         took: Duration::from_micros(42),
     });
 }

@@ -19,11 +19,12 @@ use tokio::time::Instant;
 
 use crate::vendors::{
     guard::{Guard, Lookup},
-    signing,
+    limits, signing,
     tokens::Tokens,
 };
 
 /// What a vendor answered.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// Its status.
     pub status: u16,
@@ -72,8 +73,8 @@ pub struct Ask<'a> {
 pub struct Heard {
     /// What the answer means and says.
     pub answer: Interpreted,
-    /// The header that tells how many calls are left, where the file names one.
-    pub remaining: Option<u64>,
+    /// The answer itself, if there was one.
+    pub reply: Option<Answer>,
     /// In how many milliseconds the vendor may be asked again, where it says so.
     pub again_in_ms: Option<u64>,
     /// How many requests were sent, repetitions included; not those for tokens.
@@ -145,12 +146,15 @@ impl Client {
             let tried = tried.unwrap_or(Err(Failure::broken("no answer in time")));
             let (heard, cause) = match tried {
                 Ok(Some(answer)) => {
-                    let heard = heard(operation, &answer, ask.inputs, ask.now_ms, sent);
-                    let cause = cause_of(answer.status, heard.answer.class);
+                    let status = answer.status;
+                    let heard = Heard::of(operation, answer, ask.inputs, ask.now_ms, sent);
+                    let cause = cause_of(status, heard.answer.class);
                     (heard, cause)
                 }
-                Ok(None) => (silent(operation, Class::InvalidInput, "the request cannot be made of this", sent), None),
-                Err(failure) => (silent(operation, Class::Unavailable, failure.why, sent), Some(failure.cause)),
+                Ok(None) => {
+                    (Heard::silent(operation, Class::InvalidInput, "the request cannot be made of this", sent), None)
+                }
+                Err(failure) => (Heard::silent(operation, Class::Unavailable, failure.why, sent), Some(failure.cause)),
             };
             let again = cause.filter(|cause| operation.retry.on.contains(cause) && sent <= operation.retry.max);
             let Some(wait) = again.map(|_| pause(operation, sent, heard.again_in_ms)) else { return heard };
@@ -304,34 +308,21 @@ async fn body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>
     Ok(body)
 }
 
-fn silent(operation: &Operation, class: Class, why: &str, sent: u32) -> Heard {
-    Heard { answer: operation.nothing(class, why), remaining: None, again_in_ms: None, sent }
-}
+impl Heard {
+    /// An answer that came, read.
+    pub(super) fn of(operation: &Operation, reply: Answer, inputs: &Named, now_ms: i64, sent: u32) -> Heard {
+        let read = Reply { status: reply.status, headers: &reply.headers, body: &reply.body };
+        let answer = operation.interpret(&read, inputs, now_ms);
+        let told = |name: &str| reply.headers.iter().find(|(it, _)| **it == *name).map(|(_, value)| value.trim());
+        let moment = |name: &str| limits::moment(told(name)?, now_ms);
+        let again = moment("retry-after").or_else(|| moment(operation.limits.reset_header.as_deref()?));
+        let again_in_ms = again.map(|ms| u64::try_from(ms.saturating_sub(now_ms)).unwrap_or(0));
+        Heard { answer, reply: Some(reply), again_in_ms, sent }
+    }
 
-fn heard(operation: &Operation, answer: &Answer, inputs: &Named, now_ms: i64, sent: u32) -> Heard {
-    let reply = Reply { status: answer.status, headers: &answer.headers, body: &answer.body };
-    let number = |name: Option<&str>| {
-        let (_, value) = answer.headers.iter().find(|(it, _)| name == Some(&**it))?;
-        value.trim().parse::<u64>().ok()
-    };
-    let limits = &operation.limits;
-    // Some tell the moment, others the time until then.
-    let reset = number(limits.reset_header.as_deref()).map(|seconds| {
-        let now_s = u64::try_from(now_ms.div_euclid(1000)).unwrap_or(0);
-        if seconds > now_s {
-            seconds - now_s
-        } else if seconds > 1_000_000_000 {
-            0
-        } else {
-            seconds
-        }
-    });
-    let seconds = number(Some("retry-after")).or(reset);
-    Heard {
-        answer: operation.interpret(&reply, inputs, now_ms),
-        remaining: number(limits.remaining_header.as_deref()),
-        again_in_ms: seconds.map(|seconds| seconds.saturating_mul(1000)),
-        sent,
+    /// None came.
+    pub(super) fn silent(operation: &Operation, class: Class, why: &str, sent: u32) -> Heard {
+        Heard { answer: operation.nothing(class, why), reply: None, again_in_ms: None, sent }
     }
 }
 

@@ -19,7 +19,7 @@ use stepward_core::{
     value::Value,
 };
 
-use crate::vendors;
+use crate::vendors::{load, rehearse};
 
 /// The time of an event in fixtures, if they do not say: `2026-01-01T00:00:00Z`.
 const NOW_MS: i64 = 1_767_225_600_000;
@@ -60,13 +60,13 @@ impl Report {
     }
 }
 
-/// Runs every fixture of every connector in a folder.
+/// Runs every fixture of every connector in a folder, and every test of its routes.
 ///
 /// # Errors
 /// Everything that is wrong with the files.
 pub fn run(folder: &Path) -> Result<Report, Vec<Diagnostic>> {
     let catalogue = Catalogue::builtin();
-    let (sources, mut faults) = vendors::sources(folder);
+    let (sources, mut faults) = load::sources(folder);
     let mut connectors = Vec::new();
     for source in &sources {
         match check(source, &catalogue) {
@@ -74,7 +74,12 @@ pub fn run(folder: &Path) -> Result<Report, Vec<Diagnostic>> {
             Err(found) => faults.extend(found),
         }
     }
-    if faults.is_empty() { Ok(Report { connectors }) } else { Err(faults) }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let (all, routes) = load::read(folder, &catalogue)?;
+    connectors.extend(rehearse::run(all, &routes));
+    Ok(Report { connectors })
 }
 
 /// Runs the fixtures of one connector.
@@ -161,11 +166,11 @@ fn moment_ms(text: &str) -> Option<i64> {
 }
 
 /// A value as it is given to a connector: text as it is, anything else as JSON.
-fn text(value: &Json) -> Arc<str> {
+pub(super) fn text(value: &Json) -> Arc<str> {
     value.as_str().map_or_else(|| value.to_string().into(), Arc::from)
 }
 
-fn body(recorded: &Recorded) -> Vec<u8> {
+pub(super) fn body(recorded: &Recorded) -> Vec<u8> {
     match (&recorded.body, &recorded.text) {
         (Some(json), _) => json.to_string().into_bytes(),
         (None, Some(text)) => text.clone().into_bytes(),
@@ -244,7 +249,7 @@ fn answered(operation: &Operation, fixture: &Fixture, answer: &Interpreted, prob
 }
 
 /// Numbers are the same if they are worth the same, however they are written.
-fn same(found: &Json, expected: &Json) -> bool {
+pub(super) fn same(found: &Json, expected: &Json) -> bool {
     match (found, expected) {
         (Json::Number(found), Json::Number(expected)) => match (found.as_f64(), expected.as_f64()) {
             (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
@@ -261,7 +266,7 @@ fn same(found: &Json, expected: &Json) -> bool {
     }
 }
 
-fn json(value: &Value) -> Json {
+pub(super) fn json(value: &Value) -> Json {
     match value {
         Value::Bool(it) => (*it).into(),
         Value::Int(it) | Value::Time(it) | Value::Duration(it) => (*it).into(),

@@ -43,6 +43,7 @@ mod redis;
 mod redis_server;
 mod reload;
 mod resumed;
+mod routes;
 mod schema;
 mod settings;
 mod settled;

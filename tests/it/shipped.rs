@@ -206,7 +206,7 @@ fn a_route_names_a_shipped_connector_and_nothing_else_of_them_is_loaded() {
         std::fs::write(path, text).unwrap();
     };
     let names = || -> Vec<(Arc<str>, Arc<str>)> {
-        let (connectors, _) = stepward::vendors::read(folder.path(), &Catalogue::builtin()).unwrap();
+        let (connectors, _) = stepward::vendors::load::read(folder.path(), &Catalogue::builtin()).unwrap();
         connectors.iter().map(|it| (it.id.clone(), it.name.clone())).collect()
     };
     write(

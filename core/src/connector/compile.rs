@@ -9,7 +9,7 @@ use crate::{
     attribute::Catalogue,
     connector::{
         Asking, Connector, Page,
-        document::{self, Document, Network, RouteDocument},
+        document::{self, Document, Network},
         mapping::{Expression, Names},
     },
     diagnostic::{self, Diagnostic},
@@ -26,52 +26,15 @@ pub mod source;
 /// An operator's values of settings, by name.
 pub type Config = IndexMap<String, Json>;
 
-/// A route: who serves a capability, best first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The capability.
-    pub capability: Arc<str>,
-    /// Ids of connectors, each with how long it may take here, in milliseconds.
-    pub members: Vec<(Arc<str>, Option<u64>)>,
-}
-
 /// Compiles a connector's file that extends no other, with its own defaults. Attributes are those of the catalogue.
 pub fn connector(file: &Arc<str>, text: &str, catalogue: &Catalogue) -> Result<Connector, Vec<Diagnostic>> {
     source::Source::read(file, text, &|_| None)?.compile(catalogue, &Config::new())
 }
 
-/// Compiles a route's file; `connectors` are those that were loaded, with their capabilities.
-pub fn route(file: &Arc<str>, text: &str, connectors: &[(Arc<str>, Arc<str>)]) -> Result<Route, Vec<Diagnostic>> {
-    let document: RouteDocument = yaml::parse(file, text)?;
-    let mut found = Vec::new();
-    let mut members: Vec<(Arc<str>, Option<u64>)> = Vec::new();
-    for member in &document.connectors {
-        let id = member.connector.as_str();
-        let fault = |code, message: String| Diagnostic::error(code, file, member.span.clone(), message);
-        match connectors.iter().find(|(known, _)| &**known == id) {
-            None => {
-                let near = diagnostic::nearest(id, connectors.iter().map(|(id, _)| &**id));
-                let fault = fault("connector.unknown", format!("there is no connector `{id}`"));
-                found.push(near.map_or(fault.clone(), |near| fault.help(format!("did you mean `{near}`?"))));
-            }
-            Some((_, capability)) if **capability != *document.capability.value => {
-                found.push(fault("connector.capability", format!("`{id}` serves `{capability}`")));
-            }
-            Some(_) if members.iter().any(|(known, _)| &**known == id) => {
-                found.push(fault("connector.twice", format!("`{id}` is listed twice")));
-            }
-            Some((known, _)) => members.push((known.clone(), member.timeout.map(|timeout| timeout.ms))),
-        }
-    }
-    if document.connectors.is_empty() {
-        found.push(Diagnostic::error(
-            "route.empty",
-            file,
-            document.capability.span.clone(),
-            "a route needs a connector",
-        ));
-    }
-    if found.is_empty() { Ok(Route { capability: document.capability.value.into(), members }) } else { Err(found) }
+/// Money in millionths; what is not a price is none.
+pub(super) fn micros(money: f64) -> u64 {
+    // Saturating: a cast from a float never wraps.
+    (money.max(0.0) * 1e6).round() as u64
 }
 
 struct Compiler<'a> {
@@ -107,7 +70,7 @@ impl<'a> Compiler<'a> {
         self.fixtures();
         let shared = |texts: &[String]| texts.iter().map(|it| Arc::from(it.as_str())).collect();
         // Saturating: a cast from a float never wraps.
-        let price_micros = (document.price.unwrap_or(0.0).max(0.0) * 1e6).round() as u64;
+        let price_micros = document.price.map_or(0, micros);
         let needed = |wanted: bool| {
             let secrets = document.secrets.iter().filter(move |(_, secret)| secret.required == wanted);
             secrets.map(|(name, _)| Arc::from(name.as_str())).collect()

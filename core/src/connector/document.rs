@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::yaml::{Spanned, units::Duration};
+use crate::yaml::Spanned;
 
 pub mod auth;
 pub mod evidence;
@@ -133,36 +133,4 @@ pub struct Data {
     /// Where the data is processed.
     #[serde(default)]
     pub regions: Vec<String>,
-}
-
-/// One file `connectors/routes/<capability>.yaml`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RouteDocument {
-    /// The capability it serves; also the file's name.
-    pub capability: Spanned<String>,
-    /// Who is asked, best first; the next one when the one before fails.
-    pub connectors: Vec<Spanned<Member>>,
-    /// What attributes are when nobody answers; `unknown` is the only choice, and says so in the file.
-    #[serde(default)]
-    pub on_unavailable: OnUnavailable,
-}
-
-/// A connector's place in a route.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Member {
-    /// Its id.
-    pub connector: String,
-    /// How long it may take here; never longer than its own time or what is left of the event's budget.
-    pub timeout: Option<Duration>,
-}
-
-/// What attributes are when nobody answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnUnavailable {
-    /// Unknown: never false, never 0.
-    #[default]
-    Unknown,
 }

@@ -79,10 +79,17 @@ fn vendor(text: &str) -> Result<(), String> {
 }
 
 fn route(text: &str) -> Result<(), String> {
-    let there = ["abuseipdb", "ip-api", "acme-ip"].map(|id| (Arc::from(id), Arc::from("ip_reputation")));
-    connector::compile::route(&"ip_reputation.yaml".into(), text, &there)
-        .map(|_| ())
-        .map_err(|found| format!("{found:#?}"))
+    // Those that are shipped, and the one that the page about routes shows.
+    let catalogue = Catalogue::builtin();
+    let (mut there, _) = stepward::vendors::load::read(&root().join("connectors"), &catalogue).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/guides/connectors.md")).unwrap();
+    let shown = blocks(&page).into_iter().find(|block| block.text.starts_with("# connector\n")).unwrap();
+    there.push(connector::compile::connector(&"connector.yaml".into(), &shown.text, &catalogue).unwrap());
+    match connector::route::compile(&"ip_reputation.yaml".into(), text, &there, &catalogue) {
+        Ok(route) if route.warnings.is_empty() => Ok(()),
+        Ok(route) => Err(format!("{:#?}", route.warnings)),
+        Err(found) => Err(format!("{found:#?}")),
+    }
 }
 
 fn load(block: &Block<'_>, shown: &mut Texts) -> Result<(), String> {

@@ -203,21 +203,3 @@ fn an_expression_that_could_run_long_is_refused() {
     assert!(Expression::parse(&nested(30), &answers).is_ok(), "the deepest that is taken fits a small stack");
     assert!(Expression::parse("body.items.filter(i, i.bad).map(i, i.name)", &answers).is_ok());
 }
-
-#[test]
-fn routes_name_connectors_of_their_capability() {
-    let known: Vec<(Arc<str>, Arc<str>)> =
-        vec![("acme".into(), "ip_reputation".into()), ("mail".into(), "email_risk".into())];
-    let good =
-        "capability: ip_reputation\nconnectors:\n  - { connector: acme, timeout: 200ms }\non_unavailable: unknown\n";
-    let made = route(&"r.yaml".into(), good, &known).unwrap();
-    assert_eq!(made.members, [("acme".into(), Some(200))]);
-    for (from, to, code) in [
-        ("acme", "acmee", "connector.unknown"),
-        ("acme", "mail", "connector.capability"),
-        ("unknown", "allow", "value.unknown"),
-    ] {
-        let found = route(&"r.yaml".into(), &good.replace(from, to), &known).unwrap_err();
-        assert_eq!(found.first().unwrap().code, code, "{to}");
-    }
-}
