@@ -40,7 +40,7 @@ await() { # port, path
 }
 
 cat >"$WORK/nginx.conf" <<NGINX
-worker_processes 1;
+master_process off;
 daemon off;
 error_log $WORK/nginx.err warn;
 pid $WORK/nginx.pid;
@@ -159,7 +159,7 @@ if command -v redis-server >/dev/null; then
   start "$LOAD_CORE" redis redis-server --port 18200 --save "" --appendonly no
   export REDIS_URL=redis://127.0.0.1:18200/0
   stepward shared 18104 10 "store: redis, url: { env: REDIS_URL }"; SHARED=$LAST
-  stepward asked 18105 10 "store: redis, url: { env: REDIS_URL }, prefix: asked, snapshots: 0s"; ASKED=$LAST
+  stepward asked 18105 10 "store: redis, url: { env: REDIS_URL }, prefix: asked, snapshots: never"; ASKED=$LAST
   stepward copied 18106 10 "store: redis, url: { env: REDIS_URL }, prefix: copied, snapshots: 60s"; COPIED=$LAST
   CONTENDERS="$CONTENDERS event-redis:18104:/event:$SHARED"
   CONTENDERS="$CONTENDERS redis-asked:18105:/plain:$ASKED redis-snapshot:18106:/plain:$COPIED"

@@ -541,6 +541,7 @@ mod tests {
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, topology: sentinel }}\n"), "state.master"),
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, prefix: \"a{{b}}\" }}\n"), "state.prefix"),
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, snapshots: 2m }}\n"), "state.snapshots"),
+            (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, snapshots: 0s }}\n"), "value.malformed"),
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }} }}\n"), "secret.missing"),
             (
                 SMALL.replace("[{ upstream: bank }]", "[{ upstream: bank }, { upstream: bank, path: /a }]"),

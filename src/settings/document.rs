@@ -378,9 +378,9 @@ pub struct State {
     /// What every key in Redis begins with.
     #[serde(default = "State::prefix")]
     pub prefix: String,
-    /// For how long a sealed copy of a session in its browser may answer for Redis, up to `60s`; `0s` asks Redis each time.
+    /// For how long a sealed copy of a session in its browser may answer for Redis, up to `60s`; `never` asks Redis each time.
     #[serde(default = "State::snapshots")]
-    #[schemars(extend("format" = "duration"))]
+    #[schemars(extend("format" = "duration_or_never"))]
     pub snapshots: String,
 }
 

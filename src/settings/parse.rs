@@ -328,6 +328,7 @@ impl Parser<'_> {
             let message = "a prefix is a word without braces, colons and stars, by which an ACL can name the keys";
             self.error("state.prefix", &["state", "prefix"], message, "write `prefix: stepward`");
         }
+        // `never` is none.
         let snapshots = time(&state.snapshots);
         if snapshots > SNAPSHOTS_MAX {
             let message = "a copy of a session answers for Redis for a minute at most";
