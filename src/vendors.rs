@@ -109,6 +109,10 @@ pub fn fingerprint(settings: &Settings) -> [u8; 32] {
         add(path.as_os_str().as_encoded_bytes());
         add(&std::fs::read(&path).unwrap_or_default());
     }
+    for (name, value) in &settings.connector_config {
+        add(name.as_bytes());
+        add(value.to_string().as_bytes());
+    }
     for (name, secret) in &settings.secrets {
         add(name.as_bytes());
         add(reveal(secret).unwrap_or_default().as_bytes());
@@ -152,7 +156,7 @@ impl Vendors {
         let Some(folder) = &settings.connectors else { return Ok(Vendors::none()) };
         let listeners = settings.listen.iter().map(|listen| listen.address);
         let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
-        Vendors::open(folder, &settings.secrets, &own, clock)
+        Vendors::configured(folder, &settings.connector_config, &settings.secrets, &own, clock)
     }
 
     /// Loads a folder of connectors and routes. `own` are the addresses on which this process listens.
@@ -162,8 +166,19 @@ impl Vendors {
         own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
+        Vendors::configured(folder, &Given::new(), secrets, own, clock)
+    }
+
+    /// The same, with the operator's settings of connectors.
+    fn configured(
+        folder: &File,
+        given: &Given,
+        secrets: &BTreeMap<Arc<str>, Secret>,
+        own: &Arc<[SocketAddr]>,
+        clock: &Clock,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let builtin = Catalogue::builtin();
-        let (connectors, routes) = read(folder, &builtin)?;
+        let (connectors, routes) = read_with(folder, &builtin, given)?;
         let vocabulary = Vocabulary::told_by(&connectors, &routes);
         let mut faults = Vec::new();
         let mut connectors: BTreeMap<Arc<str>, Connector> =
@@ -502,12 +517,33 @@ pub fn sources(folder: &File) -> (Vec<Source>, Vec<Diagnostic>) {
     (sources, faults)
 }
 
+/// An operator's settings of connectors, by `<connector>.<name>`.
+pub type Given = BTreeMap<Arc<str>, serde_json::Value>;
+
+/// Those of one connector, by their own names.
+pub fn config_of(id: &str, given: &Given) -> compile::Config {
+    let own = |name: &str| Some(name.strip_prefix(id)?.strip_prefix('.')?.to_owned());
+    given.iter().filter_map(|(name, value)| Some((own(name)?, value.clone()))).collect()
+}
+
 /// Compiles every connector and route of a folder, or tells everything that is wrong with them.
 pub fn read(folder: &File, catalogue: &Catalogue) -> Result<(Vec<Connector>, Vec<Route>), Vec<Diagnostic>> {
+    read_with(folder, catalogue, &Given::new())
+}
+
+/// The same, with the operator's settings of connectors.
+///
+/// # Errors
+/// Everything that is wrong with the folder.
+pub fn read_with(
+    folder: &File,
+    catalogue: &Catalogue,
+    given: &Given,
+) -> Result<(Vec<Connector>, Vec<Route>), Vec<Diagnostic>> {
     let (mut connectors, mut routes) = (Vec::new(), Vec::new());
     let (sources, mut faults) = sources(folder);
     for source in sources {
-        match source.compile(catalogue, &compile::Config::default()) {
+        match source.compile(catalogue, &config_of(source.id(), given)) {
             Ok(connector) => connectors.push(connector),
             Err(found) => faults.extend(found),
         }

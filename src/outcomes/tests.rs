@@ -31,6 +31,7 @@ fn policy() -> Arc<Policy> {
         covers: Vec::new(),
         only_if: None,
         facts: Vec::new(),
+        settings: std::collections::BTreeMap::new(),
         succeeded: None,
         failed: None,
         ends_session: false,

@@ -57,6 +57,7 @@ fn policy(event: &str, names: &[&str]) -> Policy {
         apply: Apply::Before,
         covers: Vec::new(),
         only_if: None,
+        settings: Default::default(),
         facts: vec![FactSource {
             name: "payee".into(),
             source: Source::Query("payee".into()),

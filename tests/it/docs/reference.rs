@@ -9,7 +9,7 @@ use stepward::{
     cli::Arguments,
     registry::METHODS_BUILT,
     settings,
-    telemetry::{ChallengeResult, Log, Metrics, SignalOutcome},
+    telemetry::{ChallengeResult, Log, Metrics, SignalOutcome, Snapshots},
 };
 use stepward_core::{
     attribute::{self, Attribute, Catalogue, Cost},
@@ -212,6 +212,7 @@ fn metrics() -> String {
     numbers.signal(&name, SignalOutcome::Answered, Duration::ZERO);
     numbers.challenge(Method::Totp, ChallengeResult::Shown);
     numbers.refused(decision::Reason::Internal);
+    numbers.snapshot(Snapshots::Used);
     numbers.dropped(Log::Decisions, 1);
     numbers.upstream(&name, 1, 0);
     numbers.unreachable(&name);
