@@ -84,7 +84,7 @@ pub enum Auth {
     /// A token got with a signed assertion (RFC 7523 §2.1), as Google's service accounts do.
     Oauth2JwtBearer(JwtBearer),
     /// A token got by logging in with a request of the vendor's own.
-    SessionToken(SessionToken),
+    SessionToken(Box<SessionToken>),
     /// A keyed hash over parts of the request.
     Hmac(Hmac),
     /// AWS Signature Version 4.
@@ -123,7 +123,7 @@ first_key!(Auth, "`auth`", |key, map| {
         "bearer" => Bearer::deserialize(rest).map(Auth::Bearer),
         "oauth2_client_credentials" => ClientCredentials::deserialize(rest).map(Auth::Oauth2ClientCredentials),
         "oauth2_jwt_bearer" => JwtBearer::deserialize(rest).map(Auth::Oauth2JwtBearer),
-        "session_token" => SessionToken::deserialize(rest).map(Auth::SessionToken),
+        "session_token" => SessionToken::deserialize(rest).map(|it| Auth::SessionToken(Box::new(it))),
         "hmac" => Hmac::deserialize(rest).map(Auth::Hmac),
         "aws_sigv4" => AwsSigv4::deserialize(rest).map(Auth::AwsSigv4),
         "http_message_signature" => MessageSignature::deserialize(rest).map(Auth::HttpMessageSignature),

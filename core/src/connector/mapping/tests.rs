@@ -23,8 +23,7 @@ fn eval(text: &str, body: &str) -> String {
     let headers = Data::of(&serde_json::json!({ "x-seen": "7" }));
     let scope =
         Scope::asking(input, &config, derived, NOW_MS).answered(200, headers, Data::json(body).expect("a good body"));
-    let made = expression.eval(&scope).map_or("-".to_owned(), |data| data.to_json().to_string());
-    made
+    expression.eval(&scope).map_or("-".to_owned(), |data| data.to_json().to_string())
 }
 
 #[test]
@@ -213,8 +212,7 @@ fn a_list_is_an_attribute_as_a_whole_or_not_at_all() {
         let nothing = Data::Map(Vec::new());
         let data = Data::json(body).unwrap();
         let scope = Scope::asking(nothing.clone(), &config, nothing.clone(), 0).answered(200, nothing, data);
-        let made = expression.attribute(&scope, Type::List);
-        made
+        expression.attribute(&scope, Type::List)
     };
     assert_eq!(list(r#"["a", null, 1]"#), Ok(Value::List([Value::text("a"), Value::Int(1)].into())));
     assert_eq!(list(r#"["a", {}]"#), Err(Stop::Mistyped));

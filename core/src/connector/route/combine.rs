@@ -144,7 +144,7 @@ mod tests {
             (Combine::NoisyOr, &scores, number(100.0)),
             (Combine::Max, &[Value::Int(3), Value::Int(7)], Value::Int(7)),
             (Combine::Any, &[f.clone(), t.clone()], t.clone()),
-            (Combine::Any, &[f.clone()], f.clone()),
+            (Combine::Any, std::slice::from_ref(&f), f.clone()),
             (Combine::All, &[f.clone(), t.clone()], f.clone()),
             (Combine::All, &[t.clone(), t.clone()], t.clone()),
             (Combine::Majority, &[f.clone(), t.clone(), t.clone()], t.clone()),
