@@ -30,6 +30,7 @@ fn policy() -> Arc<Policy> {
         apply: Apply::Before,
         covers: Vec::new(),
         only_if: None,
+        settings: Default::default(),
         facts: Vec::new(),
         settings: std::collections::BTreeMap::new(),
         succeeded: None,
