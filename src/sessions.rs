@@ -105,7 +105,7 @@ impl Sessions {
 
     /// Where the session of a ticket is kept: goes into `store::Begin`.
     pub fn reference(&self, tenant: &str, ticket: &Ticket) -> SessionRef {
-        let id = self.keys.pseudonym_of(&[b"session", tenant.as_bytes(), &ticket.secret]);
+        let id = self.keys.recurring(&[b"session", tenant.as_bytes(), &ticket.secret]);
         SessionRef { home: ticket.home, id }
     }
 

@@ -32,6 +32,9 @@ pub(crate) async fn read(session: &mut Session, bytes_max: usize, deadline: Dura
         return Ok(Read::TooLarge);
     }
     invite(session).await?;
+    if session.is_body_empty() {
+        return Ok(Read::Whole(Bytes::new()));
+    }
     // Before the first read: Pingora then sends the same bytes on by itself, up to 64 KiB.
     session.enable_retry_buffering();
     match timeout(deadline, collect(session, bytes_max)).await {
