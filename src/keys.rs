@@ -497,7 +497,8 @@ mod tests {
     fn what_recurs_has_the_pseudonym_that_it_always_has() {
         let (keys, other) = (Keys::ephemeral(), Keys::ephemeral());
         let long = [7; 500];
-        for fields in [&[b"bank", &b"ip"[..], b"10.0.0.1"][..], &[b"bankip", b"10.0.0.1"], &[], &[b""], &[&long, b"x"]] {
+        for fields in [&[b"bank", &b"ip"[..], b"10.0.0.1"][..], &[b"bankip", b"10.0.0.1"], &[], &[b""], &[&long, b"x"]]
+        {
             for _ in 0..2 {
                 assert_eq!(keys.recurring(fields), keys.pseudonym_of(fields), "{fields:?}");
                 assert_ne!(other.recurring(fields), keys.recurring(fields), "of another ring: {fields:?}");

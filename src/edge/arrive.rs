@@ -6,10 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use ipnet::IpNet;
 use pingora::http::RequestHeader;
-use stepward_core::request::{
-    Body,
-    head, names,
-};
+use stepward_core::request::{Body, head, names};
 
 use crate::{
     arrival::{Arrival, Client},
