@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub mod cookies;
+mod opened;
 pub mod record;
 #[cfg(test)]
 mod tests;
@@ -63,6 +64,7 @@ impl Ticket {
 pub struct Sessions {
     keys: Keys,
     limits: SessionLimits,
+    lately: opened::Opened,
 }
 
 /// A session in the hands of one request.
@@ -95,7 +97,7 @@ pub enum Committed {
 impl Sessions {
     /// Sessions under these keys, with these lifetimes.
     pub fn new(keys: Keys, limits: SessionLimits) -> Self {
-        Self { keys, limits }
+        Self { keys, limits, lately: opened::Opened::default() }
     }
 
     /// The ticket in a request's cookie, if there is exactly one that reads as such. It proves nothing yet.
@@ -175,9 +177,12 @@ impl Sessions {
     }
 
     fn opened(&self, tenant: &str, reference: &SessionRef, stored: &Session) -> Option<(Record, bool)> {
-        let opened = self.keys.open(Purpose::Session, tenant, &owner(reference), &stored.sealed).ok()?;
-        let record = Record::from_bytes(&opened.plain)?;
-        (&*record.tenant == tenant).then_some((record, opened.reseal))
+        let open = || {
+            let opened = self.keys.open(Purpose::Session, tenant, &owner(reference), &stored.sealed).ok()?;
+            let record = Record::from_bytes(&opened.plain)?;
+            (&*record.tenant == tenant).then_some((record, opened.reseal))
+        };
+        self.lately.of(tenant, reference, &stored.sealed, open)
     }
 
     fn sealed(&self, reference: &SessionRef, record: &Record) -> Vec<u8> {
