@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, StatusCode, Version, header};
+use http::{HeaderName, Method, StatusCode, Version, header};
 use ipnet::IpNet;
 use pingora::{
     Error, ErrorSource, ErrorType, Result,
@@ -544,7 +544,8 @@ fn disguisable(request: &RequestHeader) -> bool {
 
 /// The id of a parked request, by header or added to the query.
 fn resumed(request: &RequestHeader, query: Option<&str>) -> Option<String> {
-    let by_header = request.headers.get("stepward-resume").and_then(|value| value.to_str().ok());
+    static STEPWARD_RESUME: HeaderName = HeaderName::from_static("stepward-resume");
+    let by_header = request.headers.get(&STEPWARD_RESUME).and_then(|value| value.to_str().ok());
     let by_query = || query?.split('&').find_map(|pair| pair.strip_prefix("stepward_resume="));
     by_header.or_else(by_query).map(str::to_owned)
 }

@@ -313,7 +313,7 @@ impl<'a> Fields<'a> {
                 holds(value.eq_ignore_ascii_case(b"chunked"), "transfer encoding is not chunked")?;
                 holds(!std::mem::replace(&mut self.chunked, true), "transfer encoding stands twice")
             }
-            13 | 17 | 22 if OVERRIDES.iter().any(|it| is(it)) => {
+            _ if OVERRIDES.iter().any(|it| is(it)) => {
                 self.overrides.push(overriding(value).ok_or("method override is odd")?);
                 Ok(())
             }
