@@ -40,7 +40,7 @@ await() { # port, path
 }
 
 cat >"$WORK/nginx.conf" <<NGINX
-worker_processes 1;
+master_process off;
 daemon off;
 error_log $WORK/nginx.err warn;
 pid $WORK/nginx.pid;
@@ -80,6 +80,19 @@ steps:
         when: subject.kind == "human"
         then: forward
 POLICY
+  # Reads nothing but the session, so that over Redis a snapshot of it can answer.
+  cat >"$1/plain.yaml" <<'POLICY'
+event: plain
+covers: [GET /plain]
+when_unsure: block
+otherwise: block
+steps:
+  - decide: who asks
+    rules:
+      - rule: somebody who signed in
+        when: subject.kind == "human"
+        then: forward
+POLICY
   cat >"$1/login.yaml" <<'POLICY'
 event: login
 covers: [GET /login]
@@ -106,6 +119,14 @@ POLICY
 # The session of somebody who signed in at that port.
 signed_in() { # port
   curl -so /dev/null -D - "http://127.0.0.1:$1/login?user=ada" | sed -n 's/^[Ss]et-[Cc]ookie: \(stepward=[^;]*\).*/\1/p' | tr -d '\r'
+}
+
+# The same with a snapshot of that session, where there are any; it holds for a minute.
+with_snapshot() { # port, cookie
+  local snapshot
+  snapshot=$(curl -so /dev/null -D - -H "Cookie: $2" "http://127.0.0.1:$1/plain" |
+    sed -n 's/^[Ss]et-[Cc]ookie: \(stepward-snapshot=[^;]*\).*/\1/p' | tr -d '\r')
+  echo "$2${snapshot:+; $snapshot}"
 }
 
 stepward() { # name, port, how many events, state
@@ -138,7 +159,10 @@ if command -v redis-server >/dev/null; then
   start "$LOAD_CORE" redis redis-server --port 18200 --save "" --appendonly no
   export REDIS_URL=redis://127.0.0.1:18200/0
   stepward shared 18104 10 "store: redis, url: { env: REDIS_URL }"; SHARED=$LAST
+  stepward asked 18105 10 "store: redis, url: { env: REDIS_URL }, prefix: asked, snapshots: never"; ASKED=$LAST
+  stepward copied 18106 10 "store: redis, url: { env: REDIS_URL }, prefix: copied, snapshots: 60s"; COPIED=$LAST
   CONTENDERS="$CONTENDERS event-redis:18104:/event:$SHARED"
+  CONTENDERS="$CONTENDERS redis-asked:18105:/plain:$ASKED redis-snapshot:18106:/plain:$COPIED"
 fi
 rss() { awk '/VmRSS/ {printf "%.1f", $2 / 1024}' "/proc/$1/status"; }
 IDLE="idle MiB: bare $(rss "$BARE"), stepward $(rss "$FEW")"
@@ -147,7 +171,7 @@ wrk_on() { # URL, seconds, port
   taskset -c "$LOAD_CORE" wrk -t1 -c"$CONNECTIONS" -d"$2"s --latency -H "Cookie: ${COOKIES[$3]:-none=1}" "$1"
 }
 declare -A COOKIES
-for port in 18101 18102 18103 18104; do COOKIES[$port]=$(signed_in $port || true); done
+for port in 18101 18102 18103 18104 18105 18106; do COOKIES[$port]=$(signed_in $port || true); done
 cpu() { awk '{print $14 + $15}' "/proc/$1/stat"; }
 for contender in $CONTENDERS; do
   IFS=: read -r _ port path _ <<<"$contender"
@@ -156,6 +180,7 @@ done
 for _ in $(seq "$ROUNDS"); do
   for contender in $CONTENDERS; do
     IFS=: read -r name port path pid <<<"$contender"
+    [ "$name" != redis-snapshot ] || COOKIES[$port]=$(with_snapshot "$port" "${COOKIES[$port]%%;*}")
     before=$(cpu "$pid")
     wrk_on "http://127.0.0.1:$port$path" "$SECONDS_EACH" "$port" >"$WORK/wrk.out"
     after=$(cpu "$pid")

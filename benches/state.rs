@@ -5,16 +5,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run should stop")]
 
-use std::{fs, hint::black_box, time::Duration};
+use std::{
+    fs,
+    hint::black_box,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::FutureExt as _;
 use stepward::{
     keys::{Keys, Purpose},
     sessions::{
         DEFAULT_LIMITS, SessionHandle, Sessions,
         record::{Subject, SubjectKind, VerifiedBy},
     },
-    store::{Begin, Counted, Kind, Meter, Shape, StateStore, Touch, embedded::Embedded},
+    store::{Begin, Counted, Kind, Meter, SessionRef, Shape, StateStore, Touch, embedded::Embedded},
 };
 use tokio::runtime::Runtime;
 
@@ -22,7 +29,7 @@ use tokio::runtime::Runtime;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const NOW: i64 = 1_780_000_000_000;
-const SESSIONS: usize = 100_000;
+const SESSIONS: usize = 1_000_000;
 const BYTES_A_SESSION_MAX: usize = 400;
 
 fn signed_in(sessions: &Sessions, number: usize) -> SessionHandle {
@@ -97,5 +104,91 @@ fn seals(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, memory, hot_call, seals);
+/// Reads among as many sessions as the bar names, each another one, so that no cache helps.
+fn session_read(_: &mut Criterion) {
+    let store = Embedded::in_memory().unwrap();
+    let session = |number: usize| {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&(number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        SessionRef { home: id, id }
+    };
+    for number in 0..SESSIONS {
+        let put = store.establish(NOW, None, session(number), vec![7; 200], NOW + 1_000);
+        put.now_or_never().unwrap().unwrap();
+    }
+    let began = Instant::now();
+    for number in (0..SESSIONS).map(|it| it.wrapping_mul(7_919) % SESSIONS) {
+        let begin = Begin { session: Some(session(number)), ..Begin::default() };
+        let read = store.begin(NOW, black_box(begin)).now_or_never().unwrap().unwrap();
+        assert!(black_box(read).session.is_some());
+    }
+    println!("session read            {:?}, among {SESSIONS}", began.elapsed() / SESSIONS as u32);
+}
+
+/// The longest that anybody waits while as many sessions as the bar names expire, all at once, and leave the disk too.
+fn expiry(_: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Embedded::open(folder.path()).unwrap());
+    runtime.block_on(async {
+        for number in 0..SESSIONS {
+            let mut id = [7; 16];
+            id[..8].copy_from_slice(&(number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+            let session = SessionRef { home: id, id };
+            // The disk is slower than this loop: what is refused is tried again.
+            while store.establish(NOW, None, session, vec![7; 200], NOW + 1_000).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    });
+    let calm = stalls(&runtime, &store, NOW, Duration::from_secs(5));
+    println!("stall, nothing expires  {calm}");
+    let file = || fs::metadata(folder.path().join("state.redb")).unwrap().len() >> 20;
+    let full = file();
+    let expiring = stalls(&runtime, &store, NOW + 400_000, Duration::from_secs(60));
+    println!("stall, {SESSIONS} expire  {expiring}");
+    println!("file                    {full} MiB full, {} MiB after", file());
+}
+
+/// The longest waits of those who read a session and of those who are locked out durably, while time is there.
+fn stalls(runtime: &Runtime, store: &Arc<Embedded>, now_ms: i64, span: Duration) -> String {
+    let end = Instant::now() + span;
+    let reads = {
+        let store = store.clone();
+        thread::spawn(move || {
+            let (mut waits, mut number) = (Vec::new(), 0_u64);
+            while Instant::now() < end {
+                number += 1;
+                let id = [(number % 256) as u8; 16];
+                let began = Instant::now();
+                let begin = Begin { session: Some(SessionRef { home: id, id }), ..Begin::default() };
+                store.begin(now_ms, begin).now_or_never().unwrap().unwrap();
+                waits.push(began.elapsed());
+                thread::sleep(Duration::from_micros(100));
+            }
+            waits
+        })
+    };
+    let locks = runtime.block_on(async {
+        let (mut waits, mut number) = (Vec::new(), 0_u64);
+        while Instant::now() < end {
+            number += 1;
+            let mut id = [9; 16];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            let began = Instant::now();
+            store.lock(Counted { kind: Kind::Ip, id }, now_ms + 3_600_000).await.unwrap();
+            waits.push(began.elapsed());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        waits
+    });
+    let told = |mut waits: Vec<Duration>| {
+        waits.sort_unstable();
+        let at = |share: usize| waits[(waits.len() - 1) * share / 1000];
+        format!("p50 {:?} p99.9 {:?} max {:?} ({})", at(500), at(999), at(1000), waits.len())
+    };
+    format!("begin {}; durable lock {}", told(reads.join().unwrap()), told(locks))
+}
+
+criterion_group!(benches, memory, session_read, expiry, hot_call, seals);
 criterion_main!(benches);

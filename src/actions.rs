@@ -27,6 +27,10 @@ pub mod identity;
 /// What a lost store tells clients to wait, in seconds: it is back within two, or an operator is awake.
 const STATE_RETRY_S: u64 = 2;
 
+/// How often, and after which pause, it is tried again to announce a lock-out: for longer than any snapshot lives.
+const ANNOUNCED_AGAIN: usize = 240;
+const ANNOUNCE_AGAIN: Duration = Duration::from_millis(500);
+
 /// What decisions are carried out with; one per process.
 pub struct Actions {
     /// State.
@@ -217,7 +221,8 @@ impl Actions {
     pub async fn lock_out(&self, counted: Counted, until_ms: i64) -> Stored<()> {
         self.store.lock(counted, until_ms).await?;
         if let Err(error) = self.store.announce(counted).await {
-            tracing::warn!(%error, "a lock-out holds but could not be announced; what is open is asked by its clock");
+            tracing::warn!(%error, "a lock-out holds but could not be announced yet; until it is, others may not know");
+            tokio::spawn(announce_late(self.store.clone(), counted));
         }
         Ok(())
     }
@@ -256,6 +261,16 @@ impl Actions {
         let refused =
             Refused { status, outcome: Verb::Block, reason, tell: None, decision_id: &arrival.id, retry_after: None };
         self.challenges.refusal(arrival, &refused)
+    }
+}
+
+/// Announces a lock-out as soon as it can be; after a minute nothing is left that would have to hear of it at once.
+async fn announce_late(store: Arc<AnyStore>, counted: Counted) {
+    for _ in 0..ANNOUNCED_AGAIN {
+        tokio::time::sleep(ANNOUNCE_AGAIN).await;
+        if store.announce(counted).await.is_ok() {
+            return;
+        }
     }
 }
 

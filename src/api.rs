@@ -34,6 +34,7 @@ mod health;
 mod policies;
 mod problem;
 mod sessions;
+mod state;
 pub mod token;
 
 /// Largest body of a call, in bytes.
@@ -170,6 +171,7 @@ fn routes() -> Vec<(&'static str, &'static str, Scope, MethodRouter<Desk>)> {
         ("post", "/api/v1/sessions/revoke", Scope::Operate, post(sessions::revoke)),
         ("post", "/api/v1/sessions/unlock", Scope::Operate, post(sessions::unlock)),
         ("post", "/api/v1/sessions/invite", Scope::Operate, post(sessions::invite)),
+        ("post", "/api/v1/state/backup", Scope::Operate, post(state::backup)),
         ("get", "/api/v1/openapi.json", Scope::Read, get(openapi)),
     ]
 }
@@ -204,6 +206,7 @@ fn admin(desk: Desk, tokens: Tokens) -> Router {
         sessions::revoke,
         sessions::unlock,
         sessions::invite,
+        state::backup,
         openapi,
     )
 )]

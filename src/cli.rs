@@ -22,6 +22,7 @@ mod say;
 mod schema;
 mod serve;
 mod session;
+mod state;
 mod test;
 mod version;
 
@@ -57,6 +58,9 @@ enum Command {
     /// Sessions and lock-outs of a running Stepward
     #[command(subcommand)]
     Session(session::Session),
+    /// Where state is kept: move it, back it up
+    #[command(subcommand)]
+    State(state::State),
     /// Make a running Stepward read its policies again
     Reload(reload::Reload),
     /// The key ring
@@ -81,6 +85,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Schema(command) => command.run(),
         Command::Connector(command) => command.run(),
         Command::Session(command) => command.run(),
+        Command::State(command) => command.run(),
         Command::Reload(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Doctor(command) => command.run(),

@@ -119,11 +119,12 @@ pub async fn start_with(
     let Telemetry { metrics, access_log } = telemetry;
     let store = AnyStore::open(&settings.state, &clock).await?;
     // A start waits for the disk as long as it takes; requests do not.
-    let keys = keys(&settings, &store, &clock).await?;
+    let keys = keys(&settings, &store, &clock).await?.with_mailboxes(settings.mailboxes.clone());
     store.answer_within(settings.state.wait);
     let store = Arc::new(store);
     metrics.state_store(true);
-    let sessions = Sessions::new(keys.clone(), settings.sessions);
+    let snapshots = settings.state.redis.as_ref().map_or(Duration::ZERO, |redis| redis.snapshots);
+    let sessions = Sessions::new(keys.clone(), settings.sessions).with_snapshots(snapshots);
     let challenges = Arc::new(Challenges::new(
         &settings.pages,
         settings.mail.as_ref(),

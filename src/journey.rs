@@ -43,6 +43,7 @@ pub mod own;
 pub mod record;
 pub mod resume;
 pub mod seam;
+pub mod spare;
 pub mod stand;
 pub mod visit;
 

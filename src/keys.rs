@@ -14,7 +14,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{clock, keys::ring::Ring};
+use crate::{clock, keys::ring::Ring, settings::Mailboxes};
 
 mod canonical;
 mod memo;
@@ -50,10 +50,12 @@ pub enum Purpose {
     DeviceCookie,
     /// A token in a URL or a form: resume, invitation, CSRF.
     Token,
+    /// A copy of a session in its browser.
+    Snapshot,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 10] = [
+    const ALL: [Purpose; 11] = [
         Purpose::Session,
         Purpose::Challenge,
         Purpose::Parked,
@@ -64,6 +66,7 @@ impl Purpose {
         Purpose::Trace,
         Purpose::DeviceCookie,
         Purpose::Token,
+        Purpose::Snapshot,
     ];
 
     /// Part of every derivation; never changed.
@@ -79,6 +82,7 @@ impl Purpose {
             Purpose::Trace => "trace",
             Purpose::DeviceCookie => "device-cookie",
             Purpose::Token => "token",
+            Purpose::Snapshot => "snapshot",
         }
     }
 }
@@ -104,7 +108,7 @@ impl fmt::Debug for Opened {
 
 /// The keys of a process. Cheap to clone; unchangeable: rotation makes new ones from a changed ring.
 #[derive(Clone)]
-pub struct Keys(Arc<Inner>);
+pub struct Keys(Arc<Inner>, Arc<Mailboxes>);
 
 struct Inner {
     current: Derived,
@@ -135,6 +139,13 @@ pub fn spelling(subject: &str) -> String {
     canonical::subject(subject)
 }
 
+/// Which key sealed this, if it was sealed here at all: its id stands in front, in clear.
+pub fn sealed_by(sealed: &[u8]) -> Option<u16> {
+    let (version, rest) = sealed.split_first()?;
+    let (kid, _) = rest.split_first_chunk::<2>()?;
+    (*version == VERSION && sealed.len() > HEAD_BYTES).then(|| u16::from_be_bytes(*kid))
+}
+
 impl Keys {
     /// Keys of this process only: for the `proxy` command and for tests. Nothing they sealed opens after a restart.
     pub fn ephemeral() -> Keys {
@@ -152,7 +163,13 @@ impl Keys {
         let current = derived(ring.current());
         let others = ring.others().map(derived).collect();
         let pseudonyms = keyed(&derive(ring.pseudonym_root(), "pseudonym", ""));
-        Keys(Arc::new(Inner { current, others, pseudonyms, memo: memo::Memo::default(), ring }))
+        let inner = Inner { current, others, pseudonyms, memo: memo::Memo::default(), ring };
+        Keys(Arc::new(inner), Arc::default())
+    }
+
+    /// The same keys, which take such mailboxes' spellings for one account.
+    pub fn with_mailboxes(self, mailboxes: Mailboxes) -> Keys {
+        Keys(self.0, Arc::new(mailboxes))
     }
 
     /// Seals for a purpose, a tenant and an owner (an account, a session, a host): it opens for exactly these.
@@ -199,9 +216,10 @@ impl Keys {
     }
 
     /// The account of a subject: one for all spellings that people and apps take for the same
-    /// (surrounding space, case, Unicode compatibility forms, invisible characters).
+    /// (surrounding space, case, Unicode compatibility forms, invisible characters; dots and `+` in mailboxes where the
+    /// settings say so).
     pub fn account(&self, tenant: &str, subject: &str) -> [u8; 16] {
-        self.pseudonym(tenant, "account", &canonical::subject(subject))
+        self.pseudonym(tenant, "account", &canonical::account(subject, &self.1))
     }
 
     /// The same pseudonym as [`Keys::pseudonym_of`] gives, of what comes with one request after another: remembered for

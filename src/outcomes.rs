@@ -22,6 +22,7 @@ use crate::{
     outcomes::record::Record,
     settings::LogTarget,
     telemetry::{Log, Metrics, writer},
+    vendors::shadow::Tried,
 };
 
 mod line;
@@ -60,6 +61,13 @@ impl DecisionLog {
         self.writer.write(&line);
     }
 
+    /// Writes down what a vendor that is tried out said after the decision of this id.
+    pub fn tried(&self, decision: &str, tried: &Tried, now_ms: i64) {
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        record::write_trial(decision, tried, now_ms, &*self.pseudonym, &mut line);
+        self.writer.write(&line);
+    }
+
     /// Writes down a refusal before any policy was asked.
     pub fn refused(&self, id: &str, tenant: &str, reason: Reason, now_ms: i64) {
         let (facts, decision) = (Facts { now_ms, ..Facts::default() }, Decision::refused(reason));
@@ -72,6 +80,7 @@ impl DecisionLog {
             mode: Mode::Enforce,
             facts: &facts,
             decision: &decision,
+            calls: &[],
             took: Duration::ZERO,
         });
     }
@@ -80,7 +89,8 @@ impl DecisionLog {
     pub fn recent(&self, limit: usize, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         let lines: Vec<_> = self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect();
         let read = lines.iter().filter_map(|line| serde_json::from_slice(line).ok());
-        read.filter(|line| wanted(line)).take(limit).collect()
+        let decisions = read.filter(|line: &Value| line.get("schema").is_some_and(|it| it == record::SCHEMA));
+        decisions.filter(|line| wanted(line)).take(limit).collect()
     }
 
     /// Why nothing can be written at the moment, if so.

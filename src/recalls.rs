@@ -2,26 +2,32 @@
 //!
 //! It follows the store's revocation log, where lock-outs are announced too. It never decides and never closes anything:
 //! whoever listens is woken and asks the journey, so that what is still forwarded stays open. Only those are woken whom an
-//! entry is about. While the log cannot be read nobody is woken, and what is open is asked by its clock (`recheck`); what
+//! entry is about. What it has read tells also whether a session's snapshot can be relied on ([`Recalls::vouches`]). While
+//! the log cannot be read nobody is woken, and what is open is asked by its clock (`recheck`); what
 //! was written in the meantime is read as soon as the store answers again.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
-use crate::store::{Counted, StateStore};
+use crate::store::{Counted, LOG_READ_MAX, LogPlace, LogPosition, StateStore};
 
-/// How long one reading of the log waits for an entry.
-const READ_WAIT: Duration = Duration::from_secs(1);
+mod feed;
+
+/// How long one reading of the log waits for an entry: four of them, and nobody relies on it any more.
+const READ_WAIT: Duration = Duration::from_millis(200);
 /// How long after a reading that failed the next one begins.
-const READ_AGAIN: Duration = Duration::from_millis(500);
+const READ_AGAIN: Duration = Duration::from_millis(200);
 /// How many of those who were woken may ask at once: an address that thousands of streams share must not flood the store.
 const ASKING_MAX: usize = 64;
 /// How many entries are remembered for what was being opened while they came.
@@ -35,6 +41,7 @@ struct Shared {
     /// How many entries were told so far.
     told: AtomicU64,
     board: Mutex<Board>,
+    feed: RwLock<feed::Feed>,
     turns: Arc<Semaphore>,
 }
 
@@ -60,6 +67,7 @@ impl Default for Recalls {
         Recalls(Arc::new(Shared {
             told: AtomicU64::new(0),
             board: Mutex::default(),
+            feed: RwLock::default(),
             turns: Arc::new(Semaphore::new(ASKING_MAX)),
         }))
     }
@@ -86,8 +94,30 @@ impl Recalls {
         Listener { shared: self.0.clone(), whom, number, woken }
     }
 
-    /// Wakes whoever listens for this.
-    fn tell(&self, target: Counted) {
+    /// Where this node stands in the log: to be taken before anything is read that is to be relied on later. `None` where
+    /// nobody may rely on the log.
+    pub fn place(&self) -> Option<LogPlace> {
+        self.feed(|feed| feed.place())
+    }
+
+    /// Whether what was known of these at that place still holds, as far as anybody has said by now (within
+    /// a second). `added` is the newest entry that this process has added itself.
+    pub fn vouches(&self, place: LogPlace, added: LogPosition, whom: &[Counted]) -> bool {
+        let now = Instant::now();
+        self.feed(|feed| feed.vouches(now, place, added, whom))
+    }
+
+    fn feed<T>(&self, look: impl FnOnce(&feed::Feed) -> T) -> T {
+        look(&self.0.feed.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change_feed(&self, change: impl FnOnce(&mut feed::Feed)) {
+        change(&mut self.0.feed.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Wakes whoever listens for this. Nothing is relied on any more that it voids when they ask.
+    fn tell(&self, position: LogPosition, target: Counted) {
+        self.change_feed(|feed| feed.apply(position, target));
         let mut board = self.0.board();
         self.0.told.fetch_add(1, Ordering::AcqRel);
         if board.recent.len() == RECENT_MAX {
@@ -132,19 +162,34 @@ impl Drop for Listener {
     }
 }
 
-/// Reads the log from its beginning for as long as it is polled, and tells of every entry once.
+/// Reads the log from its beginning for as long as it is polled, and tells of every entry once; in each of its lives.
 pub async fn follow(store: Arc<impl StateStore>, recalls: Recalls) {
     let mut position = 0;
+    let mut life = None;
     let mut is_lost = false;
     loop {
+        let began = store.log_life();
+        if began.is_some() && began != life {
+            // Places of another life say nothing about this one.
+            (life, position) = (began, 0);
+            began.into_iter().for_each(|life| recalls.change_feed(|feed| feed.begin(life)));
+        }
+        let asked = Instant::now();
         match store.revocations_after(position, READ_WAIT).await {
             Ok(entries) => {
                 if std::mem::take(&mut is_lost) {
                     tracing::info!("the revocation log is read again");
                 }
+                let is_all = entries.len() < LOG_READ_MAX;
                 for (at, revocation) in entries {
                     position = at;
-                    recalls.tell(revocation.target);
+                    recalls.tell(at, revocation.target);
+                }
+                // In between another life may have begun, and some of it been read.
+                let is_same = began.is_some() && store.log_life() == began;
+                match is_same && is_all {
+                    true => recalls.change_feed(|feed| feed.was_current(asked)),
+                    false => recalls.change_feed(feed::Feed::lose),
                 }
             }
             Err(error) => {
@@ -176,26 +221,26 @@ mod tests {
     async fn only_those_are_woken_whom_an_entry_is_about_and_once() {
         let recalls = Recalls::default();
         let [ada, bob] = [account(1), account(2)].map(|who| recalls.listen(Arc::new([account(9), who]), 0));
-        recalls.tell(account(1));
+        recalls.tell(1, account(1));
         assert!(is_woken(&ada).await);
         assert!(!is_woken(&ada).await, "heard once");
         assert!(!is_woken(&bob).await, "somebody else");
-        recalls.tell(Counted { kind: Kind::Session, ..account(2) });
+        recalls.tell(2, Counted { kind: Kind::Session, ..account(2) });
         assert!(!is_woken(&bob).await, "another kind");
-        recalls.tell(account(9));
+        recalls.tell(3, account(9));
         assert!(is_woken(&ada).await && is_woken(&bob).await);
     }
 
     #[tokio::test]
     async fn what_came_while_a_stream_was_opened_is_heard_and_what_came_before_is_not() {
         let recalls = Recalls::default();
-        recalls.tell(account(1));
+        recalls.tell(1, account(1));
         let told = recalls.told();
         assert!(!is_woken(&recalls.listen(Arc::new([account(1)]), told)).await);
-        recalls.tell(account(2));
+        recalls.tell(2, account(2));
         assert!(is_woken(&recalls.listen(Arc::new([account(2)]), told)).await);
         assert!(!is_woken(&recalls.listen(Arc::new([account(1)]), told)).await, "not meant");
-        (0..RECENT_MAX).for_each(|_| recalls.tell(account(3)));
+        (0..RECENT_MAX).for_each(|_| recalls.tell(3, account(3)));
         assert!(is_woken(&recalls.listen(Arc::new([account(1)]), told)).await, "nobody knows any more: it asks");
     }
 
@@ -204,7 +249,7 @@ mod tests {
         let recalls = Recalls::default();
         drop(recalls.listen(Arc::new([account(1), account(2)]), 0));
         assert!(recalls.0.board().listeners.is_empty());
-        (0..2 * RECENT_MAX).for_each(|_| recalls.tell(account(1)));
+        (0..2 * RECENT_MAX).for_each(|_| recalls.tell(1, account(1)));
         assert_eq!(recalls.0.board().recent.len(), RECENT_MAX);
     }
 
@@ -212,7 +257,7 @@ mod tests {
     async fn so_many_ask_at_once_and_no_more() {
         let recalls = Recalls::default();
         let listeners: Vec<_> = (0..=ASKING_MAX).map(|_| recalls.listen(Arc::new([account(1)]), 0)).collect();
-        recalls.tell(account(1));
+        recalls.tell(1, account(1));
         let mut turns = Vec::new();
         for listener in &listeners[1..] {
             turns.push(listener.recalled().await);

@@ -22,6 +22,7 @@ use crate::{
 pub mod cookies;
 mod opened;
 pub mod record;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -64,6 +65,8 @@ impl Ticket {
 pub struct Sessions {
     keys: Keys,
     limits: SessionLimits,
+    /// For how long a copy of a session may answer for the store; nothing: it never does.
+    snapshots: Duration,
     lately: opened::Opened,
 }
 
@@ -79,6 +82,8 @@ pub struct SessionHandle {
     /// The version in the store; 0 is not written yet.
     version: u64,
     is_changed: bool,
+    /// Whether a snapshot may be out of the session that this one takes the place of.
+    replaces_copied: bool,
     /// Whether its owner signed out: the browser is told to forget its ticket.
     is_over: bool,
     /// When the request began: a revocation after that is stronger than whatever the request writes.
@@ -97,7 +102,12 @@ pub enum Committed {
 impl Sessions {
     /// Sessions under these keys, with these lifetimes.
     pub fn new(keys: Keys, limits: SessionLimits) -> Self {
-        Self { keys, limits, lately: opened::Opened::default() }
+        Self { keys, limits, snapshots: Duration::ZERO, lately: opened::Opened::default() }
+    }
+
+    /// The same with copies of sessions that may answer for the store for so long ([`snapshot`]).
+    pub fn with_snapshots(self, snapshots: Duration) -> Self {
+        Self { snapshots, ..self }
     }
 
     /// The ticket in a request's cookie, if there is exactly one that reads as such. It proves nothing yet.
@@ -124,14 +134,8 @@ impl Sessions {
         let (record, reseal) = self.opened(tenant, &reference, stored)?;
         let is_live = &*record.host == host && self.expires_ms(&record) > now_ms;
         is_live.then_some(SessionHandle {
-            record,
-            ticket,
-            reference,
-            replaces: None,
-            version: stored.version,
             is_changed: reseal,
-            is_over: false,
-            begun_ms: now_ms,
+            ..SessionHandle::of(record, ticket, reference, stored.version, now_ms)
         })
     }
 
@@ -139,16 +143,7 @@ impl Sessions {
     pub fn start(&self, now_ms: i64, tenant: &Arc<str>, host: &Arc<str>) -> SessionHandle {
         let (ticket, reference) = self.issue(tenant, None);
         let record = Record::new(tenant.clone(), host.clone(), now_ms);
-        SessionHandle {
-            record,
-            ticket,
-            reference,
-            replaces: None,
-            version: 0,
-            is_changed: true,
-            is_over: false,
-            begun_ms: now_ms,
-        }
+        SessionHandle { is_changed: true, ..SessionHandle::of(record, ticket, reference, 0, now_ms) }
     }
 
     /// When a session ends if nothing more happens, in milliseconds since the Unix epoch.
@@ -195,6 +190,20 @@ fn owner(reference: &SessionRef) -> Vec<u8> {
 }
 
 impl SessionHandle {
+    fn of(record: Record, ticket: Ticket, reference: SessionRef, version: u64, begun_ms: i64) -> SessionHandle {
+        SessionHandle {
+            record,
+            ticket,
+            reference,
+            replaces: None,
+            version,
+            is_changed: false,
+            replaces_copied: false,
+            is_over: false,
+            begun_ms,
+        }
+    }
+
     /// Where it is kept; its `id` is the session's pseudonym in counters and logs.
     pub fn reference(&self) -> SessionRef {
         self.reference
@@ -230,6 +239,7 @@ impl SessionHandle {
     /// somebody had signed in before, that sign-in is over, seen or not: its proofs go with it.
     pub fn sign_in(&mut self, sessions: &Sessions, now_ms: i64, subject: Subject, is_still_in: bool) {
         let account = subject.account;
+        self.replaces_copied |= snapshot::is_worth_one(&self.record);
         let goes_on = is_still_in || self.record.subject.is_none();
         self.record.proofs.retain(|proven| goes_on && proven.account == Some(account));
         if !goes_on {
@@ -249,6 +259,7 @@ impl SessionHandle {
         let account = self.record.subject.as_ref().map(|subject| subject.account);
         if self.version > 0 {
             self.replaces = Some(self.reference);
+            self.replaces_copied |= snapshot::is_worth_one(&self.record);
         }
         (self.ticket, self.reference) = sessions.issue(&self.record.tenant, account);
         self.version = 0;
@@ -282,6 +293,10 @@ impl SessionHandle {
             let written = store.establish(self.begun_ms, self.replaces, self.reference, sealed, expires_ms).await?;
             if !written {
                 return Ok(Committed::Gone);
+            }
+            if let Some(old) = self.replaces.filter(|_| self.replaces_copied && store.log_life().is_some()) {
+                // The ticket that was replaced is worth nothing now, nor is a copy of what it stood for.
+                store.announce(snapshot::succession(&old)).await?;
             }
             self.replaces = None;
             self.written(1);

@@ -4,7 +4,7 @@
 //! gives every diagnostic at once and changes nothing.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -23,6 +23,15 @@ pub mod document;
 pub mod format;
 pub mod parse;
 pub mod tree;
+
+/// Domains of mail whose mailboxes have several spellings; lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mailboxes {
+    /// Where dots in front of the `@` mean nothing.
+    pub dots_ignored_at: BTreeSet<String>,
+    /// Where a `+` in front of the `@` and what follows it mean nothing.
+    pub plus_ignored_at: BTreeSet<String>,
+}
 
 /// What came of reading a file that can be used.
 #[derive(Debug)]
@@ -102,6 +111,8 @@ pub struct Settings {
     pub policies: PathBuf,
     /// Folder of connectors, if any are used.
     pub connectors: Option<PathBuf>,
+    /// Settings of connectors, by `<connector>.<name>`.
+    pub connector_config: BTreeMap<Arc<str>, serde_json::Value>,
     /// Secrets that connectors refer to, by `<connector>.<name>`.
     pub secrets: BTreeMap<Arc<str>, Secret>,
     /// Console and API.
@@ -112,6 +123,8 @@ pub struct Settings {
     pub mail: Option<Mail>,
     /// Requests that are no event.
     pub unmatched: Unmatched,
+    /// Mailboxes of which several spellings are one account.
+    pub mailboxes: Mailboxes,
     /// Operators' lists by name, for `ip.lists`, `email.lists`.
     pub lists: BTreeMap<Arc<str>, List>,
     /// GeoIP databases of the operator (`.mmdb`).
@@ -291,6 +304,8 @@ pub struct Redis {
     pub prefix: Arc<str>,
     /// How long any call may take.
     pub wait: Duration,
+    /// For how long a copy of a session in its browser may answer for Redis; nothing: it never does.
+    pub snapshots: Duration,
 }
 
 /// How servers of Redis are arranged.
@@ -525,6 +540,8 @@ mod tests {
             (format!("{SMALL}state: {{ url: {{ file: url }} }}\n"), "state.url"),
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, topology: sentinel }}\n"), "state.master"),
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, prefix: \"a{{b}}\" }}\n"), "state.prefix"),
+            (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, snapshots: 2m }}\n"), "state.snapshots"),
+            (format!("{SMALL}state: {{ store: redis, url: {{ file: url }}, snapshots: 0s }}\n"), "value.malformed"),
             (format!("{SMALL}state: {{ store: redis, url: {{ file: url }} }}\n"), "secret.missing"),
             (
                 SMALL.replace("[{ upstream: bank }]", "[{ upstream: bank }, { upstream: bank, path: /a }]"),

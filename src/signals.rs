@@ -28,7 +28,10 @@ use crate::{
     signals::{geo::Found, travel::Place},
     store::Id,
     telemetry::{Metrics, SignalOutcome},
-    vendors::{self, Question, Vendors},
+    vendors::{
+        self, Call, Question, Vendors,
+        shadow::{Trial, Tried},
+    },
 };
 
 pub mod files;
@@ -180,6 +183,17 @@ pub enum SetUpError {
     Connectors(Vec<Diagnostic>),
 }
 
+/// What was learnt about a request.
+#[derive(Default)]
+pub struct Collected {
+    /// A reading for every wanted slot.
+    pub readings: Vec<(SlotId, Reading, Option<Provenance>)>,
+    /// The vendors that were asked.
+    pub calls: Vec<Call>,
+    /// What is to be tried out after the decision: [`Signals::try_out`].
+    pub trials: Vec<Trial>,
+}
+
 /// What a request is asked about.
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
@@ -227,7 +241,7 @@ impl Signals {
         let geo = geo::Databases::open(&settings.geo)?;
         let vendors = Vendors::load(settings, clock).map_err(SetUpError::Connectors)?;
         let signals = Signals::of(lists, geo, vendors);
-        signals.connectors().fingerprint = vendors::fingerprint(settings);
+        signals.connectors().fingerprint = vendors::load::fingerprint(settings);
         Ok(signals)
     }
 
@@ -268,12 +282,12 @@ impl Signals {
     /// What is wrong with the newest set; the last good one keeps running.
     pub fn reload_connectors(&self, settings: &Settings, clock: &Clock) -> Result<bool, Arc<[Diagnostic]>> {
         let mut newest = self.connectors();
-        let fingerprint = vendors::fingerprint(settings);
+        let fingerprint = vendors::load::fingerprint(settings);
         if fingerprint == newest.fingerprint {
             return newest.refused.clone().map_or(Ok(false), Err);
         }
         newest.fingerprint = fingerprint;
-        match Vendors::load(settings, clock) {
+        match self.vendors.load().again(settings, clock) {
             Ok(vendors) => {
                 newest.refused = None;
                 self.vendors.store(Arc::new(vendors.counted_by(&self.metrics)));
@@ -316,6 +330,19 @@ impl Signals {
         self.geo.place(ip)
     }
 
+    /// Puts what was left to try out to the connectors that are tried out: after the decision, and not for it. Each of
+    /// what they say is handed to `told`.
+    pub fn try_out(trials: Vec<Trial>, told: impl Fn(&Tried) + Clone + Send + 'static) {
+        for trial in trials {
+            let told = told.clone();
+            tokio::spawn(async move {
+                if let Some(tried) = trial.run().await {
+                    told(&tried);
+                }
+            });
+        }
+    }
+
     /// An answer for every wanted slot, at the latest at the deadline: this machine's own first, then vendors'.
     pub async fn collect(
         &self,
@@ -323,7 +350,7 @@ impl Signals {
         wanted: &[(SlotId, &Slot)],
         deadline: tokio::time::Instant,
         paid_left: &mut u32,
-    ) -> Vec<(SlotId, Reading, Option<Provenance>)> {
+    ) -> Collected {
         let mut answers = Vec::with_capacity(wanted.len());
         let mut left = Vec::new();
         let began = tokio::time::Instant::now();
@@ -347,16 +374,16 @@ impl Signals {
         }
         if !ask.asks_vendors {
             answers.extend(left.into_iter().map(|(id, _)| (id, Reading::Unknown(Why::NotProvided), None)));
-            return answers;
+            return Collected { readings: answers, ..Collected::default() };
         }
         let names: Vec<&str> = left.iter().map(|(_, slot)| &*slot.name).collect();
         let told = self.vendors.load_full().ask(&question, &names).await;
-        for ((id, slot), (reading, provenance)) in left.into_iter().zip(told) {
+        for ((id, slot), (reading, provenance)) in left.into_iter().zip(told.told) {
             let (reading, _) = typed(reading, slot, || local("vendor"));
             answers.push((id, reading, provenance));
         }
         *paid_left = paid.into_inner();
-        answers
+        Collected { readings: answers, calls: told.calls, trials: told.trials }
     }
 
     /// What this machine knows by itself; `None` for attributes that only vendors could tell.

@@ -13,8 +13,12 @@
 use std::time::Duration;
 
 pub mod any;
+pub mod backup;
+pub mod carried;
+pub mod copy;
 pub mod embedded;
 pub mod redis;
+pub mod resealed;
 pub mod ring;
 
 /// A pseudonym: 128 bits, random or an HMAC.
@@ -76,16 +80,20 @@ pub struct Meter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Shape {
     /// The moments of the last `keep` hits: exact for limits below it (up to 32). Saved each second: a crash may take
-    /// the last of them.
+    /// the last second's, which are not presumed: nobody is slowed down because this process ended, and whoever guesses
+    /// is counted by what is guarded.
     Exact {
         /// How many moments are kept.
         keep: u16,
     },
     /// The same for what guards guessing (failures, wrong answers): each hit is durable before its caller is answered,
-    /// and a crash takes none.
+    /// and a crash takes none. Where hits may have been lost all the same (a fail-over of Redis), all but one of the limit
+    /// are presumed for a while.
     Guarded {
         /// How many moments are kept.
         keep: u16,
+        /// The largest count that is not over the limit.
+        limit: u16,
     },
     /// Ten sub-buckets: within a few per cent for large limits. Saved each second.
     Buckets,
@@ -227,6 +235,18 @@ impl Revocation {
 /// A place in the revocation log; 0 is before its first entry.
 pub type LogPosition = u64;
 
+/// A place in one life of the log. Places of different lives cannot be compared: a fail-over may have lost entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogPlace {
+    /// The life: another one after every fail-over and every restart of a shared store.
+    pub life: Id,
+    /// The place in it.
+    pub position: LogPosition,
+}
+
+/// How many entries [`StateStore::revocations_after`] gives at most: fewer are all there were.
+pub const LOG_READ_MAX: usize = 10_000;
+
 /// A store. `now_ms` is the caller's clock: expiry is checked at reading, never left to a sweeper.
 pub trait StateStore: Send + Sync + 'static {
     /// Everything a sensitive request needs to know, in one round trip. Durable where a [`Shape::Guarded`] counter is
@@ -258,7 +278,8 @@ pub trait StateStore: Send + Sync + 'static {
         sealed: Vec<u8>,
         expires_ms: i64,
     ) -> impl Future<Output = Stored<Amended>> + Send;
-    /// Removes a session. Durable.
+    /// Removes a session for good, and announces it in the revocation log. Writes that come late do not bring it back:
+    /// none that takes its place is written any more. Durable.
     fn end(&self, session: SessionRef) -> impl Future<Output = Stored<()>> + Send;
 
     /// Begins a challenge with so many tries. The same id again replaces nothing.
@@ -327,12 +348,19 @@ pub trait StateStore: Send + Sync + 'static {
     fn revoke(&self, revocation: Revocation) -> impl Future<Output = Stored<LogPosition>> + Send;
     /// Adds to the same log that something holds for this target that did not before, such as a lock-out: voids nothing.
     fn announce(&self, target: Counted) -> impl Future<Output = Stored<()>> + Send;
-    /// Entries after a position, oldest first; waits up to `wait` for one. Empty means: current at that moment.
+    /// Entries after a position, oldest first, [`LOG_READ_MAX`] at most; waits up to `wait` for one. Fewer mean: current at
+    /// the moment of the call.
     fn revocations_after(
         &self,
         position: LogPosition,
         wait: Duration,
     ) -> impl Future<Output = Stored<Vec<(LogPosition, Revocation)>>> + Send;
+
+    /// The life of the log, where this process may rely on the log for what others remember in place of the store
+    /// (snapshots of sessions). `None` where that gains nothing, and while entries, or what they announce, may be lost.
+    fn log_life(&self) -> Option<Id>;
+    /// The newest entry that this process has added: who has not read as far does not know what it said itself.
+    fn log_added(&self) -> LogPosition;
 
     /// Whether it can do its work now.
     fn health(&self) -> impl Future<Output = Stored<()>> + Send;

@@ -22,6 +22,7 @@ use stepward_core::{decision::Reason, decision::Verb, policy::Mode, session::Met
 
 pub mod lines;
 pub mod panics;
+pub mod vendors;
 pub mod writer;
 
 /// Buckets for a decision, in seconds: 20 µs to 5 s.
@@ -45,10 +46,12 @@ pub struct Metrics {
     connections_open: Gauge,
     requests_unmatched: Counter,
     state_store_up: Gauge,
+    session_snapshots: Family<SnapshotLabels, Counter>,
     log_drops: Family<LogLabels, Counter>,
     upstream_addresses: Family<UpstreamLabels, Gauge>,
     upstream_failures: Family<AppLabels, Counter>,
     panics: Counter,
+    vendors: vendors::Numbers,
     upstreams: Arc<Mutex<BTreeMap<Arc<str>, Standing>>>,
     logged: Arc<AtomicU64>,
 }
@@ -107,6 +110,15 @@ pub enum ChallengeResult {
     Spent,
 }
 
+/// How an event stood that a snapshot of its session could answer for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Snapshots {
+    /// A snapshot answered.
+    Used,
+    /// The store was asked.
+    Asked,
+}
+
 /// Which log lost a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
@@ -139,10 +151,12 @@ impl Metrics {
             connections_open: Gauge::default(),
             requests_unmatched: Counter::default(),
             state_store_up: Gauge::default(),
+            session_snapshots: Family::default(),
             log_drops: Family::default(),
             upstream_addresses: Family::default(),
             upstream_failures: Family::default(),
             panics: Counter::default(),
+            vendors: vendors::Numbers::default(),
             upstreams: Arc::default(),
             logged: Arc::default(),
         };
@@ -170,6 +184,8 @@ impl Metrics {
         all.register("connections_open", "Connections open now", self.connections_open.clone());
         all.register("requests_unmatched", "Requests that were no event", self.requests_unmatched.clone());
         all.register("state_store_up", "Whether the state store answers: 1 or 0", self.state_store_up.clone());
+        let snapshots = self.session_snapshots.clone();
+        all.register("session_snapshots", "Events that a snapshot of the session could answer for", snapshots);
         all.register("log_lines_dropped", "Log lines that could not be written", self.log_drops.clone());
         all.register(
             "upstream_addresses",
@@ -179,6 +195,7 @@ impl Metrics {
         let failures = self.upstream_failures.clone();
         all.register("upstream_connect_failures", "Connections to an app that failed", failures);
         all.register("panics", "Faults of ours that ended one task", self.panics.clone());
+        self.vendors.register(all);
         registry
     }
 
@@ -199,6 +216,11 @@ impl Metrics {
         };
         let labels = SignalLabels { source: Name(source.clone()), outcome };
         self.signal_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// The numbers about vendors.
+    pub fn vendors(&self) -> &vendors::Numbers {
+        &self.vendors
     }
 
     /// Something became of a challenge.
@@ -243,6 +265,15 @@ impl Metrics {
     /// Whether the state store answers.
     pub fn state_store(&self, up: bool) {
         self.state_store_up.set(i64::from(up));
+    }
+
+    /// An event came that a snapshot could answer for.
+    pub fn snapshot(&self, result: Snapshots) {
+        let result = match result {
+            Snapshots::Used => "used",
+            Snapshots::Asked => "asked",
+        };
+        self.session_snapshots.get_or_create(&SnapshotLabels { result }).inc();
     }
 
     /// So many addresses of an app are up, and so many down.
@@ -345,6 +376,11 @@ struct ReasonLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SnapshotLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LogLabels {
     log: &'static str,
 }
@@ -375,6 +411,7 @@ mod tests {
         metrics.reload_failed();
         let _open = metrics.connected();
         metrics.state_store(true);
+        metrics.snapshot(Snapshots::Used);
         metrics.dropped(Log::Decisions, 3);
         metrics.upstream(&"bank".into(), 1, 2);
         metrics.unreachable(&"bank".into());
@@ -390,6 +427,7 @@ mod tests {
             "stepward_policy_release 7",
             "stepward_connections_open 1",
             "stepward_state_store_up 1",
+            "stepward_session_snapshots_total{result=\"used\"} 1",
             "stepward_upstream_addresses{upstream=\"bank\",state=\"down\"} 2",
             "stepward_upstream_connect_failures_total{upstream=\"bank\"} 1",
             "stepward_log_lines_dropped_total{log=\"decisions\"} 3",

@@ -1,41 +1,34 @@
 //! Vendors: the only place that speaks to them. Loads connectors and routes, asks, fails over, remembers.
 //!
 //! A question is answered by the first connector of its route that can; when none can, what it was about is unknown.
-//! It never waits past the event's deadline, never spends more paid calls than it was given, and never lets one
-//! tenant's answer reach another.
+//! It never waits past the event's deadline, never spends more paid calls or money than it was given, and never lets
+//! one tenant's answer reach another.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::SocketAddr,
     path::Path as File,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU32},
     time::Duration,
 };
 
-use futures_util::{
-    FutureExt as _,
-    future::{BoxFuture, Shared},
-};
-use sha2::{Digest as _, Sha256};
 use stepward_core::{
     attribute::{Attribute, Catalogue, Cost},
-    connector::{
-        Class, Connector, Interpreted, Named,
-        compile::{self, Route},
-    },
+    connector::{Connector, Named, route::Route},
     diagnostic::Diagnostic,
-    facts::{Path, Provenance, Reading, Why},
+    facts::{Provenance, Reading, Why},
 };
 use tokio::time::Instant;
 
 use crate::{
     clock::Clock,
     settings::{Secret, Settings},
-    telemetry::{Metrics, SignalOutcome},
-    vendors::{breaker::Breaker, cache::Answers, client::Client},
+    telemetry::Metrics,
+    vendors::{
+        load::{Legacy, Surroundings},
+        shadow::Trial,
+        walk::{Heard, Line},
+    },
 };
 
 pub mod breaker;
@@ -43,16 +36,24 @@ pub mod cache;
 pub mod client;
 pub mod fixtures;
 pub mod guard;
-
-/// Calls to one connector that may be out at once; more are refused, and the route goes on.
-const CALLS_MAX: usize = 64;
+pub mod limits;
+pub mod load;
+pub mod rehearse;
+pub mod runner;
+pub mod shadow;
+pub mod shipped;
+mod signing;
+pub mod spend;
+mod tokens;
+pub mod walk;
 
 /// Every vendor that a route names.
 pub struct Vendors {
-    routes: Vec<Vec<Arc<Runner>>>,
+    lines: Vec<Line>,
     /// Which route tells an attribute.
-    by_attribute: BTreeMap<Arc<str>, usize>,
+    by_attribute: HashMap<Arc<str>, usize>,
     catalogue: Catalogue,
+    legacy: Legacy,
     metrics: Metrics,
 }
 
@@ -72,7 +73,9 @@ impl Vocabulary {
     /// Everything that is wrong with the folder.
     pub fn of(folder: Option<&File>) -> Result<Vocabulary, Vec<Diagnostic>> {
         match folder {
-            Some(folder) => read(folder, &Catalogue::builtin()).map(|(all, routes)| Vocabulary::told_by(&all, &routes)),
+            Some(folder) => {
+                load::read(folder, &Catalogue::builtin()).map(|(all, routes)| Vocabulary::told_by(&all, &routes))
+            }
             None => Ok(Vocabulary { catalogue: Catalogue::builtin(), told: BTreeSet::new() }),
         }
     }
@@ -80,38 +83,32 @@ impl Vocabulary {
     fn told_by(connectors: &[Connector], routes: &[Route]) -> Vocabulary {
         let mut costs: BTreeMap<Arc<str>, Attribute> = BTreeMap::new();
         let members = routes.iter().flat_map(|route| &route.members);
-        for connector in members.filter_map(|(id, _)| connectors.iter().find(|connector| connector.id == *id)) {
+        for connector in members.filter_map(|it| connectors.iter().find(|connector| connector.id == it.connector)) {
             price(connector, &mut costs);
+        }
+        for (level, made) in routes.iter().flat_map(|route| &route.levels) {
+            let cost = costs.get(made.from.as_str()).map_or(Cost::Cheap, |score| score.cost);
+            let known = costs.entry(level.name.clone()).or_insert_with(|| Attribute { cost, ..level.clone() });
+            known.cost = known.cost.max(cost);
         }
         let told = costs.keys().cloned().collect();
         Vocabulary { catalogue: Catalogue::of(Catalogue::builtin().all().cloned().chain(costs.into_values())), told }
     }
 }
 
-/// Changes whenever what [`Vendors::load`] reads does; says nothing about it.
-pub fn fingerprint(settings: &Settings) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    let mut add = |bytes: &[u8]| {
-        digest.update((bytes.len() as u64).to_be_bytes());
-        digest.update(bytes);
-    };
-    let Some(folder) = &settings.connectors else { return digest.finalize().into() };
-    let names = entries(folder, &mut Vec::new());
-    let connectors = names.iter().map(|name| folder.join(name).join("connector.yaml"));
-    let place = folder.join("routes");
-    let routes = if place.exists() { entries(&place, &mut Vec::new()) } else { Vec::new() };
-    for path in connectors.chain(routes.iter().map(|name| place.join(name))) {
-        add(path.as_os_str().as_encoded_bytes());
-        add(&std::fs::read(&path).unwrap_or_default());
+/// An attribute that any of its connectors is paid for is paid; the others are cheap.
+fn price(connector: &Connector, costs: &mut BTreeMap<Arc<str>, Attribute>) {
+    for attribute in connector.provides() {
+        let known =
+            costs.entry(attribute.name.clone()).or_insert_with(|| Attribute { cost: Cost::Cheap, ..attribute.clone() });
+        if connector.is_paid {
+            known.cost = Cost::Paid;
+        }
     }
-    for (name, secret) in &settings.secrets {
-        add(name.as_bytes());
-        add(reveal(secret).unwrap_or_default().as_bytes());
-    }
-    digest.finalize().into()
 }
 
 /// A question about one request.
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// The tenant.
     pub tenant: &'a str,
@@ -126,61 +123,90 @@ pub struct Question<'a> {
 /// A reading, and where it came from.
 pub type Told = (Reading, Option<Provenance>);
 
+/// Somebody who was asked, for the decision log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The connector.
+    pub connector: Arc<str>,
+    /// What came of it: an outcome class, or `cached`, `cancelled`, `no_time`, `no_money`, `breaker_open`.
+    pub outcome: &'static str,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What vendors told.
+#[derive(Default)]
+pub struct Answers {
+    /// A reading for each attribute asked for, in the same order.
+    pub told: Vec<Told>,
+    /// Everybody who was asked.
+    pub calls: Vec<Call>,
+    /// What is to be tried out once the decision is made.
+    pub trials: Vec<Trial>,
+}
+
 impl Vendors {
     /// No vendors at all.
     pub fn none() -> Self {
-        Vendors {
-            routes: Vec::new(),
-            by_attribute: BTreeMap::new(),
-            catalogue: Catalogue::builtin(),
-            metrics: Metrics::new(),
+        Vendors::of(Vec::new(), Catalogue::builtin(), Legacy::default())
+    }
+
+    fn of(lines: Vec<Line>, catalogue: Catalogue, legacy: Legacy) -> Self {
+        let mut by_attribute = HashMap::new();
+        for (at, line) in lines.iter().enumerate() {
+            for attribute in line.tells() {
+                by_attribute.entry(attribute.clone()).or_insert(at);
+            }
         }
+        Vendors { lines, by_attribute, catalogue, legacy, metrics: Metrics::new() }
     }
 
     /// The same, counted here.
     pub fn counted_by(self, metrics: &Metrics) -> Self {
+        let places = self.lines.iter().flat_map(|line| line.members.iter().map(|place| &place.runner));
+        for runner in places.chain(self.lines.iter().flat_map(|line| line.shadows.iter().map(|it| &it.runner))) {
+            runner.meter(metrics);
+        }
         Vendors { metrics: metrics.clone(), ..self }
     }
 
     /// Loads what the settings name. Our own listeners are no vendors. A missing secret is an error, not a vendor less.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the folder.
     pub fn load(settings: &Settings, clock: &Clock) -> Result<Self, Vec<Diagnostic>> {
+        Vendors::none().again(settings, clock)
+    }
+
+    /// Loads what the settings name now; what has not changed carries on as it was.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the folder.
+    pub fn again(&self, settings: &Settings, clock: &Clock) -> Result<Self, Vec<Diagnostic>> {
         let Some(folder) = &settings.connectors else { return Ok(Vendors::none()) };
         let listeners = settings.listen.iter().map(|listen| listen.address);
         let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
-        Vendors::open(folder, &settings.secrets, &own, clock)
+        let around = Surroundings { given: &settings.connector_config, secrets: &settings.secrets, own: &own, clock };
+        load::open(folder, &around, &self.legacy)
     }
 
     /// Loads a folder of connectors and routes. `own` are the addresses on which this process listens.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the folder.
     pub fn open(
         folder: &File,
         secrets: &BTreeMap<Arc<str>, Secret>,
         own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let builtin = Catalogue::builtin();
-        let (connectors, routes) = read(folder, &builtin)?;
-        let vocabulary = Vocabulary::told_by(&connectors, &routes);
-        let mut faults = Vec::new();
-        let mut connectors: BTreeMap<Arc<str>, Connector> =
-            connectors.into_iter().map(|connector| (connector.id.clone(), connector)).collect();
-        let mut vendors = Vendors::none();
-        for route in routes {
-            let mut runners = Vec::new();
-            for (id, limit_ms) in &route.members {
-                // A connector serves one capability, and a capability has one route: it is taken once.
-                let Some(connector) = connectors.remove(id) else { continue };
-                match Runner::new(connector, *limit_ms, secrets, own, clock) {
-                    Ok(runner) => runners.push(Arc::new(runner)),
-                    Err(fault) => faults.push(fault),
-                }
-            }
-            for attribute in runners.iter().flat_map(|runner| &runner.connector.provides) {
-                vendors.by_attribute.entry(attribute.name.clone()).or_insert(vendors.routes.len());
-            }
-            vendors.routes.push(runners);
-        }
-        vendors.catalogue = vocabulary.catalogue;
-        if faults.is_empty() { Ok(vendors) } else { Err(faults) }
+        let around = Surroundings { given: &load::Given::new(), secrets, own, clock };
+        load::open(folder, &around, &Legacy::default())
+    }
+
+    /// What outlives these vendors when they are loaded again.
+    pub fn legacy(&self) -> &Legacy {
+        &self.legacy
     }
 
     /// The vocabulary, with what each attribute costs here.
@@ -193,301 +219,48 @@ impl Vendors {
         self.by_attribute.contains_key(name)
     }
 
-    /// An answer for each attribute asked for, in the same order; routes are asked at the same time.
-    pub async fn ask(&self, question: &Question<'_>, names: &[&str]) -> Vec<Told> {
-        let mut by_route: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    /// The routes that are at work, with their connectors.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// An answer for each attribute asked for; routes are asked at the same time.
+    pub async fn ask(&self, question: &Question<'_>, names: &[&str]) -> Answers {
+        let mut by_line: Vec<(usize, Vec<&str>)> = Vec::new();
         for name in names {
-            if let Some(route) = self.by_attribute.get(*name) {
-                by_route.entry(*route).or_default().push(name);
+            let Some(at) = self.by_attribute.get(*name) else { continue };
+            match by_line.iter_mut().find(|(line, _)| line == at) {
+                Some((_, asked)) => asked.push(name),
+                None => by_line.push((*at, vec![name])),
             }
         }
-        let asked = by_route
-            .iter()
-            .filter_map(|(route, names)| Some(along(self.routes.get(*route)?, question, names, &self.metrics)));
-        let told: BTreeMap<&str, Told> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();
-        let not_provided = (Reading::Unknown(Why::NotProvided), None);
-        names.iter().map(|name| told.get(name).cloned().unwrap_or_else(|| not_provided.clone())).collect()
+        let asked =
+            by_line.iter().filter_map(|(at, names)| Some(self.lines.get(*at)?.ask(question, names, &self.metrics)));
+        let mut asked: Vec<_> = asked.collect();
+        let heard = match asked.len() {
+            // The most usual case waits for nobody else.
+            1 => match asked.pop() {
+                Some(only) => vec![only.await],
+                None => Vec::new(),
+            },
+            _ => futures_util::future::join_all(asked).await,
+        };
+        answers(names, heard)
     }
 }
 
-/// An attribute that any of its connectors is paid for is paid; the others are cheap.
-fn price(connector: &Connector, costs: &mut BTreeMap<Arc<str>, Attribute>) {
-    for attribute in &connector.provides {
-        let known =
-            costs.entry(attribute.name.clone()).or_insert_with(|| Attribute { cost: Cost::Cheap, ..attribute.clone() });
-        if connector.is_paid {
-            known.cost = Cost::Paid;
-        }
-    }
-}
-
-/// Asks the connectors of a route in turn until nothing is left to ask.
-async fn along<'a>(
-    runners: &[Arc<Runner>],
-    question: &Question<'_>,
-    names: &[&'a str],
-    metrics: &Metrics,
-) -> Vec<(&'a str, Told)> {
+/// What several routes told, in the order in which it was asked for.
+fn answers(names: &[&str], heard: Vec<Heard<'_>>) -> Answers {
+    let mut answers = Answers::default();
     let mut told: Vec<(&str, Told)> = Vec::new();
-    let mut open: Vec<(&str, Why)> = names.iter().map(|name| (*name, Why::Absent)).collect();
-    for runner in runners {
-        let provides = |name: &str| runner.connector.provides.iter().position(|attribute| &*attribute.name == name);
-        if !open.iter().any(|(name, _)| provides(name).is_some()) {
-            continue;
-        }
-        let began = Instant::now();
-        let asked = runner.ask(question).await;
-        if let Some(outcome) = asked.outcome() {
-            metrics.signal(&runner.connector.id, outcome, began.elapsed());
-        }
-        open.retain_mut(|(name, why)| {
-            let Some(at) = provides(name) else { return true };
-            match &asked {
-                Asked::Skipped => true,
-                Asked::Failed(reason) => {
-                    // What was over budget stays so, whoever else failed.
-                    *why = if *why == Why::OverBudget { *why } else { *reason };
-                    true
-                }
-                Asked::Answered(answer, age_ms) => {
-                    let path = match (age_ms, *why) {
-                        (Some(_), _) => Path::Cache,
-                        (None, Why::Unavailable | Why::OverBudget) => Path::FailOver,
-                        (None, Why::Absent | Why::Mistyped | Why::NotProvided) => Path::Live,
-                    };
-                    let origin = Provenance { source: runner.connector.id.clone(), age_ms: age_ms.unwrap_or(0), path };
-                    let reading = match answer.values.get(at).cloned().flatten() {
-                        Some(value) => (Reading::Known(value), Some(origin)),
-                        None => (Reading::Unknown(Why::Absent), Some(origin)),
-                    };
-                    told.push((name, reading));
-                    false
-                }
-            }
-        });
+    for one in heard {
+        told.extend(one.told);
+        answers.calls.extend(one.calls);
+        answers.trials.extend(one.trials);
     }
-    told.extend(open.into_iter().map(|(name, why)| (name, (Reading::Unknown(why), None))));
-    told
-}
-
-/// What came of asking one connector.
-enum Asked {
-    /// There was nothing to ask it.
-    Skipped,
-    /// It did not answer, or its answer does not count.
-    Failed(Why),
-    /// It answered; how old the answer is, if it was kept.
-    Answered(Arc<Interpreted>, Option<u64>),
-}
-
-impl Asked {
-    /// How it is counted; what was not asked is not.
-    fn outcome(&self) -> Option<SignalOutcome> {
-        match self {
-            Asked::Skipped => None,
-            Asked::Failed(_) => Some(SignalOutcome::Failed),
-            Asked::Answered(_, Some(_)) => Some(SignalOutcome::Cached),
-            Asked::Answered(answer, None) if answer.values.iter().all(Option::is_none) => Some(SignalOutcome::Absent),
-            Asked::Answered(_, None) => Some(SignalOutcome::Answered),
-        }
+    for name in names {
+        let found = told.iter().find(|(it, _)| it == name).map(|(_, told)| told.clone());
+        answers.told.push(found.unwrap_or((Reading::Unknown(Why::NotProvided), None)));
     }
-}
-
-/// A connector with everything it takes to run it.
-struct Runner {
-    connector: Connector,
-    client: Client,
-    secrets: Vec<(Arc<str>, Arc<str>)>,
-    limit: Duration,
-    clock: Clock,
-    breaker: Mutex<Breaker>,
-    answers: Mutex<Answers>,
-    flights: Mutex<HashMap<cache::Key, Flight>>,
-    slots: tokio::sync::Semaphore,
-}
-
-/// A call that is under way, shared by all who ask the same.
-type Flight = Shared<BoxFuture<'static, Arc<Interpreted>>>;
-
-impl Runner {
-    fn new(
-        connector: Connector,
-        limit_ms: Option<u64>,
-        secrets: &BTreeMap<Arc<str>, Secret>,
-        own: &Arc<[SocketAddr]>,
-        clock: &Clock,
-    ) -> Result<Self, Diagnostic> {
-        let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
-        let fault = |code, message: String| Diagnostic::error(code, &file, 0..0, message);
-        let mut found = Vec::new();
-        for name in &connector.secrets {
-            let full = format!("{}.{name}", connector.id);
-            let secret = secrets.get(full.as_str());
-            let value = secret.ok_or("is not under `secrets` in `stepward.yaml`").and_then(reveal);
-            let value = value.map_err(|why| fault("secret.missing", format!("secret `{full}` {why}")))?;
-            found.push((name.clone(), value));
-        }
-        let client = Client::new(&connector, own).map_err(|why| fault("connector.client", why.to_owned()))?;
-        let limit_ms = limit_ms.unwrap_or(connector.timeout_ms).min(connector.timeout_ms);
-        Ok(Runner {
-            connector,
-            client,
-            secrets: found,
-            limit: Duration::from_millis(limit_ms),
-            clock: clock.clone(),
-            breaker: Mutex::default(),
-            answers: Mutex::default(),
-            flights: Mutex::default(),
-            slots: tokio::sync::Semaphore::new(CALLS_MAX),
-        })
-    }
-
-    async fn ask(self: &Arc<Self>, question: &Question<'_>) -> Asked {
-        let Some(inputs) = self.connector.inputs(question.inputs) else { return Asked::Skipped };
-        let key = cache::key(question.tenant, &self.connector.id, &inputs);
-        let now_ms = self.clock.now_ms();
-        if let Some((answer, age_ms)) = held(&self.answers).find(&key, now_ms) {
-            return Asked::Answered(answer, Some(age_ms));
-        }
-        if Instant::now() >= question.deadline {
-            return Asked::Failed(Why::OverBudget);
-        }
-        if !held(&self.breaker).admits(now_ms) {
-            return Asked::Failed(Why::Unavailable);
-        }
-        if self.connector.is_paid && !spend(question.paid_left) {
-            return Asked::Failed(Why::OverBudget);
-        }
-        match tokio::time::timeout_at(question.deadline, self.fly(key, inputs)).await {
-            Err(_) => Asked::Failed(Why::OverBudget),
-            Ok(answer) if answer.class.falls_over() => Asked::Failed(Why::Unavailable),
-            Ok(answer) => Asked::Answered(answer, None),
-        }
-    }
-
-    /// Joins the call that asks the same, or starts one. It runs to its own end even if nobody waits for it any more,
-    /// so that what was asked, and paid for, is kept.
-    fn fly(self: &Arc<Self>, key: cache::Key, inputs: Vec<(Arc<str>, Arc<str>)>) -> Flight {
-        let mut flights = held(&self.flights);
-        if let Some(flight) = flights.get(&key) {
-            return flight.clone();
-        }
-        let runner = self.clone();
-        let flight = async move {
-            let answer = Arc::new(runner.call(&inputs).await);
-            runner.land(key, &answer);
-            answer
-        };
-        let flight = flight.boxed().shared();
-        flights.insert(key, flight.clone());
-        tokio::spawn(flight.clone());
-        flight
-    }
-
-    async fn call(&self, inputs: &Named) -> Interpreted {
-        let nothing = |class| Interpreted { class, values: Vec::new() };
-        let Ok(_slot) = self.slots.try_acquire() else { return nothing(Class::Unavailable) };
-        let Some(prepared) = self.connector.prepare(inputs, &self.secrets) else { return nothing(Class::InvalidInput) };
-        let (answer, why) = match self.client.call(prepared, self.limit).await {
-            Ok(answer) => (self.connector.interpret(answer.status, &answer.body, inputs), "by its answer"),
-            Err(why) => (nothing(Class::Unavailable), why),
-        };
-        // Only calls that were made say something about the vendor.
-        if answer.class.falls_over() {
-            held(&self.breaker).failed(self.clock.now_ms());
-            tracing::warn!(connector = %self.connector.id, class = answer.class.name(), why, "a connector failed");
-        } else {
-            held(&self.breaker).succeeded();
-        }
-        answer
-    }
-
-    /// What a call leaves behind.
-    fn land(&self, key: cache::Key, answer: &Arc<Interpreted>) {
-        let now_ms = self.clock.now_ms();
-        let ttl_ms = match answer.class {
-            Class::Success => self.connector.ttl_ms,
-            Class::NotFound => self.connector.negative_ttl_ms,
-            Class::Pending | Class::InvalidInput => 0,
-            Class::RateLimited | Class::Unavailable | Class::ConfigError | Class::ContractError => 0,
-        };
-        if ttl_ms > 0 {
-            held(&self.answers).keep(key, answer.clone(), now_ms, ttl_ms);
-        }
-        held(&self.flights).remove(&key);
-    }
-}
-
-/// Takes one paid call from the budget, if there is one left.
-fn spend(paid_left: &AtomicU32) -> bool {
-    paid_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
-}
-
-/// A lock whose holder cannot have left it half done.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The value of a secret; an empty one is none.
-fn reveal(secret: &Secret) -> Result<Arc<str>, &'static str> {
-    let value = match secret {
-        Secret::Env(name) => std::env::var(&**name).map_err(|_| "names an environment variable that is not set")?,
-        Secret::File(path) => std::fs::read_to_string(path).map_err(|_| "names a file that cannot be read")?,
-    };
-    match value.trim_end_matches(['\r', '\n']) {
-        "" => Err("is empty"),
-        value => Ok(value.into()),
-    }
-}
-
-/// Compiles every connector and route of a folder, or tells everything that is wrong with them.
-pub fn read(folder: &File, catalogue: &Catalogue) -> Result<(Vec<Connector>, Vec<Route>), Vec<Diagnostic>> {
-    let (mut connectors, mut routes, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    for name in entries(folder, &mut faults) {
-        let path = folder.join(&name).join("connector.yaml");
-        if name == "routes" || !path.exists() {
-            continue;
-        }
-        let file: Arc<str> = format!("connectors/{name}/connector.yaml").into();
-        match text(&path, &file).and_then(|text| compile::connector(&file, &text, catalogue)) {
-            Ok(connector) if *connector.id == *name => connectors.push(connector),
-            Ok(connector) => {
-                let message = format!("`connector: {}` lies in the folder `{name}`", connector.id);
-                faults.push(Diagnostic::error("connector.folder", &file, 0..0, message));
-            }
-            Err(found) => faults.extend(found),
-        }
-    }
-    let known: Vec<_> = connectors.iter().map(|it: &Connector| (it.id.clone(), it.capability.clone())).collect();
-    let place = folder.join("routes");
-    for name in if place.exists() { entries(&place, &mut faults) } else { Vec::new() } {
-        let Some(stem) = name.strip_suffix(".yaml") else { continue };
-        let file: Arc<str> = format!("connectors/routes/{name}").into();
-        match text(&place.join(&name), &file).and_then(|text| compile::route(&file, &text, &known)) {
-            Ok(route) if *route.capability == *stem => routes.push(route),
-            Ok(route) => {
-                let message = format!("`capability: {}` lies in the file `{name}`", route.capability);
-                faults.push(Diagnostic::error("route.file", &file, 0..0, message));
-            }
-            Err(found) => faults.extend(found),
-        }
-    }
-    if faults.is_empty() { Ok((connectors, routes)) } else { Err(faults) }
-}
-
-/// Names in a folder, sorted, so that a load never depends on the disk's order.
-fn entries(folder: &File, faults: &mut Vec<Diagnostic>) -> Vec<String> {
-    let Ok(listed) = std::fs::read_dir(folder) else {
-        let file: Arc<str> = folder.display().to_string().into();
-        faults.push(Diagnostic::error("file.unreadable", &file, 0..0, "the folder cannot be read"));
-        return Vec::new();
-    };
-    let mut names: Vec<String> = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    names.sort_unstable();
-    names
-}
-
-fn text(path: &File, file: &Arc<str>) -> Result<String, Vec<Diagnostic>> {
-    std::fs::read_to_string(path)
-        .map_err(|_| vec![Diagnostic::error("file.unreadable", file, 0..0, "the file cannot be read")])
+    answers
 }

@@ -16,10 +16,10 @@ mod check;
 mod emit;
 pub mod explain;
 mod lex;
-mod parse;
+pub(crate) mod parse;
 mod print;
-mod syntax;
-mod tree;
+pub(crate) mod syntax;
+pub(crate) mod tree;
 
 /// What a condition comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

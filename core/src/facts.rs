@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{session::Proof, value::Value};
@@ -40,7 +41,7 @@ pub enum Why {
 /// Where a known value came from, for `explain` and the decision log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// `request`, `session`, `local`, or the id of a connector.
+    /// `request`, `session`, `local`, the id of a connector, `max(a, b)` of several, or `route` for its own default.
     pub source: Arc<str>,
     /// How old the value was when it was used, in milliseconds.
     pub age_ms: u64,
@@ -49,17 +50,41 @@ pub struct Provenance {
 }
 
 /// By which way a value came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Path {
     /// Asked now, first choice.
     Live,
     /// From a cache.
     Cache,
-    /// Asked now, from a later choice of the route.
+    /// Asked now, from a later choice of the route because an earlier one failed.
     FailOver,
+    /// Asked now, from a later choice because an earlier one was slow.
+    Hedge,
+    /// Asked now, from a later choice because an earlier one answered without it.
+    Fill,
+    /// Made of the answers of several; `source` says of which and how.
+    Combined,
+    /// An answer past its time, because nobody answered now.
+    Stale,
     /// The route's stated value for when nobody answers.
     Default,
+}
+
+impl Path {
+    /// The word for logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Path::Live => "live",
+            Path::Cache => "cache",
+            Path::FailOver => "fail_over",
+            Path::Hedge => "hedge",
+            Path::Fill => "fill",
+            Path::Combined => "combined",
+            Path::Stale => "stale",
+            Path::Default => "default",
+        }
+    }
 }
 
 /// The ids an experiment may stick to; all are pseudonyms, stable for as long as the thing they name.

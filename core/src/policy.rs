@@ -2,7 +2,7 @@
 //!
 //! `document` is the YAML as typed by people, `compile` turns documents into this or into every diagnostic at once.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     attribute::{Catalogue, Cost},
@@ -11,7 +11,7 @@ use crate::{
     expr::Condition,
     facts::SlotId,
     session::Method,
-    value::Type,
+    value::{Type, Value},
 };
 
 pub mod compile;
@@ -42,6 +42,8 @@ pub struct Policy {
     pub only_if: Option<Condition>,
     /// Values read from the request.
     pub facts: Vec<FactSource>,
+    /// The dials that its conditions name as `settings.…`, by name.
+    pub settings: BTreeMap<String, Value>,
     /// True when the response shows that the event succeeded.
     pub succeeded: Option<Condition>,
     /// True when the response shows that it failed.

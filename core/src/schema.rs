@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use crate::{
-    connector::document,
+    connector::{document, route},
     policy::document::{Event, Flow},
 };
 
@@ -25,7 +25,7 @@ pub fn connector() -> Json {
 
 /// The schema of `connectors/routes/<capability>.yaml`.
 pub fn route() -> Json {
-    schemars::schema_for!(document::RouteDocument).to_value()
+    schemars::schema_for!(route::document::Document).to_value()
 }
 
 #[cfg(test)]

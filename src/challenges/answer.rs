@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use stepward_core::session::{Method, Proof};
+use stepward_core::session::{CLOCK_SKEW_MS, Method, Proof};
 
 use crate::{
     arrival::Arrival,
     challenges::{
         Challenges,
-        attempts::{Lane, Try},
+        attempts::{Aim, Lane, Try},
         authenticators,
         email_code::{Asked, Sent},
         issued::{self, Issued},
@@ -19,7 +19,7 @@ use crate::{
     },
     clock,
     sessions::SessionHandle,
-    store::{Id, Once, StateStore, Stored},
+    store::{Once, StateStore, Stored},
 };
 
 /// What a client typed or chose.
@@ -104,17 +104,18 @@ pub async fn take(
     let (Some(method), Some(id)) = (offered, issued::id_of(word)) else { return Ok(Came::Nothing) };
     let lane = Lane::of(challenges, arrival, session, issued, method);
     let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };
-    if answer.send && method == Method::EmailCode {
-        return match challenges.closed_until(&lane).await? {
-            Some(until) => Ok(Came::Closed(method, until)),
-            None => Ok(Came::Mailed(challenges.send_code(&asked, problem::locale(challenges, arrival)).await?)),
-        };
-    }
-    if answer.code.trim().is_empty() {
+    let is_letter = answer.send && method == Method::EmailCode;
+    if !is_letter && answer.code.trim().is_empty() {
         return Ok(Came::Nothing);
     }
-    let streak = streak(challenges, &asked, method).await?;
-    let left = match challenges.count_try(&lane, issued.attempts, streak).await? {
+    if let Some(until) = challenges.closed_until(&lane).await? {
+        return Ok(Came::Closed(method, until));
+    }
+    if is_letter {
+        return Ok(Came::Mailed(challenges.send_code(&asked, problem::locale(challenges, arrival)).await?));
+    }
+    let aim = aim(challenges, &asked, method).await?;
+    let left = match challenges.count_try(&lane, issued.attempts, &aim).await? {
         Try::Closed(until) => return Ok(Came::Closed(method, until)),
         Try::Counted { left } => left,
     };
@@ -124,17 +125,22 @@ pub async fn take(
             _ => Ok(Came::Wrong(method)),
         };
     }
-    challenges.forgive_try(&lane).await?;
-    let proof =
-        Proof { method, at_ms: challenges.clock.now_ms(), event: issued.event.clone(), bound_to: issued.bound_to };
+    challenges.forgive(&lane, &aim).await?;
+    let proof = Proof {
+        method,
+        at_ms: moment(challenges.clock.now_ms(), issued.issued_ms),
+        event: issued.event.clone(),
+        bound_to: issued.bound_to,
+    };
     session.change().prove(proof, issued.account.filter(|_| method != Method::Pow));
     Ok(Came::Proven(method))
 }
 
-async fn streak(challenges: &Challenges, asked: &Asked<'_>, method: Method) -> Stored<Id> {
+/// What an answer by this method is compared with.
+async fn aim(challenges: &Challenges, asked: &Asked<'_>, method: Method) -> Stored<Aim> {
     match method {
-        Method::EmailCode => challenges.code_streak(asked).await,
-        _ => authenticators::streak(challenges, asked.tenant, asked.issued.account, asked.lane, method).await,
+        Method::EmailCode => challenges.code_aim(asked).await,
+        _ => authenticators::aim(challenges, asked.tenant, asked.issued.account, method).await,
     }
 }
 
@@ -167,10 +173,18 @@ async fn is_right(challenges: &Challenges, asked: &Asked<'_>, word: &str, method
     }
 }
 
+/// When something was proved. The node that asked may be ahead of this one: what meets its challenge came after it.
+fn moment(now_ms: i64, issued_ms: i64) -> i64 {
+    now_ms.max(issued_ms.min(now_ms.saturating_add(CLOCK_SKEW_MS)))
+}
+
 /// Whether it is a solution, not sooner than one can be found, and the first for this challenge.
 async fn is_solved(challenges: &Challenges, asked: &Asked<'_>, word: &str, typed: &str) -> Stored<bool> {
     let now_ms = challenges.clock.now_ms();
-    if now_ms < asked.issued.issued_ms + pow::SOLVE_MS_MIN || !pow::is_solution(word, typed) {
+    let age_ms = now_ms.saturating_sub(asked.issued.issued_ms);
+    // Asked by a node that is ahead of this one, nobody knows how long it took.
+    let is_unknown = (-CLOCK_SKEW_MS..0).contains(&age_ms);
+    if !(is_unknown || age_ms >= pow::SOLVE_MS_MIN) || !pow::is_solution(word, typed) {
         return Ok(false);
     }
     let once = challenges.store.claim(now_ms, "pow", asked.id, clock::random_id(), asked.issued.expires_ms).await?;
@@ -180,6 +194,18 @@ async fn is_solved(challenges: &Challenges, asked: &Asked<'_>, word: &str, typed
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proof_never_comes_before_its_challenge_unless_the_clocks_differ_by_more_than_they_may() {
+        for (now_ms, issued_ms, expected) in [
+            (100_000, 90_000, 100_000),
+            (100_000, 100_001, 100_001),
+            (100_000, 130_000, 130_000),
+            (100_000, 200_000, 130_000),
+        ] {
+            assert_eq!(moment(now_ms, issued_ms), expected, "{issued_ms}");
+        }
+    }
 
     #[test]
     fn a_form_field_given_twice_is_no_answer() {

@@ -2,14 +2,16 @@
 //!
 //! An entry that does not open is not there; it can then prove nothing.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use stepward_core::session::Method;
 
 use crate::{
-    challenges::{Challenges, attempts::Lane, totp},
+    challenges::{Challenges, attempts::Aim, totp},
     clock,
-    keys::Purpose,
-    store::{Drawer, Enrolment, Id, StateStore, Stored},
+    keys::{Keys, Purpose},
+    store::{Drawer, Enrolment, Id, StateStore, Stored, carried::Carried},
 };
 
 /// What is kept of an authenticator.
@@ -83,24 +85,36 @@ pub async fn provision_totp(challenges: &Challenges, tenant: &str, account: Id) 
     Ok(secret.to_vec())
 }
 
-/// Names the run of wrong answers since the last right one by this method.
-pub async fn streak(
-    challenges: &Challenges,
-    tenant: &str,
-    account: Option<Id>,
-    lane: &Lane,
-    method: Method,
-) -> Stored<Id> {
+/// What answers by this method are compared with.
+pub async fn aim(challenges: &Challenges, tenant: &str, account: Option<Id>, method: Method) -> Stored<Aim> {
     let all = match account {
         Some(account) => all(challenges, tenant, account).await?,
         None => Vec::new(),
     };
-    let since = match method {
-        Method::Totp => all.iter().filter(|it| it.is_totp()).map(|it| it.counter).fold(0, u64::wrapping_add),
-        // Each right recovery code leaves one less; a new set has a new date.
-        _ => all.iter().filter(|it| !it.is_totp()).map(|it| it.added_ms().unsigned_abs()).fold(0, u64::wrapping_add),
-    };
-    Ok(challenges.streak(lane, since))
+    let of_method = all.iter().filter(|it| match method {
+        Method::Totp => it.is_totp(),
+        Method::RecoveryCode => !it.is_totp(),
+        _ => false,
+    });
+    let of_method: Vec<_> = of_method.collect();
+    Ok(match method {
+        Method::Totp => Aim {
+            newest: of_method.last().map(|it| it.id),
+            since: of_method.iter().map(|it| it.counter).fold(0, u64::wrapping_add),
+            at_once: (of_method.len() as u64).max(1),
+        },
+        // Codes come in sets: each right one leaves one less, a new set has a new date. Eighty bits are one target.
+        _ => {
+            Aim { newest: of_method.last().map(|it| set_of(it.added_ms())), since: of_method.len() as u64, at_once: 1 }
+        }
+    })
+}
+
+/// Names the recovery codes that were handed out at that moment.
+fn set_of(added_ms: i64) -> Id {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&added_ms.to_be_bytes());
+    id
 }
 
 /// Whether a code is right for one of the account's apps, and its time step was not used before. The work is the same
@@ -130,6 +144,55 @@ pub async fn check_totp(challenges: &Challenges, tenant: &str, account: Option<I
     }
 }
 
+/// What becomes of what is put back from a backup. A code that was used since is used: an app accepts none of a step that
+/// has begun, and recovery codes are left out, for which of them were used nobody can tell. What does not open proves
+/// nothing, and is left out as well.
+pub fn aged(keys: &Keys, tenants: &[Arc<str>], carried: Carried, now_ms: i64) -> Option<Carried> {
+    let Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed } = carried else {
+        return Some(carried);
+    };
+    let opens = |tenant: &Arc<str>| keys.open(Purpose::Authenticator, tenant, &owner(account, id), &sealed).ok();
+    let opened = tenants.iter().find_map(opens)?;
+    match serde_json::from_slice(&opened.plain).ok()? {
+        Kept::Totp { .. } => {
+            let counter = counter.max(totp::step_at(now_ms));
+            Some(Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed })
+        }
+        Kept::Recovery { .. } => None,
+    }
+}
+
 fn owner(account: Id, id: Id) -> Vec<u8> {
     [account, id].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_backup_apps_come_back_with_their_codes_used_and_recovery_codes_do_not() {
+        const NOW: i64 = 1_780_000_020_000;
+        let keys = Keys::ephemeral();
+        let (account, id) = ([1; 16], [2; 16]);
+        let entry = |kept: Option<&Kept>, tenant: &str, counter| {
+            let plain = kept.map_or_else(Vec::new, |kept| serde_json::to_vec(kept).expect("it is plain data"));
+            let sealed = keys.seal(Purpose::Authenticator, tenant, &owner(account, id), &plain);
+            Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed }
+        };
+        let totp = Kept::Totp { secret: vec![1; 20], added_ms: 1 };
+        let tenants = ["other".into(), "bank".into()];
+        let counter = |carried| match aged(&keys, &tenants, carried, NOW) {
+            Some(Carried::Entry { counter, .. }) => Some(counter),
+            _ => None,
+        };
+        let step = NOW as u64 / 30_000;
+        assert_eq!(counter(entry(Some(&totp), "bank", 5)), Some(step));
+        assert_eq!(counter(entry(Some(&totp), "bank", step + 1)), Some(step + 1), "never back");
+        assert_eq!(counter(entry(Some(&totp), "unknown", 5)), None, "what does not open proves nothing");
+        assert_eq!(counter(entry(None, "bank", 5)), None);
+        assert_eq!(counter(entry(Some(&Kept::Recovery { added_ms: 1 }), "bank", 0)), None);
+        let device = Carried::Entry { account, drawer: Drawer::Devices, id, counter: 0, sealed: vec![1] };
+        assert_eq!(aged(&keys, &tenants, device.clone(), NOW), Some(device));
+    }
 }

@@ -38,7 +38,8 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
     }
     let (half, park_cookie) = parking::half(arrival, scope);
     let mut issued = issue(challenges, &demand, methods);
-    if all_closed(challenges, &demand, &issued).await? {
+    let tenant = &arrival.route.tenant;
+    if challenges.are_spent(tenant, Some(&*demand.session), issued.account, &issued.methods).await? {
         return Ok(Begun::Spent(issued.on_fail.outcome()));
     }
     issued.afterwards = afterwards(challenges, &demand, &half).await?;
@@ -168,17 +169,6 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         expires_ms: now_ms + parking::lifetime_ms(demand),
         afterwards: Afterwards::Again,
     }
-}
-
-/// Whether no listed method may be tried any more.
-async fn all_closed(challenges: &Challenges, demand: &Demand<'_>, issued: &Issued) -> Stored<bool> {
-    for method in &issued.methods {
-        let lane = Lane::of(challenges, demand.arrival, demand.session, issued, *method);
-        if challenges.closed_until(&lane).await?.is_none() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 async fn send_first_code(

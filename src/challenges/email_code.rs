@@ -10,7 +10,13 @@ use stepward_core::session::Method;
 use subtle::ConstantTimeEq;
 
 use crate::{
-    challenges::{Challenges, attempts::Lane, contacts::Contact, issued::Issued, problem},
+    challenges::{
+        Challenges,
+        attempts::{Aim, Lane},
+        contacts::Contact,
+        issued::Issued,
+        problem,
+    },
     clock,
     keys::Purpose,
     locale::Locale,
@@ -100,10 +106,11 @@ impl Challenges {
         }))
     }
 
-    /// Names the run of wrong answers for the address that codes go to.
-    pub(super) async fn code_streak(&self, asked: &Asked<'_>) -> Stored<Id> {
-        let since = self.code_contact(asked).await?.map_or(0, |contact| contact.counter);
-        Ok(self.streak(asked.lane, since))
+    /// The address that codes go to is what is guessed at; of all codes only the newest counts.
+    pub(super) async fn code_aim(&self, asked: &Asked<'_>) -> Stored<Aim> {
+        let contact = self.code_contact(asked).await?;
+        let since = contact.as_ref().map_or(0, |contact| contact.counter);
+        Ok(Aim { newest: contact.map(|contact| contact.id), since, at_once: 1 })
     }
 
     /// Whether this is the newest code; if so it is spent.

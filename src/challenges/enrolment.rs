@@ -28,13 +28,15 @@ use crate::{
         cookies::{self, Scope},
         record::{Subject, VerifiedBy},
     },
-    store::{Attempt, Drawer, Id, Once, StateStore, Stored},
+    store::{Attempt, Counted, Drawer, Id, Kind, Once, StateStore, Stored, backup},
 };
 
 const FRESH_MS: i64 = 5 * 60 * 1000;
 const PENDING_MS: i64 = 10 * 60 * 1000;
 const PENDING_TRIES: u32 = 10;
 const INVITED_MS: i64 = 72 * 60 * 60 * 1000;
+/// Apps of one account: every answer is compared with all of them, so each makes guessing easier.
+const APPS_MAX: usize = 5;
 const BASE: &str = "/.stepward/methods";
 
 /// A secret that was shown and waits for its first code.
@@ -132,6 +134,9 @@ impl Visitor<'_> {
         if let Some(reply) = self.refused().await? {
             return Ok(reply);
         }
+        if self.has_enough_apps().await? {
+            return Ok(notice(self.challenges, self.arrival, StatusCode::FORBIDDEN, "enrol_refused"));
+        }
         let word = issued::fresh_id();
         let Some(id) = issued::id_of(&word) else { return Ok(self.gone()) };
         let secret: [u8; totp::SECRET_BYTES] = clock::random_bytes();
@@ -171,6 +176,9 @@ impl Visitor<'_> {
         let may = self.may().await?;
         if matches!(may, May::No | May::AfterProof) {
             return Ok(self.refused().await?.unwrap_or_else(|| self.gone()));
+        }
+        if self.has_enough_apps().await? {
+            return Ok(notice(self.challenges, self.arrival, StatusCode::FORBIDDEN, "enrol_refused"));
         }
         let now_ms = self.challenges.clock.now_ms();
         let Attempt::Granted { .. } = self.challenges.store.attempt_challenge(now_ms, id, id).await? else {
@@ -249,7 +257,11 @@ impl Visitor<'_> {
         let fields = form_urlencoded::parse(self.arrival.body.as_deref().unwrap_or_default());
         let word = fields.into_iter().find(|(name, _)| name == "id").map(|(_, value)| value.into_owned());
         if let Some(id) = word.as_deref().and_then(issued::id_of) {
-            self.challenges.store.retire(self.subject.account, Drawer::Authenticators, id).await?;
+            let account = self.subject.account;
+            if self.challenges.store.retire(account, Drawer::Authenticators, id).await? {
+                // What stands on it is asked again.
+                self.challenges.store.announce(Counted { kind: Kind::Account, id: account }).await?;
+            }
         }
         Ok(self.to(""))
     }
@@ -273,7 +285,11 @@ impl Visitor<'_> {
             return Ok(if is_fresh { May::Yes } else { May::AfterProof });
         }
         if let Some(invitation) = self.invitation().filter(|it| it.account == account && now_ms < it.expires_ms) {
-            return Ok(May::Invited(invitation.id, invitation.expires_ms));
+            // One that is older than a backup that was put back may have been used since the backup.
+            let restored_ms = backup::restored_at_ms(&*self.challenges.store).await?;
+            if restored_ms.is_none_or(|at_ms| invitation.expires_ms - INVITED_MS > at_ms) {
+                return Ok(May::Invited(invitation.id, invitation.expires_ms));
+            }
         }
         let is_recent = self.subject.verified_by == VerifiedBy::Login && now_ms - self.subject.since_ms <= FRESH_MS;
         let device = cookies::read_device(&self.challenges.keys, now_ms, self.tenant(), &self.arrival.request);
@@ -335,6 +351,10 @@ impl Visitor<'_> {
 
     async fn authenticators(&self) -> Stored<Vec<authenticators::Authenticator>> {
         authenticators::all(self.challenges, self.tenant(), self.subject.account).await
+    }
+
+    async fn has_enough_apps(&self) -> Stored<bool> {
+        Ok(self.authenticators().await?.iter().filter(|it| it.is_totp()).count() >= APPS_MAX)
     }
 
     fn tenant(&self) -> &str {

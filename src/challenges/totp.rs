@@ -41,7 +41,8 @@ fn ascii_digit(symbol: char) -> Option<char> {
 /// The time step for which this code is right, if it is. Both steps are always computed and compared in full.
 pub fn step_of(secret: &[u8], code: &str, now_ms: i64) -> Option<u64> {
     let totp = authenticator(secret, "", "")?;
-    let now = u64::try_from(now_ms / 1000).ok()? / STEP_SECONDS;
+    u64::try_from(now_ms).ok()?;
+    let now = step_at(now_ms);
     let mut matched = None;
     for step in [now.saturating_sub(1), now] {
         let right = totp.generate(step * STEP_SECONDS).to_string();
@@ -50,6 +51,11 @@ pub fn step_of(secret: &[u8], code: &str, now_ms: i64) -> Option<u64> {
         }
     }
     matched
+}
+
+/// The time step of a moment; 0 before the Unix epoch.
+pub fn step_at(now_ms: i64) -> u64 {
+    u64::try_from(now_ms / 1000).unwrap_or(0) / STEP_SECONDS
 }
 
 /// The `otpauth:` address that an app scans. `None` where a name cannot be part of one.

@@ -124,10 +124,12 @@ impl Findings {
     }
 
     fn connectors(&mut self, folder: &Path) {
-        if let Err(found) = vendors::read(folder, &Catalogue::builtin()) {
-            let texts = texts_of(&found, folder);
-            self.take(found, texts);
-        }
+        let found = match vendors::load::read(folder, &Catalogue::builtin()) {
+            Ok((_, routes)) => routes.into_iter().flat_map(|route| route.warnings).collect(),
+            Err(found) => found,
+        };
+        let texts = texts_of(&found, folder);
+        self.take(found, texts);
     }
 
     /// Policies, and the tests that lie beside them once they load.

@@ -39,18 +39,42 @@ impl Server {
         self.call(reqwest::Method::POST, path, Some(body))
     }
 
-    fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, Failed> {
+    /// POST whose answer is not JSON but bytes, given piece by piece; how many there were. It takes as long as it takes,
+    /// but no piece may take longer than a call.
+    pub(super) fn save(&self, path: &str, keep: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> Result<u64, Failed> {
+        let (admin, token) = self.access()?;
+        let broken = || Failed::because(Exit::CannotReach, format!("{admin} broke off; nothing was kept"));
+        runtime()?.block_on(async {
+            let client = reqwest::Client::builder().connect_timeout(CALL_MAX).read_timeout(CALL_MAX).no_proxy().build();
+            let client = client.map_err(|error| unreachable(&admin, &error))?;
+            let request = client.post(format!("{admin}{path}")).bearer_auth(&*token);
+            let mut answer = request.send().await.map_err(|error| unreachable(&admin, &error))?;
+            if !answer.status().is_success() {
+                let told: Value = answer.json().await.map_err(|error| unreachable(&admin, &error))?;
+                return Err(refused(&told));
+            }
+            let mut bytes = 0;
+            while let Some(piece) = answer.chunk().await.map_err(|_| broken())? {
+                keep(&piece).map_err(|error| Failed::new(Exit::CannotLoad, error))?;
+                bytes += piece.len() as u64;
+            }
+            Ok(bytes)
+        })
+    }
+
+    /// The admin address, and a token for it.
+    fn access(&self) -> Result<(String, zeroize::Zeroizing<String>), Failed> {
         let (admin, token_file) = self.place()?;
         let token = token::first(&token_file).map_err(|error| {
             Failed::because(Exit::CannotLoad, format!("cannot read the token `{}`: {error}", token_file.display()))
         })?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failed::new(Exit::CannotReach, error))?;
-        let unreachable = |error: &reqwest::Error| {
-            let why = if error.is_timeout() { "it does not answer" } else { "nobody listens there" };
-            Failed::because(Exit::CannotReach, format!("cannot reach {admin}: {why}; is `stepward run` running?"))
-        };
-        runtime.block_on(async {
+        Ok((admin, token))
+    }
+
+    fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, Failed> {
+        let (admin, token) = self.access()?;
+        let unreachable = |error: &reqwest::Error| unreachable(&admin, error);
+        runtime()?.block_on(async {
             let client = reqwest::Client::builder().timeout(CALL_MAX).no_proxy().build();
             let client = client.map_err(|error| unreachable(&error))?;
             let mut request = client.request(method, format!("{admin}{path}")).bearer_auth(&*token);
@@ -81,6 +105,16 @@ impl Server {
             token_file.ok_or_else(|| Failed::because(Exit::Usage, "name the token with `--token-file`"))?;
         Ok((admin.trim_end_matches('/').to_string(), token_file))
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failed::new(Exit::CannotReach, error))
+}
+
+fn unreachable(admin: &str, error: &reqwest::Error) -> Failed {
+    let why = if error.is_timeout() { "it does not answer" } else { "nobody listens there" };
+    Failed::because(Exit::CannotReach, format!("cannot reach {admin}: {why}; is `stepward run` running?"))
 }
 
 fn refused(told: &Value) -> Failed {

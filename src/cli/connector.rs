@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use stepward_core::{attribute::Catalogue, diagnostic::Diagnostic};
+use stepward_core::{attribute::Catalogue, connector::route::Route, diagnostic::Diagnostic};
 
 use crate::{
     cli::{Came, Exit, check, say},
     render::Format,
     vendors::{self, fixtures},
 };
+
+mod shipped;
 
 /// Connectors to vendors.
 #[derive(Debug, clap::Subcommand)]
@@ -18,6 +20,10 @@ pub(super) enum Connector {
     List(Place),
     /// Run the recorded fixtures: nothing is sent, no secret is read
     Test(Place),
+    /// What comes with Stepward: a route may name any of it
+    Shipped(shipped::Shipped),
+    /// Copy a connector that comes with Stepward into your folder, to change it: yours then counts
+    Add(shipped::Add),
 }
 
 #[derive(Debug, clap::Args)]
@@ -35,13 +41,15 @@ impl Connector {
         match self {
             Connector::List(place) => place.list(),
             Connector::Test(place) => place.test(),
+            Connector::Shipped(command) => command.run(),
+            Connector::Add(command) => command.run(),
         }
     }
 }
 
 impl Place {
     fn list(&self) -> Came {
-        let (connectors, routes) = match vendors::read(&self.folder, &Catalogue::builtin()) {
+        let (connectors, routes) = match vendors::load::read(&self.folder, &Catalogue::builtin()) {
             Ok(read) => read,
             Err(found) => return Ok(unusable(&found, &self.folder)),
         };
@@ -49,11 +57,8 @@ impl Place {
             let connectors = connectors.iter().map(|it| {
                 json!({ "connector": it.id, "name": it.name, "capability": it.capability, "paid": it.is_paid, "sends": it.sends })
             });
-            let routes = routes.iter().map(|it| {
-                let members: Vec<_> = it.members.iter().map(|(id, _)| id).collect();
-                json!({ "capability": it.capability, "connectors": members })
-            });
-            let told = json!({ "connectors": connectors.collect::<Vec<_>>(), "routes": routes.collect::<Vec<_>>() });
+            let routes: Vec<_> = routes.iter().map(Route::summary).collect();
+            let told = json!({ "connectors": connectors.collect::<Vec<_>>(), "routes": routes });
             say::data(&format!("{told:#}\n"));
             return Ok(Exit::Ok);
         }
@@ -62,8 +67,7 @@ impl Place {
             say::data(&format!("{}  {}  {price}  sends {}  {}\n", it.id, it.capability, it.sends.join(", "), it.name));
         }
         for route in &routes {
-            let members: Vec<_> = route.members.iter().map(|(id, _)| &**id).collect();
-            say::data(&format!("{}: {}\n", route.capability, members.join(", then ")));
+            say::data(&format!("{}\n", route.summary()));
         }
         Ok(Exit::Ok)
     }

@@ -59,7 +59,7 @@ pub struct Chosen {
 pub async fn choose(parts: &Parts, visit: &mut Visit) -> Result<Chosen, stand::Loss> {
     let policies = &visit.seen.release.policies;
     if visit.seen.candidates.iter().filter_map(|it| policies.get(it.policy)).any(|policy| reads_session(policy)) {
-        stand::read_session(parts, visit).await?;
+        stand::glance_at_session(parts, visit).await?;
     }
     let mut chosen = Chosen::default();
     let arrival = visit.arrival.clone();

@@ -19,6 +19,7 @@ use crate::{
     journey::{
         Journeys, Parts, apply, logout,
         seam::{Decided, Pending},
+        spare,
         stand::{self, Loss, Ruled},
         visit::{self, Visit},
     },
@@ -272,19 +273,21 @@ fn signed_in(visit: &Visit, who: &Who<'_>) -> Option<Id> {
     Some(subject.account).filter(|account| who.claimed == Some(*account))
 }
 
-/// Writes the session and gives the browser its new ticket.
+/// Writes the session and gives the browser its new ticket, or a new snapshot.
 async fn cookies(parts: &Parts, visit: &mut Visit) -> Vec<HeaderValue> {
     let (Some(session), Some(scope)) = (&mut visit.session, Scope::of(&visit.arrival.request)) else {
         return Vec::new();
     };
     if !session.is_changed() {
         let forget = session.is_over().then(|| SessionHandle::forget_cookie(scope));
-        return forget.and_then(|cookie| cookie.parse().ok()).into_iter().collect();
+        let forget = forget.and_then(|cookie| cookie.parse().ok());
+        return forget.or_else(|| spare::cookie(parts, visit, scope, None)).into_iter().collect();
     }
     let is_new = session.is_new();
     match session.commit(&parts.sessions, &*parts.store).await {
         Ok(Committed::Done) if is_new => session.set_cookie(&parts.sessions, scope).parse().into_iter().collect(),
-        Ok(Committed::Done | Committed::Gone) => Vec::new(),
+        Ok(written @ Committed::Done) => spare::cookie(parts, visit, scope, Some(written)).into_iter().collect(),
+        Ok(Committed::Gone) => Vec::new(),
         Err(error) => {
             tracing::warn!(%error, "a session could not be written; its owner signs in again");
             Vec::new()

@@ -8,6 +8,7 @@ use crate::{
     arrival::Arrival,
     journey::{Parts, seam::Decided, visit::Visit},
     outcomes::record::Record,
+    signals::Signals,
 };
 
 /// One decision.
@@ -23,8 +24,13 @@ pub fn decision(parts: &Parts, visit: &Visit, decided: &Decided, decision: &Deci
         mode: policy.mode,
         facts: &decided.facts,
         decision,
+        calls: &decided.calls,
         took,
     });
+    if !decided.trials.is_empty() {
+        let (log, id, now_ms) = (parts.log.clone(), decided.decision_id.clone(), visit.now_ms);
+        Signals::try_out(decided.trials.clone(), move |tried| log.tried(&id, tried, now_ms));
+    }
 }
 
 /// A refusal before there was an arrival; an empty tenant where none is known.

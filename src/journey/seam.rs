@@ -13,6 +13,7 @@ use crate::{
     reply::Reply,
     settings::Unmatched,
     store::Counted,
+    vendors::{Call, shadow::Trial},
 };
 
 /// Whether a request may be an event.
@@ -78,6 +79,10 @@ pub struct Decided {
     /// Whose lock-outs and revocations hold for it.
     pub(crate) whom: Vec<Counted>,
     pub(crate) decision_id: Arc<str>,
+    /// The vendors that were asked.
+    pub(crate) calls: Vec<Call>,
+    /// What is to be tried out after it.
+    pub(crate) trials: Vec<Trial>,
 }
 
 /// Asks again whether what stays open may stay open: now and then, and when its subject, session, device or address is

@@ -13,11 +13,15 @@ use tokio::time::Instant;
 
 use crate::{
     actions,
-    challenges::begin,
+    challenges::{begin, issued::OnFail},
     clock,
-    journey::{Parts, choose::Choice, record, seam::Decided, visit::Visit},
+    journey::{Parts, choose::Choice, record, seam::Decided, spare, visit::Visit},
     sessions::cookies,
-    signals::{self, Who, free, free::Free, plan::Asked},
+    signals::{
+        self, Who, free,
+        free::Free,
+        plan::{Asked, Plan},
+    },
     store::{Begin, Counted, Kind, Standing, StateError, StateStore, Stored, Touch},
 };
 
@@ -63,7 +67,40 @@ pub async fn weigh(parts: &Parts, visit: &mut Visit, event: &Choice, touching: T
         Some(decision) => decision,
         None => settle(parts, visit, &mut decided).await,
     };
+    let is_let_through = matches!(decision.outcome, Outcome::Forward(_));
+    let decision = match visit.spare.is_used() && !is_let_through {
+        true => confirm(parts, visit, event, &mut decided).await?,
+        false => decision,
+    };
     Ok(Ruled { decision, decided })
+}
+
+/// Decides again, on what the store says and on the signals that are there: a snapshot may let through and nothing else.
+async fn confirm(parts: &Parts, visit: &mut Visit, event: &Choice, decided: &mut Decided) -> Result<Decision, Loss> {
+    visit.spare.refuse();
+    let policy = &event.policy;
+    let release = visit.seen.release.clone();
+    let Some(plan) = release.plans.get(event.index) else { return Err(Loss(StateError::Unavailable)) };
+    let tenant = visit.tenant();
+    let who = visit.who(parts, &tenant, policy, &decided.facts);
+    // Such an event asks for no counter and no entry.
+    let asked = Asked::default();
+    let standing = read_standing(parts, visit, &who, policy, plan, &asked, Touching::Look).await.map_err(Loss)?;
+    let who = visit.who_now(parts, who);
+    let facts = &mut decided.facts;
+    facts.proofs = visit.proofs(who.account);
+    facts.units = visit.units(parts);
+    learn_free_of(parts, visit, &who, policy, facts);
+    decided.whom = actions::locks(&who);
+    match held_until(&standing, visit.now_ms) {
+        Some(until_ms) => Ok(locked_out(until_ms - visit.now_ms)),
+        None => Ok(settle(parts, visit, decided).await),
+    }
+}
+
+/// Until when a lock-out holds, if one does.
+fn held_until(standing: &Standing, now_ms: i64) -> Option<i64> {
+    standing.locked_until_ms.iter().flatten().copied().filter(|until| *until > now_ms).max()
 }
 
 /// Counts the try of an event that is decided only after the app has answered: nobody is asked and nothing is paid for
@@ -102,7 +139,9 @@ async fn meet(
     let (facts, whom, locked_until_ms) = stand(parts, visit, event, touching).await?;
     let (index, policy) = (event.index, event.policy.clone());
     let locked = locked_until_ms.map(|until_ms| locked_out(until_ms - visit.now_ms));
-    Ok((Decided { index, policy, facts, whom, decision_id: clock::fresh_name() }, locked))
+    let decision_id = clock::fresh_name();
+    let decided = Decided { index, policy, facts, whom, decision_id, calls: Vec::new(), trials: Vec::new() };
+    Ok((decided, locked))
 }
 
 /// The same event decided again on what is known now, without asking the store: after the app's answer.
@@ -148,9 +187,14 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     let policy = decided.policy.clone();
     let deadline = Instant::now() + Duration::from_millis(policy.budget.time_ms);
     let mut paid_calls_left = policy.budget.paid_calls;
+    decided.calls.clear();
+    decided.trials.clear();
     for _ in 0..=policy.slots.len() {
         let wanted = match decide::decide(&policy, &decided.facts) {
-            Answer::Decided(decision) => return possible(parts, visit, &policy, decision),
+            Answer::Decided(decision) => {
+                let decision = possible(parts, visit, &policy, decision);
+                return unspent(parts, visit, decided, decision).await;
+            }
             Answer::Needs(wanted) => wanted,
         };
         let asked: Vec<_> = wanted.iter().filter_map(|id| Some((id, policy.slots.get(usize::from(id.0))?))).collect();
@@ -158,19 +202,19 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
             let ask = ask(parts, visit, &policy, &decided.facts);
             Box::pin(parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left)).await
         };
-        let facts = &mut decided.facts;
-        for (slot, reading, provenance) in answers {
-            facts.learn(slot, reading, provenance);
+        for (slot, reading, provenance) in answers.readings {
+            decided.facts.learn(slot, reading, provenance);
         }
-        decide::over_budget(facts, wanted);
+        decided.calls.extend(answers.calls);
+        decided.trials.extend(answers.trials);
+        decide::over_budget(&mut decided.facts, wanted);
     }
     // The core promises to end within as many rounds as there are slots; if it ever did not, nobody gets in.
     Decision::refused(Reason::Internal)
 }
 
 /// What cannot be asked for here is not offered; a challenge of which nothing is left, or that this client cannot be
-/// given, is a block, in the log as for the client. Only wrong answers that are spent are found later: to read them here
-/// would ask the store twice.
+/// given, is a block, in the log as for the client.
 fn possible(parts: &Parts, visit: &Visit, policy: &Policy, mut decision: Decision) -> Decision {
     let Outcome::Challenge(challenge) = &mut decision.outcome else { return decision };
     let runnable = parts.challenges.runnable();
@@ -188,6 +232,21 @@ fn possible(parts: &Parts, visit: &Visit, policy: &Policy, mut decision: Decisio
         return decision;
     };
     Decision { outcome: Outcome::Block, reason: impossible, ..decision }
+}
+
+/// A challenge whose wrong answers are spent is what its `on_fail` says, in the log as for the client. Only challenges ask
+/// the store for that; one that does not answer is found out when the challenge begins.
+async fn unspent(parts: &Parts, visit: &Visit, decided: &Decided, decision: Decision) -> Decision {
+    let Outcome::Challenge(challenge) = &decision.outcome else { return decision };
+    let tenant = visit.tenant();
+    let who = visit.who(parts, &tenant, &decided.policy, &decided.facts);
+    let account = who.account.or(who.claimed);
+    let spent = parts.challenges.are_spent(&tenant, visit.session.as_ref(), account, &challenge.methods).await;
+    if spent != Ok(true) {
+        return decision;
+    }
+    let outcome = OnFail::of(&challenge.on_fail).outcome();
+    Decision { outcome, reason: Reason::AttemptsSpent, ..decision }
 }
 
 fn ask<'a>(parts: &Parts, visit: &'a Visit, policy: &'a Policy, facts: &'a Facts) -> signals::Ask<'a> {
@@ -221,12 +280,26 @@ pub fn read_request(policy: &Policy, parameters: &[(Arc<str>, Arc<str>)], reques
     }
 }
 
-/// Reads a session that a predicate needs, before the event is known.
+/// Reads a session that a predicate needs, before the event is known; a snapshot of it will do.
+///
+/// # Errors
+/// When the state store is lost.
+pub async fn glance_at_session(parts: &Parts, visit: &mut Visit) -> Result<(), Loss> {
+    if let Some(session) = visit.unread_session().filter(|_| visit.resuming.is_none() && visit.supposed.is_none())
+        && let Some(copy) = spare::holds(parts, visit, &session).await
+        && visit.receive_copy(parts, &copy)
+    {
+        return Ok(());
+    }
+    read_session(parts, visit).await
+}
+
+/// Reads a session from the store.
 ///
 /// # Errors
 /// When the state store is lost.
 pub async fn read_session(parts: &Parts, visit: &mut Visit) -> Result<(), Loss> {
-    let Some(session) = visit.unread_session() else { return Ok(()) };
+    let Some(session) = visit.unconfirmed_session() else { return Ok(()) };
     let begin = Begin { session: Some(session), ..Begin::default() };
     let standing = parts.store.begin(visit.now_ms, begin).await.map_err(Loss)?;
     visit.receive(parts, standing.session.as_ref());
@@ -249,7 +322,7 @@ async fn stand(
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, policy, &facts);
     let asked = plan.ask(&who, &facts, policy, &parts.keys);
-    let standing = read_standing(parts, visit, &who, policy, &asked, touching).await.map_err(Loss)?;
+    let standing = read_standing(parts, visit, &who, policy, plan, &asked, touching).await.map_err(Loss)?;
     // With the session read it may have turned out that the cookie's account was not to be believed.
     let who = visit.who_now(parts, who);
     facts.proofs = visit.proofs(who.account);
@@ -260,19 +333,25 @@ async fn stand(
     if let Some(supposed) = &visit.supposed {
         supposed.bind(policy, &mut facts);
     }
-    let locked = standing.locked_until_ms.iter().flatten().copied().filter(|until| *until > visit.now_ms).max();
+    let locked = held_until(&standing, visit.now_ms);
     Ok((facts, actions::locks(&who), locked))
 }
 
-/// One call to the store: session, counters, entries, lock-outs.
+/// One call to the store: session, counters, entries, lock-outs. None where a snapshot answers for it.
 async fn read_standing(
     parts: &Parts,
     visit: &mut Visit,
     who: &Who<'_>,
     policy: &Policy,
+    plan: &Plan,
     asked: &Asked,
     touching: Touching,
 ) -> Stored<Standing> {
+    let mut locks = actions::locks(who);
+    locks.extend(visit.unread_session().map(|session| Counted { kind: Kind::Session, id: session.id }));
+    if spare::answers(parts, visit, policy, plan, &locks).await {
+        return Ok(Standing::default());
+    }
     let look = |(counted, meter, _): &(_, _, Touch)| (*counted, *meter, Touch::Look);
     let looked: Vec<_>;
     let meters = match touching {
@@ -282,9 +361,7 @@ async fn read_standing(
             &looked
         }
     };
-    let session = visit.unread_session();
-    let mut locks = actions::locks(who);
-    locks.extend(session.map(|session| Counted { kind: Kind::Session, id: session.id }));
+    let session = visit.unconfirmed_session();
     let begin = Begin { session, meters, locks: &locks, entries: &asked.entries };
     // A store that answers from memory but can keep nothing is lost too: what follows could not be written down.
     let (trouble, standing) = match (parts.store.health().await, parts.store.begin(visit.now_ms, begin).await) {
@@ -300,6 +377,10 @@ async fn read_standing(
         tracing::warn!(%error, event = %policy.event, "deciding without the state store, as the policy says");
     }
     visit.receive(parts, standing.session.as_ref());
+    match standing.locked_until_ms.len() == locks.len() && standing.locked_until_ms.iter().all(Option::is_none) {
+        true => spare::take(visit, &locks),
+        false => spare::take_none(visit),
+    }
     Ok(standing)
 }
 

@@ -12,14 +12,19 @@ use stepward_core::{
 use crate::{
     arrival::Arrival,
     inquiry::Supposed,
-    journey::{Parts, seam::Seen},
+    journey::{
+        Parts,
+        seam::Seen,
+        spare::{self, Spare},
+    },
     sessions::{
         SessionHandle, Ticket,
         cookies::{self, Device},
         record::{Subject, VerifiedBy},
+        snapshot::Snapshot,
     },
     signals::{self, Who},
-    store::{Id, Session, SessionRef},
+    store::{Id, LogPlace, Session, SessionRef},
     subject::{self, Identified},
 };
 
@@ -39,9 +44,13 @@ pub struct Visit {
     address: Id,
     /// What a session record would keep of the app's session cookie that it carries.
     app_cookie: Option<Id>,
-    /// Whether the store was asked for its session.
-    is_read: bool,
-    /// Its session, once the store has confirmed it.
+    /// Where its session was read from.
+    read_from: ReadFrom,
+    /// Where the log stood before anything was asked.
+    pub place: Option<LogPlace>,
+    /// The snapshot of its session that it came with.
+    pub spare: Spare,
+    /// Its session, once the store has confirmed it, or a snapshot that holds.
     pub session: Option<SessionHandle>,
     /// Its device cookie, if it is genuine.
     pub device: Option<Device>,
@@ -55,22 +64,34 @@ pub struct Visit {
     pub supposed: Option<Supposed>,
 }
 
+/// Where a session was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReadFrom {
+    Nowhere,
+    /// A snapshot that the log vouches for.
+    Copy,
+    Store,
+}
+
 impl Visit {
     /// The beginning of a request: everything that can be known without the store.
     pub async fn begin(parts: &Parts, arrival: &Arc<Arrival>, seen: Seen) -> Visit {
         let told = parts.recalls.told();
+        let place = parts.recalls.place();
         let now_ms = parts.clock.now_ms();
         let tenant = &*arrival.route.tenant;
         let identified = parts.subjects.identify(&arrival.request, arrival.trusted_peer).await;
         let app_cookie = identified.app_cookie.as_ref();
         let ticket = parts.sessions.ticket(&arrival.request);
-        Visit {
+        let mut visit = Visit {
             told,
+            place,
+            spare: Spare::default(),
             ticket: ticket.map(|ticket| (ticket, parts.sessions.reference(tenant, &ticket))),
             address: signals::address(&parts.keys, tenant, arrival.request.client_ip),
             app_cookie: app_cookie.map(|(name, value)| parts.sessions.app_binding(tenant, name, value)),
             identified,
-            is_read: false,
+            read_from: ReadFrom::Nowhere,
             session: None,
             device: cookies::read_device(&parts.keys, now_ms, &arrival.route.tenant, &arrival.request),
             now_ms,
@@ -79,20 +100,59 @@ impl Visit {
             supposed: None,
             arrival: arrival.clone(),
             seen,
+        };
+        if let Some((_, session)) = &visit.ticket {
+            visit.spare = spare::of(parts, &visit, session);
+        }
+        visit
+    }
+
+    /// Whether it came with a session cookie.
+    pub fn has_ticket(&self) -> bool {
+        self.ticket.is_some()
+    }
+
+    /// The session to load, if there is one and nothing is known of it yet.
+    pub fn unread_session(&self) -> Option<SessionRef> {
+        self.ticket.as_ref().filter(|_| self.read_from == ReadFrom::Nowhere).map(|(_, reference)| *reference)
+    }
+
+    /// The session to load from the store, if there is one and the store has not told of it yet.
+    pub fn unconfirmed_session(&self) -> Option<SessionRef> {
+        self.ticket.as_ref().filter(|_| !self.is_confirmed()).map(|(_, reference)| *reference)
+    }
+
+    /// Whether the store has told of its session.
+    pub fn is_confirmed(&self) -> bool {
+        match self.read_from {
+            ReadFrom::Store => true,
+            ReadFrom::Nowhere | ReadFrom::Copy => false,
         }
     }
 
-    /// The session to load, if there is one and it was not loaded yet.
-    pub fn unread_session(&self) -> Option<SessionRef> {
-        self.ticket.as_ref().filter(|_| !self.is_read).map(|(_, reference)| *reference)
+    /// Takes in a snapshot of the session that the log vouches for; whether there is a session in it.
+    pub fn receive_copy(&mut self, parts: &Parts, copy: &Snapshot) -> bool {
+        let Some((ticket, reference)) = self.ticket.filter(|_| !self.is_confirmed()) else { return false };
+        let session = parts.sessions.copied(self.now_ms, ticket, reference, copy);
+        let is_there = session.is_some();
+        if self.read_from == ReadFrom::Nowhere && is_there {
+            self.read_from = ReadFrom::Copy;
+            self.take_in(session);
+        }
+        is_there
     }
 
-    /// Takes in what the store had for [`Visit::unread_session`].
+    /// Takes in what the store had for [`Visit::unconfirmed_session`].
     pub fn receive(&mut self, parts: &Parts, stored: Option<&Session>) {
-        let Some((ticket, _)) = self.ticket.filter(|_| !self.is_read) else { return };
-        self.is_read = true;
+        let Some((ticket, _)) = self.ticket.filter(|_| !self.is_confirmed()) else { return };
+        self.read_from = ReadFrom::Store;
         let (tenant, host) = (&self.arrival.route.tenant, &self.arrival.request.host);
-        self.session = stored.and_then(|stored| parts.sessions.resume(self.now_ms, tenant, host, ticket, stored));
+        let session = stored.and_then(|stored| parts.sessions.resume(self.now_ms, tenant, host, ticket, stored));
+        self.take_in(session);
+    }
+
+    fn take_in(&mut self, session: Option<SessionHandle>) {
+        self.session = session;
         if let Some(session) = &mut self.session {
             session.touch(self.now_ms);
         }

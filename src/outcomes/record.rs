@@ -6,6 +6,7 @@ use std::{net::IpAddr, time::Duration};
 
 use serde::{Serialize, Serializer};
 use stepward_core::{
+    attribute,
     decision::{Decision, Outcome, Rate, Reroute, Scope, Trace},
     facts::{Facts, Provenance, Reading},
     policy::{Mode, Policy},
@@ -13,7 +14,13 @@ use stepward_core::{
     value::Value,
 };
 
-use crate::outcomes::line::Object;
+use crate::{
+    outcomes::line::Object,
+    vendors::{Call, shadow::Tried},
+};
+
+/// What the line of a decision is marked with.
+pub const SCHEMA: &str = "stepward.decision/1";
 
 /// One decision with everything it was made from.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +41,8 @@ pub struct Record<'a> {
     pub facts: &'a Facts,
     /// What was decided.
     pub decision: &'a Decision,
+    /// The vendors that were asked.
+    pub calls: &'a [Call],
     /// From recognised to decided.
     pub took: Duration,
 }
@@ -53,7 +62,7 @@ impl Record<'_> {
     fn try_write(&self, pseudonym: &dyn Fn(&str, &str) -> [u8; 16], into: &mut Vec<u8>) -> serde_json::Result<()> {
         let (policy, decision, units) = (self.policy, self.decision, &self.facts.units);
         let mut line = Object::begin(into);
-        line.text("schema", "stepward.decision/1");
+        line.text("schema", SCHEMA);
         line.text("id", self.id);
         line.text("time", &time(self.facts.now_ms));
         line.text("tenant", self.tenant);
@@ -73,6 +82,11 @@ impl Record<'_> {
             step.value("came", came)
         })?;
         self.write_attributes(pseudonym, Object::begin(line.field("attributes")))?;
+        line.list("calls", self.calls, |told, call| {
+            told.text("connector", &call.connector);
+            told.text("outcome", call.outcome);
+            told.value("ms", &u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX))
+        })?;
         line.list("proofs", &self.facts.proofs, |told, proof| {
             told.value("method", &proof.method)?;
             told.value("age_ms", &self.facts.now_ms.saturating_sub(proof.at_ms))?;
@@ -128,6 +142,78 @@ impl Record<'_> {
         }
         attributes.end();
         Ok(())
+    }
+}
+
+/// What a vendor that is tried out said beside what counted.
+#[derive(Serialize)]
+struct TrialLine<'a> {
+    schema: &'static str,
+    decision: &'a str,
+    time: String,
+    tenant: &'a str,
+    capability: &'a str,
+    connector: &'a str,
+    outcome: &'static str,
+    ms: u64,
+    attributes: Vec<Compared<'a>>,
+}
+
+#[derive(Serialize)]
+struct Compared<'a> {
+    attribute: &'a str,
+    live: Option<Said<'a>>,
+    shadow: Option<Said<'a>>,
+}
+
+/// A value, or a pseudonym of one that is personal.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Said<'a> {
+    Pseudonym { pseudonym: String },
+    Value(Shown<'a>),
+}
+
+/// Writes the line of a vendor that was tried out after the decision of this id.
+pub fn write_trial(
+    decision: &str,
+    tried: &Tried,
+    now_ms: i64,
+    pseudonym: &dyn Fn(&str, &str) -> [u8; 16],
+    into: &mut Vec<u8>,
+) {
+    let begun = into.len();
+    if let Err(error) = serde_json::to_writer(&mut *into, &trial(decision, tried, now_ms, pseudonym)) {
+        tracing::error!(%error, %decision, "a trial could not be written down");
+        into.truncate(begun);
+    }
+}
+
+fn trial<'a>(
+    decision: &'a str,
+    tried: &'a Tried,
+    now_ms: i64,
+    pseudonym: &dyn Fn(&str, &str) -> [u8; 16],
+) -> TrialLine<'a> {
+    let said = |name: &str, value: &'a Value| match attribute::is_personal(name) {
+        true => Said::Pseudonym { pseudonym: hex(&pseudonym(&tried.tenant, &plain(value))) },
+        false => Said::Value(Shown(value)),
+    };
+    let attributes = tried.attributes.iter().map(|(name, live, shadow)| Compared {
+        attribute: name,
+        live: live.as_ref().map(|value| said(name, value)),
+        shadow: shadow.as_ref().map(|value| said(name, value)),
+    });
+    TrialLine {
+        schema: "stepward.shadow-signal/1",
+        decision,
+        time: time(now_ms),
+        tenant: &tried.tenant,
+        capability: &tried.capability,
+        connector: &tried.connector,
+        outcome: tried.outcome,
+        ms: u64::try_from(tried.took.as_millis()).unwrap_or(u64::MAX),
+        attributes: attributes.collect(),
     }
 }
 

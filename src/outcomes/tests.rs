@@ -31,6 +31,7 @@ fn policy() -> Arc<Policy> {
         covers: Vec::new(),
         only_if: None,
         facts: Vec::new(),
+        settings: std::collections::BTreeMap::new(),
         succeeded: None,
         failed: None,
         ends_session: false,
@@ -77,6 +78,7 @@ fn record_of(log: &DecisionLog, id: &str, tenant: &str) {
         mode: Mode::Enforce,
         facts: &facts,
         decision: &Decision::refused(Reason::BindingUnknown),
+        calls: &[],
         took: Duration::from_micros(42),
     });
 }

@@ -55,6 +55,8 @@ pub enum Cookie {
     Device,
     /// The browser's half of the key of parked requests.
     Park,
+    /// A sealed copy of the session.
+    Snapshot,
 }
 
 impl Cookie {
@@ -67,13 +69,15 @@ impl Cookie {
             (Cookie::Device, Scope::LoopbackHttp) => "stepward-device",
             (Cookie::Park, Scope::Https) => "__Host-stepward-park",
             (Cookie::Park, Scope::LoopbackHttp) => "stepward-park",
+            (Cookie::Snapshot, Scope::Https) => "__Host-stepward-snapshot",
+            (Cookie::Snapshot, Scope::LoopbackHttp) => "stepward-snapshot",
         }
     }
 }
 
 /// Whether a name is one of ours, in whatever scope: such a cookie is between the browser and us.
 pub fn is_ours(name: &[u8]) -> bool {
-    const KINDS: [Cookie; 3] = [Cookie::Session, Cookie::Device, Cookie::Park];
+    const KINDS: [Cookie; 4] = [Cookie::Session, Cookie::Device, Cookie::Park, Cookie::Snapshot];
     const SCOPES: [Scope; 2] = [Scope::Https, Scope::LoopbackHttp];
     KINDS.iter().any(|kind| SCOPES.iter().any(|scope| kind.name(*scope).as_bytes() == name))
 }

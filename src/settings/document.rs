@@ -34,6 +34,9 @@ pub struct Document {
     /// Folder of connectors. `connectors` is used if it exists.
     #[serde(default)]
     pub connectors: Option<String>,
+    /// Settings of connectors, by `<connector>.<name>`: what their own `config` declares.
+    #[serde(default)]
+    pub connector_config: BTreeMap<String, serde_json::Value>,
     /// Secrets that connectors use, by `<connector>.<name>`.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,
@@ -57,6 +60,9 @@ pub struct Document {
     /// What happens to requests that are no event.
     #[serde(default)]
     pub unmatched: Unmatched,
+    /// Which names of subjects are one account, besides those that differ in case, width or invisible characters.
+    #[serde(default)]
+    pub accounts: Accounts,
     /// Lists of yours by name, for `ip.lists`, `email.lists`, `subject.lists` and `device.lists`; read again when their files change.
     #[serde(default)]
     pub lists: BTreeMap<String, List>,
@@ -372,6 +378,10 @@ pub struct State {
     /// What every key in Redis begins with.
     #[serde(default = "State::prefix")]
     pub prefix: String,
+    /// For how long a sealed copy of a session in its browser may answer for Redis, up to `60s`; `never` asks Redis each time.
+    #[serde(default = "State::snapshots")]
+    #[schemars(extend("format" = "duration_or_never"))]
+    pub snapshots: String,
 }
 
 impl State {
@@ -385,6 +395,10 @@ impl State {
 
     fn prefix() -> String {
         "stepward".into()
+    }
+
+    fn snapshots() -> String {
+        "30s".into()
     }
 }
 
@@ -402,6 +416,7 @@ impl Default for State {
             password: None,
             ca: None,
             prefix: State::prefix(),
+            snapshots: State::snapshots(),
         }
     }
 }
@@ -592,6 +607,17 @@ pub enum LogTarget {
     Stdout,
     /// Appended to this file; SIGUSR1 opens it anew.
     File(String),
+}
+
+/// Domains of mail where mailboxes have several spellings. Say so before the first account sets something up: what one
+/// spelling has set up is not found under another afterwards.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accounts {
+    /// Dots in front of the `@` mean nothing at these domains: `a.lice@gmail.com` is `alice@gmail.com`.
+    pub dots_ignored_at: Vec<String>,
+    /// A `+` in front of the `@` and what follows it mean nothing at these domains: `alice+news@…` is `alice@…`.
+    pub plus_ignored_at: Vec<String>,
 }
 
 /// How pages look and speak.

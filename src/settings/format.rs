@@ -8,12 +8,19 @@ use std::{
 use ipnet::IpNet;
 use stepward_core::yaml::units;
 
+/// In place of a length of time, where there may be none.
+pub const NEVER: &str = "never";
+
 /// Whether `text` has the form that the schema names; else what it should look like.
 pub fn check(format: &str, text: &str) -> Result<(), String> {
     let (fits, like) = match format {
         "address" => (address(text).is_some(), "an address and a port, such as `127.0.0.1:8080`"),
         "network" => (network(text).is_some(), "a network or an address, such as `10.0.0.0/8`"),
         "duration" => (duration(text).is_some(), "a length of time such as `80ms`, `5s`, `30m`, `12h` or `7d`"),
+        "duration_or_never" => {
+            let fits = text == NEVER || duration(text).is_some();
+            (fits, "a length of time such as `30s`, or `never`")
+        }
         "size" => (size(text).is_some(), "a size such as `64KiB` or `1MiB`"),
         "origin" => (origin(text).is_some(), "scheme, host and port and no path, such as `http://127.0.0.1:8081`"),
         "host_port" => (host_port(text, None).is_some(), "a host and a port, such as `app.internal:8081`"),
@@ -164,6 +171,7 @@ mod tests {
             "address",
             "network",
             "duration",
+            "duration_or_never",
             "size",
             "origin",
             "host_port",

@@ -20,6 +20,9 @@ use crate::settings::{
     tree::Node,
 };
 
+/// The longest that a copy of a session may answer for the store.
+const SNAPSHOTS_MAX: Duration = Duration::from_secs(60);
+
 /// Settings as far as they can be made, and everything found.
 pub(super) fn parse(
     file: &Arc<str>,
@@ -67,6 +70,11 @@ impl Parser<'_> {
             state: self.state(&document.state),
             policies: self.folder(&document.policies, &["policies"]),
             connectors: self.connectors(document),
+            connector_config: document
+                .connector_config
+                .iter()
+                .map(|(name, value)| (Arc::from(name.as_str()), value.clone()))
+                .collect(),
             secrets: self.secrets(document),
             admin: self.admin(document),
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
@@ -74,6 +82,10 @@ impl Parser<'_> {
             unmatched: match document.unmatched {
                 document::Unmatched::Forward => settings::Unmatched::Forward,
                 document::Unmatched::Block => settings::Unmatched::Block,
+            },
+            mailboxes: settings::Mailboxes {
+                dots_ignored_at: document.accounts.dots_ignored_at.iter().map(domain).collect(),
+                plus_ignored_at: document.accounts.plus_ignored_at.iter().map(domain).collect(),
             },
             lists: self.lists(document),
             geo: settings::Geo {
@@ -316,6 +328,12 @@ impl Parser<'_> {
             let message = "a prefix is a word without braces, colons and stars, by which an ACL can name the keys";
             self.error("state.prefix", &["state", "prefix"], message, "write `prefix: stepward`");
         }
+        // `never` is none.
+        let snapshots = time(&state.snapshots);
+        if snapshots > SNAPSHOTS_MAX {
+            let message = "a copy of a session answers for Redis for a minute at most";
+            self.error("state.snapshots", &["state", "snapshots"], message, "write `snapshots: 30s`");
+        }
         Some(settings::Redis {
             url,
             topology,
@@ -324,6 +342,7 @@ impl Parser<'_> {
             ca: state.ca.as_ref().map(|it| self.present(it, &["state", "ca"])),
             prefix: state.prefix.as_str().into(),
             wait: time(&state.wait),
+            snapshots,
         })
     }
 
@@ -477,6 +496,10 @@ impl Parser<'_> {
     fn span(&self, path: &[&str]) -> Range<usize> {
         self.tree.span_at(path)
     }
+}
+
+fn domain(typed: &String) -> String {
+    typed.trim().trim_start_matches('@').to_lowercase()
 }
 
 fn limits(limits: &document::Limits) -> settings::Limits {

@@ -85,6 +85,11 @@ impl Plan {
         Plan { counters: velocity::read_by(policy), counted: common.counted.clone(), known, keeps_place }
     }
 
+    /// Whether the policy is decided without a look at counters and drawers, and raises none before it is decided.
+    pub fn reads_nothing(&self) -> bool {
+        self.counters.is_empty() && self.known == known::Wanted::default()
+    }
+
     /// Whether [`Who::place`] is of use.
     pub fn wants_place(&self) -> bool {
         self.keeps_place

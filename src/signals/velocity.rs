@@ -8,7 +8,7 @@
 //! Every try counts before anything is decided, so nobody sees a count without their own try. A counter about someone
 //! who is not there (no device cookie, no subject) is unknown, never 0.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use sha2::{Digest, Sha256};
 use stepward_core::{
@@ -16,11 +16,13 @@ use stepward_core::{
     decision::Scope,
     facts::SlotId,
     policy::{Policy, StepKind},
+    value::Value,
 };
 
 use crate::store::{Kind, Meter, Shape};
 
-/// Moments kept by an exact counter: one more than the largest limit it serves.
+/// Moments kept by an exact counter: one more than the largest limit it serves. The same for every limit, so that a
+/// policy whose limit is turned finds its counters as they are.
 const EXACT_KEEP: u16 = 33;
 /// Largest limit for which an exact counter is enough.
 const EXACT_LIMIT_MAX: u64 = 32;
@@ -43,9 +45,10 @@ pub fn meters(counter: &Counter, event: &str, limit: Option<u64>) -> Vec<Meter> 
     let shapes: &[Shape] = match counter.counted {
         Counted::Subjects | Counted::Ips | Counted::Devices => &[Shape::Distinct],
         // Failures are guesses: they are on disk before whoever failed hears of it (DESIGN §6).
-        Counted::Failures => match limit {
-            Some(0..=EXACT_LIMIT_MAX) => &[Shape::Guarded { keep: EXACT_KEEP }],
-            Some(_) | None => &[Shape::Guarded { keep: EXACT_KEEP }, Shape::Buckets],
+        Counted::Failures => match limit.and_then(|limit| u16::try_from(limit).ok()) {
+            Some(limit) if u64::from(limit) <= EXACT_LIMIT_MAX => &[Shape::Guarded { keep: EXACT_KEEP, limit }],
+            // Of a limit that is not seen, nothing is known but that it may be the smallest.
+            Some(_) | None => &[Shape::Guarded { keep: EXACT_KEEP, limit: EXACT_KEEP - 1 }, Shape::Buckets],
         },
         Counted::Tries | Counted::Successes | Counted::Named(_) => match limit {
             Some(0..=EXACT_LIMIT_MAX) => &[Shape::Exact { keep: EXACT_KEEP }],
@@ -118,7 +121,7 @@ impl Read {
     pub fn value(&self, counts: &[u64]) -> Option<u64> {
         let first = *counts.first()?;
         match self.meters.first()?.shape {
-            Shape::Exact { keep } | Shape::Guarded { keep } if first < u64::from(keep) => Some(first),
+            Shape::Exact { keep } | Shape::Guarded { keep, .. } if first < u64::from(keep) => Some(first),
             Shape::Exact { .. } | Shape::Guarded { .. } | Shape::Buckets | Shape::Distinct => {
                 counts.iter().copied().max()
             }
@@ -133,7 +136,7 @@ pub fn read_by(policy: &Policy) -> Vec<Read> {
     slots
         .filter_map(|(at, slot)| {
             let counter = Counter::named(&slot.name)?;
-            let meters = meters(&counter, &policy.event, limit(&slot.name, &texts));
+            let meters = meters(&counter, &policy.event, limit(&slot.name, &texts, &policy.settings));
             Some(Read { slot: SlotId(u16::try_from(at).ok()?), counter, meters })
         })
         .collect()
@@ -152,7 +155,7 @@ fn conditions(policy: &Policy) -> Vec<&str> {
 }
 
 /// The largest number that an attribute is compared with, if each mention of it is such a comparison.
-fn limit(name: &str, texts: &[&str]) -> Option<u64> {
+fn limit(name: &str, texts: &[&str], settings: &BTreeMap<String, Value>) -> Option<u64> {
     let mut largest = None;
     for (text, at) in texts.iter().flat_map(|text| text.match_indices(name).map(move |(at, _)| (text, at))) {
         let after = text.get(at + name.len()..)?.trim_start();
@@ -160,15 +163,32 @@ fn limit(name: &str, texts: &[&str]) -> Option<u64> {
         if number.len() == after.len() {
             return None;
         }
-        let end = number.find(|it: char| !it.is_ascii_digit()).unwrap_or(number.len());
+        let end = number.find(|it: char| !is_of_a_number_or_name(it)).unwrap_or(number.len());
         // Arithmetic after the number would move the limit: `> 5 * settings.factor`.
         let then = number.get(end..)?.trim_start();
         if !(then.is_empty() || [")", "&&", "||", "\n", "]", ","].iter().any(|it| then.starts_with(it))) {
             return None;
         }
-        largest = largest.max(Some(number.get(..end)?.parse().ok()?));
+        let number = number.get(..end)?;
+        largest = largest.max(Some(match number.strip_prefix("settings.") {
+            Some(name) => whole(settings.get(name)?)?,
+            None => number.parse().ok()?,
+        }));
     }
     largest
+}
+
+fn is_of_a_number_or_name(symbol: char) -> bool {
+    symbol.is_ascii_alphanumeric() || matches!(symbol, '_' | '.')
+}
+
+/// A setting as a limit; a count is above 4.5 when it is above 4.
+fn whole(setting: &Value) -> Option<u64> {
+    match setting {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        Value::Number(number) if (0.0..1e9).contains(number) => Some(number.ceil() as u64),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -178,17 +198,23 @@ mod tests {
     #[test]
     fn a_limit_is_taken_from_the_text_only_where_it_is_plain() {
         let name = "ip.tries_5m";
+        let settings = [("limit", Value::Int(7)), ("half", Value::Number(2.5)), ("word", Value::Bool(true))];
+        let settings = settings.map(|(name, value)| (name.to_string(), value)).into();
         for (text, expected) in [
             ("ip.tries_5m > 5", Some(5)),
             ("ip.tries_5m >= 5 && ip.tries_5m < 40", Some(40)),
             ("(ip.tries_5m == 3)", Some(3)),
-            ("ip.tries_5m > settings.limit", None),
+            ("ip.tries_5m > settings.limit", Some(7)),
+            ("ip.tries_5m >= settings.limit && ip.tries_5m < 40", Some(40)),
+            ("ip.tries_5m > settings.half", Some(3)),
+            ("ip.tries_5m > settings.other", None),
+            ("ip.tries_5m > settings.word", None),
             ("ip.tries_5m > 5 * settings.factor", None),
             ("5 < ip.tries_5m", None),
             ("ip.tries_5m > 5.5", None),
             ("ip.tries_5m - 3 > 2", None),
         ] {
-            assert_eq!(limit(name, &[text]), expected, "{text}");
+            assert_eq!(limit(name, &[text], &settings), expected, "{text}");
         }
     }
 

@@ -46,6 +46,17 @@ impl AnyStore {
         }
     }
 
+    /// Everything that is kept, at one moment, to be read out while it works on; `None` where it is not in a file of ours.
+    ///
+    /// # Errors
+    /// The disk takes nothing.
+    pub async fn snapshot(&self) -> Stored<Option<embedded::unload::Snapshot>> {
+        match self {
+            AnyStore::Embedded(store) => store.snapshot().await,
+            AnyStore::Redis(_) => Ok(None),
+        }
+    }
+
     /// Why it cannot do its work now, in words for an operator, where it can tell.
     pub fn trouble(&self) -> Option<String> {
         match self {
@@ -186,6 +197,20 @@ impl StateStore for AnyStore {
 
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
         pass!(self.revocations_after(position, wait))
+    }
+
+    fn log_life(&self) -> Option<Id> {
+        match self {
+            AnyStore::Embedded(store) => store.log_life(),
+            AnyStore::Redis(store) => store.log_life(),
+        }
+    }
+
+    fn log_added(&self) -> LogPosition {
+        match self {
+            AnyStore::Embedded(store) => store.log_added(),
+            AnyStore::Redis(store) => store.log_added(),
+        }
     }
 
     async fn health(&self) -> Stored<()> {

@@ -20,8 +20,9 @@ use std::{
 use futures_util::FutureExt as _;
 
 use crate::store::{
-    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, PATIENCE, Revocation,
+    Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, PATIENCE, Revocation,
     SessionRef, Shape, Standing, StateError, StateStore, Stored, Touch,
+    carried::{NOBODY, RESTORED, restored_ms},
     embedded::{disk::Table, journal::Ack, row::Torn, sharded::held},
 };
 
@@ -34,6 +35,7 @@ mod faults;
 mod gauge;
 mod journal;
 mod keeper;
+pub mod load;
 mod locks;
 mod meters;
 mod parked;
@@ -42,6 +44,7 @@ mod row;
 mod sessions;
 mod sharded;
 mod sketch;
+pub mod unload;
 
 use disk::{Disk, OpenError, Opener, Restart};
 
@@ -139,13 +142,17 @@ impl Embedded {
         let (disk, restart) = Disk::open(opener, |table, key, value| {
             shelves.load(table, key, value).map_err(|Torn| OpenError::Corrupt(table.name()))
         })?;
+        if let Some(noted) = shelves.drawers.entry(NOBODY, Drawer::Traces, RESTORED)
+            && let Some(at_ms) = restored_ms(&noted)
+        {
+            shelves.meters.presume_restored(at_ms);
+        }
         match restart {
             Restart::Fresh | Restart::Clean => {}
             Restart::Unclean => {
                 tracing::warn!(
-                    "the last stop was not clean; exact counters start at half of their limit for one window"
+                    "the last stop was not clean; the last second of counts that guard no guessing may be missing"
                 );
-                shelves.meters.presume_crash();
             }
         }
         Self::start(shelves, restart, Some(disk))
@@ -170,6 +177,20 @@ impl Embedded {
     /// From now on callers wait so long for the disk, and no longer. It is asked for patience until somebody says so.
     pub fn answer_within(&self, wait: Duration) {
         self.wait_ms.store(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Everything in the file as it is once every change made so far is on it; `None` if there is no file. Nothing waits
+    /// for whoever reads it.
+    ///
+    /// # Errors
+    /// The disk takes nothing.
+    pub async fn snapshot(&self) -> Stored<Option<unload::Snapshot>> {
+        self.shelves.journal.ready()?;
+        if !self.shelves.journal.is_kept() {
+            return Ok(None);
+        }
+        self.shelves.meters.save(&self.shelves.journal);
+        self.shelves.journal.snapshot().await.map(Some)
     }
 
     fn wait(&self) -> Duration {
@@ -343,7 +364,9 @@ impl StateStore for Embedded {
 
     async fn end(&self, session: SessionRef) -> Stored<()> {
         self.shelves.journal.ready()?;
-        self.patiently(self.shelves.sessions.end(&self.shelves.journal, &session)).await
+        let ended = self.shelves.sessions.end(&self.shelves.journal, self.shelves.latest.ms(), &session);
+        self.patiently(ended).await?;
+        self.announce(Counted { kind: Kind::Session, id: session.id }).await
     }
 
     async fn issue_challenge(
@@ -444,6 +467,15 @@ impl StateStore for Embedded {
 
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
         Ok(self.shelves.revocations.after(position, wait).await)
+    }
+
+    /// Reading a session from memory costs less than opening a copy of it.
+    fn log_life(&self) -> Option<Id> {
+        None
+    }
+
+    fn log_added(&self) -> LogPosition {
+        self.shelves.revocations.newest()
     }
 
     async fn health(&self) -> Stored<()> {

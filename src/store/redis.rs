@@ -4,7 +4,14 @@
 //! here retries a command that may have run; every command may run late or twice without letting anybody in.
 //! What was begun in one life of a server's data is void in the next, because the writes that used it up may have been lost.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use ::redis::Value;
 use tokio::time::Instant;
@@ -14,10 +21,11 @@ use crate::{
     settings,
     store::{
         Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, Revocation, Session,
-        SessionRef, Shape, Standing, StateStore, Stored,
+        SessionRef, Shape, Standing, StateStore, Stored, carried::one_time,
     },
 };
 
+mod cargo;
 mod dial;
 mod fleet;
 mod journal;
@@ -38,8 +46,15 @@ use standing::{Kept, MARK_KEPT_MS};
 
 /// How long the start waits for Redis.
 const START_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long one step may take of a copy from one store into another.
+pub(super) const COPY_WAIT: Duration = Duration::from_secs(10);
 /// No key lives longer by itself: 400 days.
 const TTL_MAX_MS: i64 = 400 * 24 * 3_600_000;
+
+/// How long it is remembered that a session has ended: longer than any request takes.
+const END_KEPT_MS: i64 = 3_600_000;
+/// How long after a fail-over what was lost in it may still be missing.
+const LIFE_SETTLES: Duration = Duration::from_secs(60);
 
 /// Why Redis cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +74,8 @@ pub struct Redis {
     skew: Arc<skew::Skew>,
     clock: Clock,
     log: log::Reader,
+    /// The newest entry that this process has added to the log.
+    log_added: AtomicU64,
     /// How long any call may take.
     wait: Duration,
 }
@@ -77,7 +94,8 @@ impl Redis {
             return Err(OpenError::Unreachable(fleet.trouble().unwrap_or_else(|| "Redis does not answer".into())));
         }
         let log = log::Reader::default();
-        Ok(Redis { fleet: Arc::new(fleet), names, skew, clock, log, wait: settings.wait })
+        let log_added = AtomicU64::new(0);
+        Ok(Redis { fleet: Arc::new(fleet), names, skew, clock, log, log_added, wait: settings.wait })
     }
 
     /// What is wrong with it now, in words without secrets.
@@ -121,6 +139,14 @@ impl Redis {
     async fn raise(&self, key: &Key, to_ms: i64, ttl_ms: i64, until: Instant) -> Stored<()> {
         let raise = Order::script(scripts::RAISE, &[key], |cmd| cmd.arg(to_ms).arg(ttl_ms));
         self.durably(raise.kept(), until).await.map(drop)
+    }
+
+    /// Adds to the log; what it tells of holds already.
+    async fn log(&self, revocation: &Revocation, until: Instant) -> Stored<LogPosition> {
+        let add = log::add(&self.names, revocation).kept();
+        let position = log::place(&reply::bytes(self.durably(add, until).await?)?)?;
+        self.log_added.fetch_max(position, Ordering::AcqRel);
+        Ok(position)
     }
 
     /// Whether what began then is void, because it or its account, or what it replaces, was revoked.
@@ -264,7 +290,17 @@ impl StateStore for Redis {
     }
 
     async fn end(&self, session: SessionRef) -> Stored<()> {
-        self.durably(Order::unlink(&self.names.session(&session)).kept(), self.later()).await.map(drop)
+        let until = self.later();
+        let target = Counted { kind: Kind::Session, id: session.id };
+        let now_ms = self.clock.now_ms();
+        // Nothing that began before the mark is forgotten takes its place, and what comes later does not find it.
+        let over_ms = self.theirs(now_ms.saturating_add(END_KEPT_MS));
+        let mark = Order::script(scripts::RAISE, &[&self.names.mark(&target)], |cmd| {
+            cmd.arg(over_ms).arg(END_KEPT_MS + SKEW_MS)
+        });
+        let orders = vec![mark.kept(), Order::unlink(&self.names.session(&session)).kept()];
+        self.fleet.run(orders, Manner::Durable, until).await?;
+        self.log(&Revocation::announcement(target), until).await.map(drop)
     }
 
     async fn issue_challenge(
@@ -333,7 +369,7 @@ impl StateStore for Redis {
     }
 
     async fn claim(&self, now_ms: i64, scope: &'static str, token: Id, nonce: Id, expires_ms: i64) -> Stored<Once> {
-        let claim = Order::script(scripts::CLAIM, &[&self.names.claim(scope, &token)], |cmd| {
+        let claim = Order::script(scripts::CLAIM, &[&self.names.claimed(&one_time(scope, &token))], |cmd| {
             cmd.arg(self.theirs(now_ms)).arg(&nonce).arg(self.theirs(expires_ms)).arg(self.ttl(expires_ms))
         });
         once(&self.durably(claim.kept(), self.later()).await?)
@@ -387,13 +423,11 @@ impl StateStore for Redis {
             // These are no part of a session's name: their callers read the revocation log.
             Kind::Ip | Kind::Device | Kind::Pair => {}
         }
-        let add = log::add(&self.names, &Revocation { target, before_ms });
-        log::place(&reply::bytes(self.durably(add.kept(), until).await?)?)
+        self.log(&Revocation { target, before_ms }, until).await
     }
 
     async fn announce(&self, target: Counted) -> Stored<()> {
-        let add = log::add(&self.names, &Revocation::announcement(target));
-        self.durably(add.kept(), self.later()).await.map(drop)
+        self.log(&Revocation::announcement(target), self.later()).await.map(drop)
     }
 
     async fn revocations_after(&self, position: LogPosition, wait: Duration) -> Stored<Vec<(LogPosition, Revocation)>> {
@@ -401,6 +435,16 @@ impl StateStore for Redis {
         let add_ms = self.skew.add_ms();
         entries.iter_mut().for_each(|(_, it)| it.before_ms = it.before_ms.saturating_sub(add_ms));
         Ok(entries)
+    }
+
+    /// A fail-over may lose entries, and marks and lock-outs that entries told of; whoever wrote them writes them again as
+    /// soon as it is connected. Until they have, nobody relies on the log.
+    fn log_life(&self) -> Option<Id> {
+        self.fleet.life(self.names.log().slot, LIFE_SETTLES)
+    }
+
+    fn log_added(&self) -> LogPosition {
+        self.log_added.load(Ordering::Acquire)
     }
 
     async fn health(&self) -> Stored<()> {

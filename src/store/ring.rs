@@ -10,11 +10,55 @@ use crate::{
         Fingerprint, Keys,
         ring::{Ring, RingError},
     },
-    store::{Drawer, Id, StateError, StateStore},
+    store::{Drawer, Id, StateError, StateStore, Stored, carried::NOBODY},
 };
 
 /// Where the fingerprint lies: no pseudonym is all zeroes but by a chance of 2^-128.
-const PLACE: (Id, Drawer, Id) = ([0; 16], Drawer::Traces, [0; 16]);
+const PLACE: (Id, Drawer, Id) = (NOBODY, Drawer::Traces, NOBODY);
+/// What lies there while a copy into this store has not ended; 16 bytes of whoever copies follow.
+const COPY: &[u8; 4] = b"copy";
+
+/// To whom a store belongs.
+#[derive(Debug)]
+pub(super) enum Owner {
+    /// There is nothing in it.
+    Nobody,
+    /// A ring of this fingerprint.
+    Ring(Fingerprint),
+    /// A copy that has not ended, by its mark.
+    Copy(Id),
+}
+
+impl Owner {
+    /// From what lies in the place.
+    pub(super) fn read(there: Option<Vec<u8>>) -> Stored<Owner> {
+        let Some(bytes) = there else { return Ok(Owner::Nobody) };
+        if let Some(mark) = bytes.strip_prefix(COPY).and_then(|mark| mark.try_into().ok()) {
+            return Ok(Owner::Copy(mark));
+        }
+        let unreadable = || StateError::Corrupt("the fingerprint of the key ring".into());
+        Fingerprint::from_bytes(&bytes).map(Owner::Ring).ok_or_else(unreadable)
+    }
+}
+
+/// To whom a store belongs.
+pub(super) async fn owner(store: &impl StateStore) -> Stored<Owner> {
+    let (account, drawer, id) = PLACE;
+    let found = store.enrolments(account, drawer).await?.into_iter().find(|entry| entry.id == id);
+    Owner::read(found.map(|entry| entry.sealed))
+}
+
+/// Marks a store as one into which is copied: nobody can start on it.
+pub(super) async fn claim(store: &impl StateStore, mark: &Id) -> Stored<()> {
+    let (account, drawer, id) = PLACE;
+    store.enrol(account, drawer, id, [&COPY[..], mark].concat()).await
+}
+
+/// Gives a store to a ring, whatever it belonged to.
+pub(super) async fn settle(store: &impl StateStore, keys: &Keys) -> Stored<()> {
+    let (account, drawer, id) = PLACE;
+    store.enrol(account, drawer, id, keys.fingerprint().to_bytes()).await
+}
 
 /// Why this process must not start.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +79,9 @@ pub enum RingMismatch {
         "the state was sealed with a key ring that is not there; restore `keys.yaml`, or start with an empty state folder"
     )]
     Lost,
+    /// Only a part of another store's state is in it.
+    #[error("a copy into this state was begun and not ended; run `stepward state copy` again")]
+    Unfinished,
 }
 
 /// The keys for a store: read from the ring file, or made if neither the file nor a trace of keys is there.
@@ -67,18 +114,16 @@ pub async fn agree(store: &impl StateStore, keys: &Keys) -> Result<(), RingMisma
         Some(theirs) if !keys.covers(&theirs) => Err(RingMismatch::Foreign),
         // Equal, or another node has promoted a key that is only prepared here.
         Some(theirs) if theirs.kid() >= ours.kid() => Ok(()),
-        Some(_) | None => {
-            let (account, drawer, id) = PLACE;
-            Ok(store.enrol(account, drawer, id, ours.to_bytes()).await?)
-        }
+        Some(_) | None => Ok(settle(store, keys).await?),
     }
 }
 
-async fn fingerprint(store: &impl StateStore) -> Result<Option<Fingerprint>, StateError> {
-    let (account, drawer, id) = PLACE;
-    let found = store.enrolments(account, drawer).await?.into_iter().find(|entry| entry.id == id);
-    let unreadable = || StateError::Corrupt("the fingerprint of the key ring".into());
-    found.map(|entry| Fingerprint::from_bytes(&entry.sealed).ok_or_else(unreadable)).transpose()
+async fn fingerprint(store: &impl StateStore) -> Result<Option<Fingerprint>, RingMismatch> {
+    match owner(store).await? {
+        Owner::Nobody => Ok(None),
+        Owner::Ring(fingerprint) => Ok(Some(fingerprint)),
+        Owner::Copy(_) => Err(RingMismatch::Unfinished),
+    }
 }
 
 #[cfg(test)]

@@ -1,82 +1,288 @@
-//! One call to one vendor: no redirects, no proxy from the environment, a deadline for all of it, a bounded body.
+//! Calls to one vendor: no redirects, no proxy from the environment, a deadline for all of it, a bounded body.
 //!
 //! It never says what a vendor or a URL said: failures are fixed words, because both may hold secrets.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
-use stepward_core::connector::{Connector, Prepared, document::Method};
+use stepward_core::connector::{
+    Class, Connector, Named, Operation, Origin, Prepared,
+    answer::{Interpreted, Reply},
+    auth::Certificate,
+    document::operation::Cause,
+    request::{Asked, Moment},
+};
+use tokio::time::Instant;
 
-use crate::vendors::guard::{Guard, Lookup};
+use crate::vendors::{
+    guard::{Guard, Lookup},
+    limits, signing,
+    tokens::Tokens,
+};
 
 /// What a vendor answered.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// Its status.
     pub status: u16,
+    /// Its header fields, names in lower case; those that are no text are not among them.
+    pub headers: Vec<(Arc<str>, String)>,
     /// Its body.
     pub body: Vec<u8>,
 }
 
-/// A client for one connector.
+/// Why there is no answer. The words are fixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What it counts as for a retry.
+    pub cause: Cause,
+    /// For the log.
+    pub why: &'static str,
+}
+
+impl Failure {
+    fn connect(why: &'static str) -> Self {
+        Failure { cause: Cause::ConnectError, why }
+    }
+
+    fn broken(why: &'static str) -> Self {
+        Failure { cause: Cause::Timeout, why }
+    }
+}
+
+/// A question to one operation.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// What is asked.
+    pub operation: &'a Operation,
+    /// From [`Operation::inputs`].
+    pub inputs: &'a Named,
+    /// What an earlier operation kept.
+    pub state: &'a Named,
+    /// The time of the event, in milliseconds since 1970.
+    pub now_ms: i64,
+    /// When nobody waits any longer.
+    pub deadline: Instant,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// What the answer means and says.
+    pub answer: Interpreted,
+    /// The answer itself, if there was one.
+    pub reply: Option<Answer>,
+    /// In how many milliseconds the vendor may be asked again, where it says so.
+    pub again_in_ms: Option<u64>,
+    /// How many requests were sent, repetitions included; not those for tokens.
+    pub sent: u32,
+}
+
+/// A client for one connector: its secrets, its tokens, and a way to each place it may connect to.
 pub struct Client {
+    ways: Vec<Way>,
+    secrets: Vec<(Arc<str>, Arc<str>)>,
+    tokens: Tokens,
+}
+
+/// A way to one place with one certificate.
+struct Way {
+    origin: Origin,
+    /// By address: operations that connect alike share what they connect with.
+    certificate: Option<Arc<Certificate>>,
     http: reqwest::Client,
     guard: Guard,
-    host: Arc<str>,
-    body_bytes_max: usize,
 }
 
 impl Client {
-    /// A client that reaches this connector's host and no other.
-    pub fn new(connector: &Connector, own: &Arc<[SocketAddr]>) -> Result<Self, &'static str> {
-        let guard = Guard::new(&connector.origin, connector.network, own, Lookup::System);
-        Client::behind(guard, connector.origin.secure, connector.origin.host.clone(), connector.body_bytes_max)
+    /// A client that reaches this connector's hosts and no others. `secrets` are the connector's own, by their names.
+    ///
+    /// # Errors
+    /// A certificate that cannot be used.
+    pub fn new(
+        connector: &Connector,
+        secrets: Vec<(Arc<str>, Arc<str>)>,
+        own: &Arc<[SocketAddr]>,
+    ) -> Result<Self, &'static str> {
+        Client::with(connector, secrets, own, &Lookup::System)
     }
 
-    fn behind(guard: Guard, secure: bool, host: Arc<str>, body_bytes_max: usize) -> Result<Self, &'static str> {
-        // Whoever is first in the process installs the provider; the others find it there.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .dns_resolver(guard.clone())
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .https_only(secure)
-            .pool_max_idle_per_host(16)
-            .user_agent("stepward")
-            .build()
-            .map_err(|_| "no client can be made")?;
-        Ok(Client { http, guard, host, body_bytes_max })
+    fn with(
+        connector: &Connector,
+        secrets: Vec<(Arc<str>, Arc<str>)>,
+        own: &Arc<[SocketAddr]>,
+        lookup: &Lookup,
+    ) -> Result<Self, &'static str> {
+        let mut ways: Vec<Way> = Vec::new();
+        for operation in &connector.operations {
+            for origin in operation.origins() {
+                let is_there =
+                    |way: &Way| way.origin == *origin && same(way.certificate.as_ref(), operation.certificate.as_ref());
+                if ways.iter().any(is_there) {
+                    continue;
+                }
+                let guard = Guard::new(origin, connector.network, own, lookup.clone());
+                let (connect, certificate) = (operation.connect_timeout_ms, operation.certificate.clone());
+                let http = http(&guard, origin.secure, connect, certificate.as_deref(), &secrets)?;
+                ways.push(Way { origin: origin.clone(), certificate, http, guard });
+            }
+        }
+        Ok(Client { ways, secrets, tokens: Tokens::default() })
     }
 
-    /// Sends a request and reads the answer, all within `limit`.
-    pub async fn call(&self, prepared: Prepared, limit: Duration) -> Result<Answer, &'static str> {
-        tokio::time::timeout(limit, self.exchange(prepared)).await.unwrap_or(Err("no answer in time"))
+    /// Asks, waits, tries again where the file allows it, and reads the answer. It never waits past the deadline, nor
+    /// longer than the operation may take. What cannot be sent is `invalid_input`.
+    pub async fn ask(&self, ask: &Ask<'_>) -> Heard {
+        let operation = ask.operation;
+        let limit = Instant::now() + Duration::from_millis(operation.timeout_ms);
+        let ask = Ask { deadline: ask.deadline.min(limit), ..*ask };
+        let moment = Moment { now_ms: ask.now_ms, uuid: uuid() };
+        let mut sent = 0;
+        loop {
+            let tried = tokio::time::timeout_at(ask.deadline, self.try_once(&ask, &moment, &mut sent)).await;
+            let tried = tried.unwrap_or(Err(Failure::broken("no answer in time")));
+            let (heard, cause) = match tried {
+                Ok(Some(answer)) => {
+                    let status = answer.status;
+                    let heard = Heard::of(operation, answer, ask.inputs, ask.now_ms, sent);
+                    let cause = cause_of(status, heard.answer.class);
+                    (heard, cause)
+                }
+                Ok(None) => {
+                    (Heard::silent(operation, Class::InvalidInput, "the request cannot be made of this", sent), None)
+                }
+                Err(failure) => (Heard::silent(operation, Class::Unavailable, failure.why, sent), Some(failure.cause)),
+            };
+            let again = cause.filter(|cause| operation.retry.on.contains(cause) && sent <= operation.retry.max);
+            let Some(wait) = again.map(|_| pause(operation, sent, heard.again_in_ms)) else { return heard };
+            if sent == 0 || Instant::now() + wait >= ask.deadline {
+                return heard;
+            }
+            tokio::time::sleep(wait).await;
+        }
     }
 
-    async fn exchange(&self, prepared: Prepared) -> Result<Answer, &'static str> {
+    /// One request, and a second one with a fresh token where the first was refused. `None`: it cannot be made.
+    async fn try_once(&self, ask: &Ask<'_>, moment: &Moment, sent: &mut u32) -> Result<Option<Answer>, Failure> {
+        let Some(source) = &ask.operation.token else { return self.send(ask, None, moment, sent).await };
+        let fetch = |refused: Option<Arc<str>>| async move {
+            let way = self.way(source.origin(), ask.operation.certificate.as_ref())?;
+            self.tokens.get(source, way, &self.secrets, ask.now_ms, refused).await
+        };
+        let token = fetch(None).await?;
+        match self.send(ask, Some(&token), moment, sent).await? {
+            Some(answer) if answer.status == 401 => {
+                let token = fetch(Some(token)).await?;
+                self.send(ask, Some(&token), moment, sent).await
+            }
+            other => Ok(other),
+        }
+    }
+
+    async fn send(
+        &self,
+        ask: &Ask<'_>,
+        token: Option<&str>,
+        moment: &Moment,
+        sent: &mut u32,
+    ) -> Result<Option<Answer>, Failure> {
+        let asked = Asked { inputs: ask.inputs, secrets: &self.secrets, state: ask.state, token, moment };
+        let Some(prepared) = ask.operation.prepare(asked) else { return Ok(None) };
+        *sent += 1;
+        let way = self.way(ask.operation.origin(), ask.operation.certificate.as_ref())?;
+        way.exchange(prepared, ask.operation.body_bytes_max).await.map(Some)
+    }
+
+    fn way(&self, origin: &Origin, certificate: Option<&Arc<Certificate>>) -> Result<Sender<'_>, Failure> {
+        let found = self.ways.iter().find(|way| way.origin == *origin && same(way.certificate.as_ref(), certificate));
+        found.map(Sender).ok_or(Failure::connect("there is no way there"))
+    }
+}
+
+fn same(one: Option<&Arc<Certificate>>, two: Option<&Arc<Certificate>>) -> bool {
+    match (one, two) {
+        (None, None) => true,
+        (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+fn http(
+    guard: &Guard,
+    secure: bool,
+    connect_timeout_ms: Option<u64>,
+    certificate: Option<&Certificate>,
+    secrets: &Named,
+) -> Result<reqwest::Client, &'static str> {
+    static PROVIDER: Once = Once::new();
+    // Whoever is first in the process installs the provider; the others find it there.
+    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+    let mut builder = reqwest::Client::builder()
+        .dns_resolver(guard.clone())
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .https_only(secure)
+        .pool_max_idle_per_host(16)
+        .user_agent("stepward");
+    if let Some(ms) = connect_timeout_ms {
+        builder = builder.connect_timeout(Duration::from_millis(ms));
+    }
+    if let Some(certificate) = certificate {
+        let (cert, key, ca) = certificate.reveal(secrets).ok_or("the secrets of its certificate are missing")?;
+        let identity = reqwest::Identity::from_pem(format!("{cert}\n{key}").as_bytes());
+        builder = builder.identity(identity.map_err(|_| "its certificate cannot be used with its key")?);
+        if let Some(ca) = ca {
+            // Instead of the public authorities, not beside them.
+            let roots = reqwest::Certificate::from_pem_bundle(ca.as_bytes());
+            builder = builder.tls_certs_only(roots.map_err(|_| "its authorities cannot be read")?);
+        }
+    }
+    builder.build().map_err(|_| "no client can be made")
+}
+
+/// Sends requests to one place.
+pub(super) struct Sender<'a>(&'a Way);
+
+impl Sender<'_> {
+    /// Sends a request and reads the answer.
+    pub(super) async fn exchange(&self, prepared: Prepared, body_bytes_max: usize) -> Result<Answer, Failure> {
+        let way = self.0;
         // A host that is an address never passes the resolver.
-        if !self.guard.allows_host(&self.host) {
-            return Err("the address is not allowed");
+        if !way.guard.allows_host(&way.origin.host) {
+            return Err(Failure::connect("the address is not allowed"));
         }
-        let url = reqwest::Url::parse(&prepared.url).map_err(|_| "the request's URL is malformed")?;
+        let url = reqwest::Url::parse(&prepared.url).map_err(|_| Failure::broken("the request's URL is malformed"))?;
         // INVARIANT: requests go to the host that the file names, whatever the inputs were.
-        if url.host_str().map(|host| host.trim_matches(['[', ']'])) != Some(&*self.host) {
-            return Err("the request's URL is malformed");
+        if url.host_str().map(|host| host.trim_matches(['[', ']'])) != Some(&*way.origin.host) {
+            return Err(Failure::broken("the request's URL is malformed"));
         }
-        let answer = self.request(prepared, url)?.send().await.map_err(|_| "cannot connect")?;
+        let request = self.request(prepared, url).map_err(Failure::broken)?;
+        let answer = request.send().await.map_err(|error| match error.is_connect() {
+            true => Failure::connect("cannot connect"),
+            false => Failure::broken("the answer broke off"),
+        })?;
         if answer.headers().get_all(reqwest::header::CONTENT_ENCODING).iter().any(|it| it != "identity") {
-            return Err("the answer is compressed, which was not asked for");
+            return Err(Failure::broken("the answer is compressed, which was not asked for"));
         }
         let status = answer.status().as_u16();
-        Ok(Answer { status, body: self.body(answer).await? })
+        let headers = answer.headers().iter();
+        let headers = headers.filter_map(|(name, value)| Some((name.as_str().into(), value.to_str().ok()?.to_owned())));
+        Ok(Answer { status, headers: headers.collect(), body: body(answer, body_bytes_max).await? })
     }
 
     fn request(&self, prepared: Prepared, url: reqwest::Url) -> Result<reqwest::RequestBuilder, &'static str> {
-        let mut request = match prepared.method {
-            Method::Get => self.http.get(url),
-            Method::Post => self.http.post(url),
-        };
+        let method = reqwest::Method::from_bytes(prepared.method.name().as_bytes()).map_err(|_| "no such method")?;
+        let mut request = self.0.http.request(method, url);
         request = request.header(reqwest::header::ACCEPT_ENCODING, "identity");
-        for (name, value) in &prepared.headers {
+        let mut headers = prepared.headers;
+        if let Some(unsigned) = &prepared.unsigned {
+            headers.push(unsigned.header(&signing::sign(unsigned)?));
+        }
+        for (name, value) in &headers {
             let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| "a header cannot be sent")?;
             value.set_sensitive(true);
             request = request.header(&**name, value);
@@ -89,112 +295,68 @@ impl Client {
             None => request,
         })
     }
+}
 
-    async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, &'static str> {
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|_| "the answer broke off")? {
-            if body.len() + chunk.len() > self.body_bytes_max {
-                return Err("the answer is too large");
-            }
-            body.extend_from_slice(&chunk);
+async fn body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|_| Failure::broken("the answer broke off"))? {
+        if body.len() + chunk.len() > bytes_max {
+            return Err(Failure::broken("the answer is too large"));
         }
-        Ok(body)
+        body.extend_from_slice(&chunk);
     }
+    Ok(body)
+}
+
+impl Heard {
+    /// An answer that came, read.
+    pub(super) fn of(operation: &Operation, reply: Answer, inputs: &Named, now_ms: i64, sent: u32) -> Heard {
+        let read = Reply { status: reply.status, headers: &reply.headers, body: &reply.body };
+        let answer = operation.interpret(&read, inputs, now_ms);
+        let told = |name: &str| reply.headers.iter().find(|(it, _)| **it == *name).map(|(_, value)| value.trim());
+        let moment = |name: &str| limits::moment(told(name)?, now_ms);
+        let again = moment("retry-after").or_else(|| moment(operation.limits.reset_header.as_deref()?));
+        let again_in_ms = again.map(|ms| u64::try_from(ms.saturating_sub(now_ms)).unwrap_or(0));
+        Heard { answer, reply: Some(reply), again_in_ms, sent }
+    }
+
+    /// None came.
+    pub(super) fn silent(operation: &Operation, class: Class, why: &str, sent: u32) -> Heard {
+        Heard { answer: operation.nothing(class, why), reply: None, again_in_ms: None, sent }
+    }
+}
+
+fn cause_of(status: u16, class: Class) -> Option<Cause> {
+    match class {
+        Class::RateLimited => Some(Cause::RateLimited),
+        Class::Unavailable if (500..600).contains(&status) => Some(Cause::ServerError),
+        Class::Unavailable
+        | Class::Success
+        | Class::NotFound
+        | Class::Pending
+        | Class::InvalidInput
+        | Class::ConfigError
+        | Class::ContractError => None,
+    }
+}
+
+/// How long to wait before the next try: twice as long each time, and a random part of that, so that many who failed
+/// together do not come back together; never shorter than the vendor asked for.
+fn pause(operation: &Operation, sent: u32, again_in_ms: Option<u64>) -> Duration {
+    let retry = &operation.retry;
+    let full_ms = retry.backoff_ms.saturating_mul(1 << sent.saturating_sub(1).min(10));
+    let asked_ms = again_in_ms.filter(|_| retry.respects_retry_after).unwrap_or(0);
+    Duration::from_millis(rand::random_range(full_ms / 2..=full_ms).max(asked_ms))
+}
+
+/// A random id (RFC 9562 §5.4).
+pub(super) fn uuid() -> Arc<str> {
+    let bits: u128 = rand::random();
+    let bits = (bits & !(0xf000 << 64) & !(0xc000 << 48)) | (0x4000 << 64) | (0x8000 << 48);
+    let hex = format!("{bits:032x}");
+    let part = |range| hex.get(range).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)).into()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        net::IpAddr,
-        sync::{
-            Mutex,
-            atomic::{AtomicUsize, Ordering},
-        },
-    };
-
-    use stepward_core::connector::{Origin, document::Network};
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
-    };
-
-    use super::*;
-
-    /// Answers `{}` to whoever comes, and counts them.
-    async fn listen(address: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let (address, came) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
-        let counted = came.clone();
-        tokio::spawn(async move {
-            while let Ok((mut tcp, _)) = listener.accept().await {
-                counted.fetch_add(1, Ordering::SeqCst);
-                let mut head = [0; 4096];
-                let _ = tcp.read(&mut head).await;
-                let _ = tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}").await;
-            }
-        });
-        (address, came)
-    }
-
-    /// A name server that says one thing after another, and how often it was asked.
-    fn rebinding(answers: &[&[&str]]) -> (Lookup, Arc<AtomicUsize>) {
-        let read = |list: &&[&str]| list.iter().map(|it| it.parse().unwrap()).collect::<Vec<IpAddr>>();
-        let left = Mutex::new(answers.iter().rev().map(read).collect::<Vec<_>>());
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counted = asked.clone();
-        let told = move |_: &str| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            left.lock().unwrap().pop().unwrap_or_default()
-        };
-        (Lookup::Told(Arc::new(told)), asked)
-    }
-
-    fn client(network: Network, port: u16, own: &[SocketAddr], lookup: Lookup) -> Client {
-        let origin = Origin { secure: false, host: "vendor.example".into(), port };
-        Client::behind(Guard::new(&origin, network, &own.into(), lookup), false, origin.host, 1024).unwrap()
-    }
-
-    async fn call(client: &Client, port: u16) -> Result<u16, &'static str> {
-        let url = format!("http://vendor.example:{port}/");
-        let prepared = Prepared { method: Method::Get, url, headers: Vec::new(), basic: None, body: None };
-        client.call(prepared, Duration::from_secs(5)).await.map(|answer| answer.status)
-    }
-
-    #[tokio::test]
-    async fn i1_a_name_that_changes_its_address_leads_nowhere_it_may_not() {
-        let (vendor, vendor_came) = listen("127.0.0.1:0".parse().unwrap()).await;
-        let port = vendor.port();
-        let (own, own_came) = listen(SocketAddr::from(([127, 0, 0, 2], port))).await;
-        let (lookup, asked) = rebinding(&[
-            &["127.0.0.1"],
-            &["127.0.0.2"],
-            &["127.0.0.1", "127.0.0.2"],
-            &["::ffff:127.0.0.2"],
-            &["169.254.169.254"],
-            &[],
-            &["127.0.0.1"],
-        ]);
-        let client = client(Network::Internal, port, &[own], lookup);
-        assert_eq!(call(&client, port).await, Ok(200), "the vendor itself");
-        for changed in ["our own listener", "both", "in IPv6 clothes", "the cloud's metadata", "nothing"] {
-            assert_eq!(call(&client, port).await, Err("cannot connect"), "{changed}");
-        }
-        assert_eq!(call(&client, port).await, Ok(200), "the vendor again");
-        let count = |it: &AtomicUsize| it.load(Ordering::SeqCst);
-        assert_eq!((count(&vendor_came), count(&own_came)), (2, 0));
-        assert_eq!(count(&asked), 7, "each answer is looked at and connected to; nobody asks a second time");
-    }
-
-    #[tokio::test]
-    async fn i1_a_public_name_that_becomes_a_private_one_is_not_connected_to() {
-        let (inside, came) = listen("127.0.0.1:0".parse().unwrap()).await;
-        let private: [&[&str]; 5] =
-            [&["127.0.0.1"], &["8.8.8.8", "127.0.0.1"], &["::1"], &["::ffff:7f00:1"], &["64:ff9b::7f00:1"]];
-        let (lookup, asked) = rebinding(&private);
-        let client = client(Network::Internet, inside.port(), &[], lookup);
-        for _ in private {
-            assert_eq!(call(&client, inside.port()).await, Err("cannot connect"));
-        }
-        assert_eq!((came.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (0, private.len()));
-    }
-}
+mod tests;

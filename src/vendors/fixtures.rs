@@ -1,21 +1,30 @@
 //! Runs the fixtures of connectors without a network: `stepward connector test`.
 //!
-//! It sends nothing and reads no secret: in what would be sent each secret is its own name, as `***name***`.
+//! It sends nothing and reads no secret: in what would be sent each secret is its own name, as `***name***`, a token
+//! is `***token***`, and what would be signed with a private key is `***signature***`.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::Value as Json;
 use stepward_core::{
     attribute::Catalogue,
     connector::{
-        Class, Connector, Interpreted, Prepared,
-        document::{ExpectedOutcome, ExpectedRequest, Fixture, Recorded},
+        Connector, Named, Operation, Prepared,
+        answer::{Interpreted, Reply},
+        compile::source::Source,
+        document::fixture::{ExpectedOutcome, ExpectedRequest, Fixture, Recorded},
+        request::{Asked, Moment},
     },
     diagnostic::Diagnostic,
     value::Value,
 };
 
-use crate::vendors;
+use crate::vendors::{load, rehearse};
+
+/// The time of an event in fixtures, if they do not say: `2026-01-01T00:00:00Z`.
+const NOW_MS: i64 = 1_767_225_600_000;
+/// The random id in fixtures.
+const UUID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// What came of all fixtures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -51,29 +60,63 @@ impl Report {
     }
 }
 
-/// Runs every fixture of every connector in a folder.
+/// Runs every fixture of every connector in a folder, and every test of its routes.
+///
+/// # Errors
+/// Everything that is wrong with the files.
 pub fn run(folder: &Path) -> Result<Report, Vec<Diagnostic>> {
-    let (connectors, _) = vendors::read(folder, &Catalogue::builtin())?;
-    Ok(Report { connectors: connectors.iter().map(check).collect() })
+    let catalogue = Catalogue::builtin();
+    let (sources, mut faults) = load::sources(folder);
+    let mut connectors = Vec::new();
+    for source in &sources {
+        match check(source, &catalogue) {
+            Ok(checked) => connectors.push(checked),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let (all, routes) = load::read(folder, &catalogue)?;
+    connectors.extend(rehearse::run(all, &routes));
+    Ok(Report { connectors })
 }
 
 /// Runs the fixtures of one connector.
-pub fn check(connector: &Connector) -> Checked {
-    let case = |fixture: &Fixture| Case { name: fixture.name.clone(), problems: problems(connector, fixture) };
-    Checked {
-        connector: connector.id.clone(),
-        capability: connector.capability.clone(),
-        cases: connector.fixtures.iter().map(case).collect(),
-    }
+///
+/// # Errors
+/// Everything that is wrong with its file.
+pub fn check(source: &Source, catalogue: &Catalogue) -> Result<Checked, Vec<Diagnostic>> {
+    let usual = source.compile(catalogue, &Default::default())?;
+    let case = |fixture: &Fixture| {
+        let problems = match fixture.config.is_empty() {
+            true => problems(&usual, fixture),
+            false => match source.compile(catalogue, &fixture.config) {
+                Ok(connector) => problems(&connector, fixture),
+                Err(found) => found.into_iter().map(|fault| fault.message).collect(),
+            },
+        };
+        Case { name: fixture.name.clone(), problems }
+    };
+    let cases = usual.fixtures.iter().map(case).collect();
+    Ok(Checked { connector: usual.id.clone(), capability: usual.capability.clone(), cases })
 }
 
 fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
+    let named = match &fixture.operation {
+        Some(name) => connector.operation(name),
+        None => connector.asked().or(connector.operations.first()),
+    };
+    let Some(operation) = named else { return vec!["there is no such operation".to_owned()] };
+    let Some(now_ms) = fixture.now.as_deref().map_or(Some(NOW_MS), moment_ms) else {
+        return vec!["`now` is no moment such as `2026-01-01T00:00:00Z`".to_owned()];
+    };
     let given: Vec<(Arc<str>, Arc<str>)> =
-        fixture.input.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
-    let secrets: Vec<(Arc<str>, Arc<str>)> =
-        connector.secrets.iter().map(|name| (name.clone(), format!("***{name}***").into())).collect();
-    let inputs = connector.inputs(&given);
-    let prepared = inputs.as_deref().and_then(|inputs| connector.prepare(inputs, &secrets));
+        fixture.input.iter().map(|(name, value)| (name.as_str().into(), text(value))).collect();
+    let state: Vec<(Arc<str>, Arc<str>)> =
+        fixture.state.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+    let inputs = operation.inputs(&given, now_ms);
+    let prepared = inputs.as_deref().and_then(|inputs| prepare(connector, operation, inputs, &state, now_ms));
     let (Some(inputs), Some(prepared)) = (inputs, prepared) else {
         return match fixture.expect.outcome {
             ExpectedOutcome::Skipped => Vec::new(),
@@ -87,13 +130,47 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
     match &fixture.response {
         None => problems.push("a call is made, but no `response` is recorded".to_owned()),
         Some(recorded) => {
-            answered(connector, fixture, &connector.interpret(recorded.status, &body(recorded), &inputs), &mut problems)
+            let headers = recorded.headers.iter();
+            let headers: Vec<_> =
+                headers.map(|(name, value)| (name.to_ascii_lowercase().into(), value.clone())).collect();
+            let body = body(recorded);
+            let reply = Reply { status: recorded.status, headers: &headers, body: &body };
+            answered(operation, fixture, &operation.interpret(&reply, &inputs, now_ms), &mut problems);
         }
     }
     problems
 }
 
-fn body(recorded: &Recorded) -> Vec<u8> {
+/// The request with every secret as its own name.
+fn prepare(
+    connector: &Connector,
+    operation: &Operation,
+    inputs: &Named,
+    state: &Named,
+    now_ms: i64,
+) -> Option<Prepared> {
+    let names = connector.secrets.iter().chain(&connector.optional_secrets);
+    let secrets: Vec<(Arc<str>, Arc<str>)> = names.map(|name| (name.clone(), format!("***{name}***").into())).collect();
+    let moment = Moment { now_ms, uuid: UUID.into() };
+    let asked = Asked { inputs, secrets: &secrets, state, token: Some("***token***"), moment: &moment };
+    let mut prepared = operation.prepare(asked)?;
+    if let Some(unsigned) = &prepared.unsigned {
+        let (name, _) = unsigned.header(&[]);
+        prepared.headers.push((name, "***signature***".to_owned()));
+    }
+    Some(prepared)
+}
+
+fn moment_ms(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(|it| it.as_millisecond())
+}
+
+/// A value as it is given to a connector: text as it is, anything else as JSON.
+pub(super) fn text(value: &Json) -> Arc<str> {
+    value.as_str().map_or_else(|| value.to_string().into(), Arc::from)
+}
+
+pub(super) fn body(recorded: &Recorded) -> Vec<u8> {
     match (&recorded.body, &recorded.text) {
         (Some(json), _) => json.to_string().into_bytes(),
         (None, Some(text)) => text.clone().into_bytes(),
@@ -103,29 +180,50 @@ fn body(recorded: &Recorded) -> Vec<u8> {
 
 fn sent(expected: &ExpectedRequest, prepared: &Prepared, problems: &mut Vec<String>) {
     if let Some(method) = expected.method.filter(|method| *method != prepared.method) {
-        problems.push(format!("the method is {:?}, not {method:?}", prepared.method));
+        problems.push(format!("the method is {}, not {}", prepared.method.name(), method.name()));
     }
     if let Some(url) = expected.url.as_ref().filter(|url| **url != prepared.url) {
         problems.push(format!("the URL is `{}`, not `{url}`", prepared.url));
     }
+    let mut headers = prepared.headers.clone();
+    headers.extend(
+        prepared.basic.iter().map(|(user, password)| ("authorization".into(), format!("Basic {user}:{password}"))),
+    );
+    headers.extend(prepared.body.iter().map(|(media_type, _)| ("content-type".into(), media_type.clone())));
     for (name, value) in &expected.headers {
-        let there = prepared.headers.iter().any(|(it, found)| it.eq_ignore_ascii_case(name) && found == value);
-        if !there {
-            problems.push(format!("the header `{name}: {value}` is not sent"));
+        if !headers.iter().any(|(it, found)| it.eq_ignore_ascii_case(name) && found == value) {
+            let found = headers.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
+            let found = found.map_or("nothing".to_owned(), |(_, found)| format!("`{found}`"));
+            problems.push(format!("the header `{name}` is {found}, not `{value}`"));
         }
     }
-    let json = prepared.body.as_ref().and_then(|(_, bytes)| serde_json::from_slice::<Json>(bytes).ok());
-    if let Some(expected) = expected.json.as_ref().filter(|expected| json.as_ref() != Some(expected)) {
-        problems.push(format!("the body is `{}`, not `{expected}`", json.unwrap_or(Json::Null)));
+    let bytes = prepared.body.as_ref().map_or(&[][..], |(_, bytes)| bytes);
+    if let Some(expected) = &expected.json {
+        let json = serde_json::from_slice::<Json>(bytes).unwrap_or(Json::Null);
+        if !same(&json, expected) {
+            problems.push(format!("the body is `{json}`, not `{expected}`"));
+        }
+    }
+    if let Some(expected) = &expected.form {
+        let form: BTreeMap<String, String> = form_urlencoded::parse(bytes).into_owned().collect();
+        let expected: BTreeMap<String, String> = expected.clone().into_iter().collect();
+        if form != expected {
+            problems.push(format!("the form is {form:?}, not {expected:?}"));
+        }
+    }
+    if let Some(expected) = expected.text.as_ref().filter(|expected| expected.as_bytes() != bytes) {
+        problems.push(format!("the body is `{}`, not `{expected}`", String::from_utf8_lossy(bytes)));
     }
 }
 
-fn answered(connector: &Connector, fixture: &Fixture, answer: &Interpreted, problems: &mut Vec<String>) {
-    if expected(answer.class) != fixture.expect.outcome {
-        problems.push(format!("the outcome is `{}`, not `{:?}`", answer.class.name(), fixture.expect.outcome));
+fn answered(operation: &Operation, fixture: &Fixture, answer: &Interpreted, problems: &mut Vec<String>) {
+    let expected = &fixture.expect;
+    if expected.outcome.class() != Some(answer.class) {
+        let why = answer.why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+        problems.push(format!("the outcome is `{}`{why}, not `{:?}`", answer.class.name(), expected.outcome));
     }
-    for (name, expected) in &fixture.expect.attributes {
-        let Some(at) = connector.provides.iter().position(|attribute| *attribute.name == **name) else {
+    for (name, expected) in &expected.attributes {
+        let Some(at) = operation.provides.iter().position(|attribute| *attribute.name == **name) else {
             problems.push(format!("`{name}` is not in `map`"));
             continue;
         };
@@ -134,30 +232,41 @@ fn answered(connector: &Connector, fixture: &Fixture, answer: &Interpreted, prob
             problems.push(format!("`{name}` is {found}, not {expected}"));
         }
     }
-}
-
-fn expected(class: Class) -> ExpectedOutcome {
-    match class {
-        Class::Success => ExpectedOutcome::Success,
-        Class::NotFound => ExpectedOutcome::NotFound,
-        Class::Pending => ExpectedOutcome::Pending,
-        Class::InvalidInput => ExpectedOutcome::InvalidInput,
-        Class::RateLimited => ExpectedOutcome::RateLimited,
-        Class::Unavailable => ExpectedOutcome::Unavailable,
-        Class::ConfigError => ExpectedOutcome::ConfigError,
-        Class::ContractError => ExpectedOutcome::ContractError,
+    if let Some(expected) = &expected.state {
+        let found: BTreeMap<&str, &str> = answer.state.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let expected: BTreeMap<&str, &str> =
+            expected.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        if found != expected {
+            problems.push(format!("what is kept is {found:?}, not {expected:?}"));
+        }
+    }
+    if let Some(expected) = &expected.raw {
+        let found = answer.raw.as_deref().unwrap_or(&Json::Null);
+        if !same(found, expected) {
+            problems.push(format!("raw is {found}, not {expected}"));
+        }
     }
 }
 
 /// Numbers are the same if they are worth the same, however they are written.
-fn same(found: &Json, expected: &Json) -> bool {
-    match (found.as_f64(), expected.as_f64()) {
-        (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
+pub(super) fn same(found: &Json, expected: &Json) -> bool {
+    match (found, expected) {
+        (Json::Number(found), Json::Number(expected)) => match (found.as_f64(), expected.as_f64()) {
+            (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
+            _ => found == expected,
+        },
+        (Json::Array(found), Json::Array(expected)) => {
+            found.len() == expected.len() && found.iter().zip(expected).all(|(found, expected)| same(found, expected))
+        }
+        (Json::Object(found), Json::Object(expected)) => {
+            found.len() == expected.len()
+                && found.iter().all(|(name, value)| expected.get(name).is_some_and(|expected| same(value, expected)))
+        }
         _ => found == expected,
     }
 }
 
-fn json(value: &Value) -> Json {
+pub(super) fn json(value: &Value) -> Json {
     match value {
         Value::Bool(it) => (*it).into(),
         Value::Int(it) | Value::Time(it) | Value::Duration(it) => (*it).into(),

@@ -111,7 +111,7 @@ impl Reader {
             _ => folder.join(path.parent().unwrap().file_name().unwrap()).join("connector.yaml"),
         };
         fs::write(place, text).unwrap();
-        vendors::read(&folder, &self.catalogue).err().unwrap_or_default()
+        vendors::load::read(&folder, &self.catalogue).err().unwrap_or_default()
     }
 }
 

@@ -378,3 +378,37 @@ async fn a_challenge_that_nobody_here_can_meet_is_a_block_for_the_client_the_log
     let counted = |line: &&str| line.contains("event=\"act\"") && line.contains("outcome=\"block\"");
     assert!(numbers.lines().any(|line| counted(&line) && line.ends_with(" 1")), "{numbers}");
 }
+
+#[tokio::test]
+async fn a_challenge_whose_tries_are_spent_is_what_follows_for_the_client_the_log_and_the_numbers() {
+    let event = |name: &str, more: &str| {
+        format!(
+            "event: {name}\ncovers: [POST /{name}]\nwhen_unsure: block\notherwise: block\nsteps:\n  - require: a code\n    proof: [totp]\n    attempts: 2\n{more}"
+        )
+    };
+    let locked = event("lock", "    on_fail: { lock_out: session, for: 15m }\n");
+    let town = World::new().policy(LOGIN).policy(&event("pay", "")).policy(&locked).start().await;
+    let mut ada = signed_in(&town, "ada").await;
+    let secret = town.totp("ada").await;
+    let page = ada.post("/pay", &[]).await.location().to_string();
+    for _ in 0..2 {
+        ada.post(&page, &[("method", "totp"), ("code", "000000")]).await;
+    }
+    for (path, outcome) in [("pay", "block"), ("lock", "lock_out")] {
+        let refused = ada.post(&format!("/{path}"), &[]).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}: {}", refused.text);
+        assert_eq!(refused.headers["stepward-outcome"], outcome, "{path}");
+        let line = town.decisions().pop().unwrap();
+        assert_eq!((&line["event"], &line["outcome"]), (&path.into(), &outcome.into()), "{line}");
+        assert_eq!(line["reason"], "attempts.spent", "{line}");
+        let numbers = town.gateway.journeys.parts().metrics.text();
+        let counted = format!("event=\"{path}\"");
+        let lines: Vec<_> = numbers.lines().filter(|it| it.contains(&counted)).collect();
+        let outcome = format!("outcome=\"{outcome}\"");
+        assert!(lines.iter().any(|it| it.contains(&outcome) && it.ends_with(" 1")), "{lines:?}");
+    }
+    town.wait_ms(16 * 60_000);
+    let asked = ada.post("/pay", &[]).await;
+    assert_eq!(asked.status, StatusCode::SEE_OTHER, "open again: {}", asked.text);
+    town.prove(&mut ada, &asked, &secret).await;
+}

@@ -133,6 +133,27 @@ async fn sigquit_hands_over_under_load_and_no_request_is_refused_or_lost() {
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "every line is whole");
 }
 
+/// Who waits longer than `hand_over` for an app keeps the answer, and the outcome is what is lost: said, and not let in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_outlasts_the_hand_over_is_answered_and_its_loss_is_told() {
+    let scene = Scene::new().await;
+    let event =
+        "event: slow\ncovers: [GET /slow]\nwhen_unsure: block\notherwise: forward\nsucceeded: response.status == 200\n";
+    fs::write(scene.path("policies/slow.yaml"), event).unwrap();
+    let settings = fs::read_to_string(scene.path("stepward.yaml")).unwrap();
+    fs::write(scene.path("stepward.yaml"), settings.replace("hand_over: 5s", "hand_over: 100ms")).unwrap();
+    let mut first = scene.start();
+    let address = scene.address(1).await;
+    let slow = tokio::spawn(async move { get(address, "/slow").await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(signal("-QUIT", &first.pid()));
+    scene.told("their outcome is lost", 1).await;
+    let _second = scene.successor(1).await;
+    assert_eq!(get(address, "/page").await, 200, "the new process does not wait for it");
+    assert_eq!(slow.await.unwrap(), 200, "the old one finishes what the app has begun");
+    assert_eq!(first.ended().await, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_process_that_cannot_start_changes_nothing() {
     let scene = Scene::new().await;

@@ -7,6 +7,8 @@
     reason = "a test whose world cannot be set up, or whose promise is broken, should stop"
 )]
 
+mod at_rest;
+mod backups;
 mod browser;
 mod bypass;
 mod campaign;
@@ -22,11 +24,13 @@ mod edge;
 mod every_outcome;
 mod faults;
 mod fuzz;
+mod guessing;
 mod handover;
 mod invitation;
 mod layering;
 mod logs;
 mod mailbox;
+mod moving;
 mod notify;
 mod origin;
 mod parity;
@@ -39,9 +43,11 @@ mod redis;
 mod redis_server;
 mod reload;
 mod resumed;
+mod routes;
 mod schema;
 mod settings;
 mod settled;
+mod shipped;
 mod sign_out;
 mod signals;
 mod state_loss;

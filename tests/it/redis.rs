@@ -4,6 +4,7 @@
 
 mod lost;
 mod nodes;
+mod snapshots;
 mod topologies;
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
@@ -69,7 +70,7 @@ async fn it_keeps_the_contract_over_tls_with_the_user_of_the_handbook() {
 }
 
 /// The ACL line in `docs/guides/redis.md`, with a password.
-fn handbook_user(password: &str) -> String {
+pub(crate) fn handbook_user(password: &str) -> String {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/redis.md")).unwrap();
     let line = page.lines().find(|line| line.starts_with("user stepward ")).expect("the page shows no ACL line");
     line.replace(">PASSWORD", &format!(">{password}"))
@@ -78,7 +79,7 @@ fn handbook_user(password: &str) -> String {
 #[tokio::test]
 async fn a_request_costs_one_round_trip_whatever_it_asks() {
     let server = Server::start().await;
-    let relay = Relay::counting(&[([127, 0, 0, 1], server.port).into()], "master_replid").await;
+    let relay = Relay::counting(&[([127, 0, 0, 1], server.port).into()], &["master_replid"]).await;
     let store = store(&settings(server.file("relay", &format!("redis://{}", relay.address)))).await;
     let account = random_id();
     let session = SessionRef { home: account, id: random_id() };

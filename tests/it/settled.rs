@@ -302,3 +302,24 @@ async fn a_stranger_with_an_app_cookie_and_a_sum_that_nobody_can_read_are_refuse
     assert_eq!(ada.get("/area").await.status, StatusCode::OK);
     assert_eq!(town.app.count("GET /area"), 1);
 }
+
+/// Counters are per account, however its name is written; dots and `+` count unless the operator says otherwise.
+#[tokio::test]
+async fn spellings_of_a_mailbox_are_one_account_where_the_operator_says_so() {
+    let login = LOGIN.replace("otherwise: forward", "otherwise: forward\nsteps:\n  - decide: guessing\n    rules:\n      - rule: three failures\n        when: subject.failures_10m >= 3\n        then: block");
+    let spellings = ["a.da@mail.example", "A.D.A@Mail.example", "ada+x@mail.example", "ＡＤＡ@mail.example"];
+    for (accounts, last) in [
+        ("accounts: { dots_ignored_at: [Mail.Example], plus_ignored_at: [mail.example] }", 403),
+        ("unmatched: forward", 401),
+    ] {
+        let town = World::new().policy(&login).settings(accounts).start().await;
+        town.app.says("POST /login", 401, "no");
+        let mut seen = Vec::new();
+        for name in spellings {
+            seen.push(
+                town.visitor().post("/login", &[("username", name), ("password", "guess")]).await.status.as_u16(),
+            );
+        }
+        assert_eq!(seen, [401, 401, 401, last], "{accounts}");
+    }
+}

@@ -57,6 +57,7 @@ fn policy(event: &str, names: &[&str]) -> Policy {
         apply: Apply::Before,
         covers: Vec::new(),
         only_if: None,
+        settings: Default::default(),
         facts: vec![FactSource {
             name: "payee".into(),
             source: Source::Query("payee".into()),
@@ -516,7 +517,7 @@ async fn collect_by(
         asks_vendors: true,
     };
     let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
-    let mut answers = signals.collect(&ask, &[(SlotId(2), &policy.slots[2])], deadline, &mut 0).await;
+    let mut answers = signals.collect(&ask, &[(SlotId(2), &policy.slots[2])], deadline, &mut 0).await.readings;
     assert_eq!(answers.len(), 1, "every wanted slot gets an answer");
     answers.remove(0).1
 }

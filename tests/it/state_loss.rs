@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
-use crate::world::{LOGIN, Town, World};
+use crate::{
+    process::{BINARY, Scene, get},
+    visitor::Visitor,
+    world::{LOGIN, Town, World},
+};
 
 fn event(name: &str, more: &str) -> String {
     format!("event: {name}\ncovers: [GET /{name}]\n{more}when_unsure: block\notherwise: forward\n")
@@ -75,4 +79,41 @@ async fn without_state_no_proof_counts_and_no_challenge_lets_in() {
         assert!(!seen.status.is_success(), "{} {}", seen.status, seen.text);
     }
     assert_eq!(town.app.count("POST /pay"), 0);
+}
+
+/// The file that state is in takes no more bytes: what a full disk is to a process.
+#[tokio::test]
+async fn a_full_disk_under_the_embedded_store_stops_events_is_told_and_ends_when_there_is_room() {
+    let scene = Scene::new().await;
+    // A write past the limit fails as one to a full disk does, instead of ending the process.
+    scene.replace_binary(&format!("#!/bin/bash\ntrap '' XFSZ\nexec {BINARY} \"$@\"\n"));
+    let started = scene.start();
+    let address = scene.address(1).await;
+    let health = scene.told("health on ", 1).await[0].split_once("health on ").unwrap().1.trim().parse().unwrap();
+    assert_eq!(get(address, "/page").await, 200);
+    let limit = |bytes: &str| {
+        let limited = std::process::Command::new("prlimit").args(["--pid", &started.pid(), bytes]).status().unwrap();
+        assert!(limited.success());
+    };
+    let becomes = async |status: u16| {
+        let began = Instant::now();
+        while get(address, "/page").await != status {
+            assert!(began.elapsed() < Duration::from_secs(30), "never {status}: {:#?}", scene.lines());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    limit("--fsize=4096:unlimited");
+    becomes(503).await;
+    for _ in 0..3 {
+        let began = Instant::now();
+        assert_eq!(get(address, "/page").await, 503);
+        assert!(began.elapsed() < Duration::from_millis(1250), "{:?}", began.elapsed());
+        assert_eq!(get(address, "/no-event").await, 200, "nothing else is touched");
+    }
+    let ready = Visitor::of(health).get("/readyz?verbose").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE, "{}", ready.text);
+    assert!(ready.text.contains("state store"), "{}", ready.text);
+    limit("--fsize=unlimited:unlimited");
+    becomes(200).await;
+    assert_eq!(Visitor::of(health).get("/readyz").await.status, StatusCode::OK);
 }

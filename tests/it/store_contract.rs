@@ -45,7 +45,7 @@ pub(crate) async fn keeps_the_contract<S: StateStore>(store: Arc<S>) {
 }
 
 async fn counters_lose_no_hit<S: StateStore>(store: &Arc<S>) {
-    for shape in [Shape::Exact { keep: 33 }, Shape::Guarded { keep: 33 }, Shape::Buckets] {
+    for shape in [Shape::Exact { keep: 33 }, Shape::Guarded { keep: 33, limit: 32 }, Shape::Buckets] {
         let (who, meter) = (someone(Kind::Account), meter(shape));
         let touch = move |store: Arc<S>| async move { count(&*store, NOW, who, meter, Touch::Hit).await };
         let mut seen = race(store, touch).await;
@@ -57,7 +57,7 @@ async fn counters_lose_no_hit<S: StateStore>(store: &Arc<S>) {
 }
 
 async fn counters_slide_and_are_refunded<S: StateStore>(store: &Arc<S>) {
-    for shape in [Shape::Exact { keep: 10 }, Shape::Guarded { keep: 10 }, Shape::Buckets] {
+    for shape in [Shape::Exact { keep: 10 }, Shape::Guarded { keep: 10, limit: 9 }, Shape::Buckets] {
         let (who, meter) = (someone(Kind::Pair), meter(shape));
         for expected in 1..=3 {
             assert_eq!(count(&**store, NOW, who, meter, Touch::Hit).await, expected, "{shape:?}");
@@ -142,6 +142,10 @@ async fn an_ended_session_stays_ended<S: StateStore>(store: &Arc<S>) {
     assert_eq!(read(&**store, NOW, session).await, None);
     let late = store.amend(NOW, session, 1, b"late".to_vec(), NOW + MINUTE_MS).await.unwrap();
     assert_eq!(late, Amended::Stale(None));
+    let heir = somewhere();
+    let late = store.establish(NOW + 1_000, Some(session), heir, b"heir".to_vec(), NOW + MINUTE_MS).await.unwrap();
+    assert!(!late, "a request that was under way took its place");
+    assert_eq!(read(&**store, NOW + 1_000, heir).await, None);
 }
 
 async fn revocation_voids_sessions_and_late_writes<S: StateStore>(store: &Arc<S>) {
@@ -320,6 +324,12 @@ async fn the_revocation_log_is_ordered_and_wakes_readers<S: StateStore>(store: &
     let heard = store.revocations_after(last, Duration::from_secs(1)).await.unwrap();
     assert_eq!(heard.iter().map(|(_, it)| it.target).collect::<Vec<_>>(), [account], "an announcement is an entry");
     assert_eq!(read(&**store, NOW, session).await, stored(1, b"one"), "and voids nothing");
+    let last = heard[0].0;
+    assert!(store.log_added() >= last, "who has added an entry knows its place");
+    store.end(session).await.unwrap();
+    let heard = store.revocations_after(last, Duration::from_secs(1)).await.unwrap();
+    let ended = Counted { kind: Kind::Session, id: session.id };
+    assert_eq!(heard.iter().map(|(_, it)| it.target).collect::<Vec<_>>(), [ended], "so is the end of a session");
 }
 
 /// The same call by many callers at once, on all threads there are.

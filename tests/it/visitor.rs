@@ -55,6 +55,11 @@ impl Visitor {
         Visitor { client, origin: format!("http://{address}"), cookies: BTreeMap::new(), headers }
     }
 
+    /// From now on the same pages are at this address.
+    pub(crate) fn goes_to(&mut self, address: SocketAddr) {
+        self.origin = format!("http://{address}");
+    }
+
     /// Opens a page.
     pub(crate) async fn get(&mut self, path: &str) -> Seen {
         let request = self.client.get(self.url(path)).header("sec-fetch-site", "same-origin");

@@ -257,6 +257,19 @@ impl Town {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// A second life with another `state:`, at the same time of day; what is done between them has the stores for itself.
+    pub(crate) async fn elsewhere(self, state: &str, between: impl AsyncFnOnce(&std::path::Path, &Clock)) -> Town {
+        let Town { gateway, app, other, folder, now, clock } = self;
+        gateway.stop(Duration::from_millis(200)).await;
+        between(folder.path(), &clock).await;
+        let file = folder.path().join("stepward.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        let lines = text.lines().map(|line| if line.starts_with("state:") { state } else { line });
+        fs::write(&file, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        let gateway = run(&file, clock.clone()).await;
+        Town { gateway, app, other, folder, now, clock }
+    }
+
     /// A second life over the same folder, at the same time of day.
     pub(crate) async fn restarted(self) -> Town {
         let Town { gateway, app, other, folder, now, clock } = self;

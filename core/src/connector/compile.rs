@@ -3,13 +3,14 @@
 use std::{ops::Range, sync::Arc};
 
 use indexmap::IndexMap;
+use serde_json::Value as Json;
 
 use crate::{
     attribute::Catalogue,
     connector::{
-        Connector,
-        document::{self, Document, Network, RouteDocument},
-        mapping::Expression,
+        Asking, Connector, Page,
+        document::{self, Document, Network},
+        mapping::{Expression, Names},
     },
     diagnostic::{self, Diagnostic},
     yaml::{self, Spanned},
@@ -17,124 +18,97 @@ use crate::{
 
 mod answer;
 mod auth;
+mod operation;
 mod request;
+mod settings;
+pub mod source;
 
-/// How long a call may take if the file does not say, in milliseconds.
-const TIMEOUT_MS: u64 = 1000;
+/// An operator's values of settings, by name.
+pub type Config = IndexMap<String, Json>;
 
-/// A route: who serves a capability, best first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The capability.
-    pub capability: Arc<str>,
-    /// Ids of connectors, each with how long it may take here, in milliseconds.
-    pub members: Vec<(Arc<str>, Option<u64>)>,
-}
-
-/// Compiles a connector's file. Attributes are those of the catalogue.
+/// Compiles a connector's file that extends no other, with its own defaults. Attributes are those of the catalogue.
 pub fn connector(file: &Arc<str>, text: &str, catalogue: &Catalogue) -> Result<Connector, Vec<Diagnostic>> {
-    let document: Document = yaml::parse(file, text)?;
-    let mut compiler = Compiler { file, config: &document.config, found: Vec::new() };
-    let connector = compiler.connector(&document, catalogue);
-    match connector {
-        Some(connector) if compiler.found.is_empty() => Ok(connector),
-        Some(_) | None => Err(compiler.found),
-    }
+    source::Source::read(file, text, &|_| None)?.compile(catalogue, &Config::new())
 }
 
-/// Compiles a route's file; `connectors` are those that were loaded, with their capabilities.
-pub fn route(file: &Arc<str>, text: &str, connectors: &[(Arc<str>, Arc<str>)]) -> Result<Route, Vec<Diagnostic>> {
-    let document: RouteDocument = yaml::parse(file, text)?;
-    let mut found = Vec::new();
-    let mut members: Vec<(Arc<str>, Option<u64>)> = Vec::new();
-    for member in &document.connectors {
-        let id = member.connector.as_str();
-        let fault = |code, message: String| Diagnostic::error(code, file, member.span.clone(), message);
-        match connectors.iter().find(|(known, _)| &**known == id) {
-            None => {
-                let near = diagnostic::nearest(id, connectors.iter().map(|(id, _)| &**id));
-                let fault = fault("connector.unknown", format!("there is no connector `{id}`"));
-                found.push(near.map_or(fault.clone(), |near| fault.help(format!("did you mean `{near}`?"))));
-            }
-            Some((_, capability)) if **capability != *document.capability.value => {
-                found.push(fault("connector.capability", format!("`{id}` serves `{capability}`")));
-            }
-            Some(_) if members.iter().any(|(known, _)| &**known == id) => {
-                found.push(fault("connector.twice", format!("`{id}` is listed twice")));
-            }
-            Some((known, _)) => members.push((known.clone(), member.timeout.map(|timeout| timeout.ms))),
-        }
-    }
-    if document.connectors.is_empty() {
-        found.push(Diagnostic::error(
-            "route.empty",
-            file,
-            document.capability.span.clone(),
-            "a route needs a connector",
-        ));
-    }
-    if found.is_empty() { Ok(Route { capability: document.capability.value.into(), members }) } else { Err(found) }
+/// Money in millionths; what is not a price is none.
+pub(super) fn micros(money: f64) -> u64 {
+    // Saturating: a cast from a float never wraps.
+    (money.max(0.0) * 1e6).round() as u64
 }
 
 struct Compiler<'a> {
-    file: &'a Arc<str>,
-    config: &'a IndexMap<String, document::Setting>,
+    source: &'a source::Source,
+    document: &'a Document,
+    /// The value of each setting.
+    config: IndexMap<&'a str, Json>,
+    unset: Vec<Arc<str>>,
     found: Vec<Diagnostic>,
 }
 
-impl Compiler<'_> {
-    fn connector(&mut self, document: &Document, catalogue: &Catalogue) -> Option<Connector> {
+impl<'a> Compiler<'a> {
+    fn connector(&mut self, catalogue: &Catalogue, given: &Config) -> Option<Connector> {
+        let document = self.document;
         self.id(&document.connector);
-        let operation = &document.operations.lookup;
-        let network = document.network.unwrap_or(Network::Internet);
-        let inputs = self.inputs(document);
-        let url = self.template(&operation.request.url, &operation.request.url.span, document);
-        let origin_and_path = url.and_then(|url| self.origin(&url, network, &operation.request.url.span));
-        let mut query = self.templates(&operation.request.query, document);
-        let mut headers = self.templates(&operation.request.headers, document);
-        self.header_names(&operation.request.headers);
-        let basic = self.auth(document, &mut query, &mut headers);
-        let payload = self.payload(document);
-        let outcomes = self.outcomes(operation);
-        let (provides, map) = self.map(operation, catalogue);
-        let required = self.required(operation, &provides);
-        self.cache(document);
-        let body_bytes_max = self.body_limit(operation);
-        let (origin, path) = origin_and_path?;
+        self.settings(given);
+        let asking = Arc::new(Asking { inputs: self.inputs(), derived: self.derived(), config: self.config_data() });
+        self.manifest();
+        let operations: Vec<_> = document
+            .operations
+            .iter()
+            .filter_map(|(name, operation)| self.operation(name, operation, &asking, catalogue).map(Arc::new))
+            .collect();
+        let whole = &document.connector.span;
+        if document.operations.is_empty() {
+            self.fault("operation.none", whole, "a connector needs an operation, as in `operations: { lookup: … }`");
+        }
+        let Some(capability) = &document.capability else {
+            self.fault("capability.missing", whole, "a connector says its `capability`");
+            return None;
+        };
+        let page = document.client.as_ref().map(|page| self.page(page));
+        self.fixtures();
+        let shared = |texts: &[String]| texts.iter().map(|it| Arc::from(it.as_str())).collect();
+        // Saturating: a cast from a float never wraps.
+        let price_micros = document.price.map_or(0, micros);
+        let needed = |wanted: bool| {
+            let secrets = document.secrets.iter().filter(move |(_, secret)| secret.required == wanted);
+            secrets.map(|(name, _)| Arc::from(name.as_str())).collect()
+        };
         Some(Connector {
             id: document.connector.value.as_str().into(),
             name: document.name.as_ref().unwrap_or(&document.connector.value).as_str().into(),
-            capability: document.capability.value.as_str().into(),
-            is_paid: document.price.is_some_and(|price| price > 0.0),
-            network,
-            sends: document.data.sends.iter().map(|input| input.value.as_str().into()).collect(),
-            secrets: document.secrets.keys().map(|name| name.as_str().into()).collect(),
-            timeout_ms: operation.timeout.map_or(TIMEOUT_MS, |timeout| timeout.ms),
-            ttl_ms: operation.cache.as_ref().map_or(0, |cache| cache.ttl.ms),
-            negative_ttl_ms: operation.cache.as_ref().and_then(|cache| cache.negative_ttl).map_or(0, |ttl| ttl.ms),
-            body_bytes_max,
-            origin,
-            provides,
+            capability: capability.as_str().into(),
+            also_provides: document.also_provides.iter().map(|it| it.as_str().into()).collect(),
+            version: document.version.as_deref().map(Arc::from),
+            maturity: document.maturity,
+            reliability: document.reliability,
+            docs: document.docs.as_deref().map(Arc::from),
+            about: document.about.as_deref().map(Arc::from),
+            price_micros,
+            is_paid: document.paid.unwrap_or(price_micros > 0),
+            evidence: document.evidence.clone(),
+            network: document.network.unwrap_or(Network::Internet),
+            sends: self.sends().iter().map(|it| it.as_str().into()).collect(),
+            receives: document.data.as_ref().map(|data| shared(&data.receives)).unwrap_or_default(),
+            regions: document.data.as_ref().map(|data| shared(&data.regions)).unwrap_or_default(),
+            secrets: needed(true),
+            optional_secrets: needed(false),
+            unset: std::mem::take(&mut self.unset),
+            page,
+            operations,
             fixtures: document.tests.clone(),
-            inputs,
-            method: operation.request.method,
-            path,
-            query,
-            headers,
-            basic,
-            payload,
-            outcomes,
-            map,
-            required,
         })
     }
 
     fn fault(&mut self, code: &'static str, span: &Range<usize>, message: impl Into<String>) {
-        self.found.push(Diagnostic::error(code, self.file, span.clone(), message));
+        let (file, span) = self.source.place(span);
+        self.found.push(Diagnostic::error(code, file, span, message));
     }
 
     fn unknown(&mut self, code: &'static str, span: &Range<usize>, message: String, near: Option<String>) {
-        let fault = Diagnostic::error(code, self.file, span.clone(), message);
+        let (file, span) = self.source.place(span);
+        let fault = Diagnostic::error(code, file, span, message);
         self.found.push(near.map_or(fault.clone(), |near| fault.help(format!("did you mean `{near}`?"))));
     }
 
@@ -146,24 +120,71 @@ impl Compiler<'_> {
         }
     }
 
-    fn expression(&mut self, text: &Spanned<String>) -> Option<Expression> {
-        Expression::parse(text).map_err(|why| self.fault("expression", &text.span, why)).ok()
+    /// An expression, with its mistakes at their own place in the file.
+    fn expression(&mut self, text: &Spanned<String>, names: &Names) -> Option<Expression> {
+        match Expression::parse(text, names) {
+            Ok(expression) => Some(expression),
+            Err(fault) => {
+                let inside = yaml::inside(self.source.text_at(&text.span), &text.span, text, &fault.span);
+                let (file, span) = self.source.place(&inside);
+                let diagnostic = Diagnostic::error(fault.code, file, span, fault.message);
+                self.found.push(match fault.help {
+                    Some(help) => diagnostic.help(help),
+                    None => diagnostic,
+                });
+                None
+            }
+        }
     }
 
-    /// A key that leaves out an input would give one person's answer to another.
-    fn cache(&mut self, document: &Document) {
-        let Some(key) = document.operations.lookup.cache.as_ref().and_then(|cache| cache.key.as_ref()) else { return };
-        let Some(template) = self.template(key, &key.span, document) else { return };
-        if template.secrets().next().is_some() {
-            self.fault("cache.secret", &key.span, "a cache key holds no secret");
+    /// What expressions about an answer may speak of. Secret inputs are not among it.
+    fn names(&self, headers: &[Arc<str>]) -> Names {
+        Names { has_answer: true, headers: headers.to_vec(), ..self.names_before() }
+    }
+
+    /// What expressions about a question may speak of.
+    fn names_before(&self) -> Names {
+        let document = self.document;
+        let public = document.inputs.iter().filter(|(name, input)| !settings::is_secret(name, input));
+        Names {
+            has_answer: false,
+            inputs: public.map(|(name, _)| Arc::from(name.as_str())).collect(),
+            config: document.config.keys().map(|name| Arc::from(name.as_str())).collect(),
+            derived: document.derived.keys().map(|name| Arc::from(name.as_str())).collect(),
+            headers: Vec::new(),
         }
-        for name in document.inputs.keys() {
-            if !template.inputs().any(|input| **input == **name) {
-                self.fault("cache.incomplete", &key.span, format!("the key leaves out `${{input.{name}}}`"));
+    }
+
+    fn page(&mut self, page: &document::settings::Page) -> Page {
+        Page {
+            script: page.script.as_ref().and_then(|text| self.public_text(text)),
+            csp: page.csp.iter().map(|(directive, sources)| (directive.clone(), sources.clone())).collect(),
+            token_field: page.token_field.clone(),
+            snippet: page.snippet.as_ref().and_then(|text| self.public_text(text)),
+        }
+    }
+
+    fn fixtures(&mut self) {
+        let document = self.document;
+        for fixture in &document.tests {
+            let unknown = fixture.operation.as_ref().filter(|name| !document.operations.contains_key(&***name));
+            if let Some(name) = unknown {
+                let near = diagnostic::nearest(name, document.operations.keys().map(String::as_str));
+                let message = format!("the fixture `{}` names no operation: `{name}`", fixture.name);
+                self.unknown("fixture.operation", &document.connector.span, message, near.map(str::to_owned));
+            }
+            for name in fixture.config.keys().filter(|name| !document.config.contains_key(*name)) {
+                let near = diagnostic::nearest(name, document.config.keys().map(String::as_str));
+                let message = format!("the fixture `{}` sets `{name}`, which is not under `config`", fixture.name);
+                self.unknown("fixture.config", &document.connector.span, message, near.map(str::to_owned));
             }
         }
     }
 }
 
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod signed;
 #[cfg(test)]
 mod tests;

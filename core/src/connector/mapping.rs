@@ -1,34 +1,85 @@
-//! The mapping language: CEL over `body`, `status` and `input`, run by the `cel` crate's interpreter.
+//! The mapping language: CEL over `body`, `status`, `headers`, `input`, `config` and `derived`.
 //!
 //! A key that is missing, a null and any error of evaluation are unknown, never false and never 0. Secrets are no
-//! variables here. What an expression can cost is bounded at load (length, loops) and by the size of what it reads.
+//! names here. What an expression can cost is bounded at load (length, depth, loops) and while it runs (steps). Names,
+//! functions and how many arguments they take are checked at load; a path costs no more than following it.
 
 use std::sync::Arc;
 
-use cel::{Context, ExecutionError, Program, extractors::Arguments, objects};
-use serde_json::Value as Json;
+use crate::{
+    connector::mapping::{data::Data, eval::Machine, node::Node},
+    expr::Fault,
+    value::{Type, Value},
+};
 
-use crate::value::{Type, Value};
+mod check;
+pub mod data;
+pub(crate) mod dates;
+mod eval;
+mod library;
+mod node;
+pub(crate) mod text;
 
 /// Longest expression, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 2048;
 /// Most loops (`map`, `filter`, `exists`, `all`, `exists_one`) of an expression.
-const LOOPS_MAX: usize = 2;
-/// Deepest brackets of an expression: the crate's parser overflows a thread's stack at 16.
-const BRACKETS_MAX: usize = 8;
-/// Most elements of a list that is mapped.
-pub const ELEMENTS_MAX: usize = 1000;
-/// Deepest nesting that is mapped.
-pub const DEPTH_MAX: usize = 64;
+pub const LOOPS_MAX: usize = 3;
+/// Most elements of a list that becomes an attribute.
+const LIST_MAX: usize = 256;
 
-/// Functions beside those of the language.
-const FUNCTIONS: [&str; 8] = ["score", "num", "truthy", "pick", "lower", "upper", "is_private_ip", "asn"];
-/// What an expression can speak of.
-const VARIABLES: [&str; 3] = ["body", "status", "input"];
+/// What an expression may speak of.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Whether there is an answer: `body`, `status`, `headers`.
+    pub has_answer: bool,
+    /// Names under `input`.
+    pub inputs: Vec<Arc<str>>,
+    /// Names under `config`.
+    pub config: Vec<Arc<str>>,
+    /// Names under `derived`.
+    pub derived: Vec<Arc<str>>,
+    /// Names under `headers`, lower case.
+    pub headers: Vec<Arc<str>>,
+}
+
+/// The values that expressions are evaluated over.
+#[derive(Clone, Debug)]
+pub struct Scope<'a> {
+    pub(crate) body: Data<'a>,
+    pub(crate) status: Data<'a>,
+    pub(crate) headers: Data<'a>,
+    pub(crate) input: Data<'a>,
+    pub(crate) config: &'a Data<'static>,
+    pub(crate) derived: Data<'a>,
+    pub(crate) now_ms: i64,
+}
+
+impl<'a> Scope<'a> {
+    /// Before there is an answer. `now_ms` is the time of the event.
+    pub fn asking(input: Data<'a>, config: &'a Data<'static>, derived: Data<'a>, now_ms: i64) -> Self {
+        Scope { body: Data::Null, status: Data::Null, headers: Data::Map(Vec::new()), input, config, derived, now_ms }
+    }
+
+    /// The same with an answer.
+    pub fn answered(self, status: u16, headers: Data<'a>, body: Data<'a>) -> Self {
+        Scope { status: Data::Int(status.into()), headers, body, ..self }
+    }
+}
+
+/// Why there is no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Something it reads is not there, or null.
+    Missing,
+    /// Something it reads is of another type.
+    Mistyped,
+    /// It took too many steps.
+    TooLong,
+}
 
 /// A checked expression.
 pub struct Expression {
-    program: Program,
+    node: Node,
     text: Arc<str>,
 }
 
@@ -39,31 +90,9 @@ impl std::fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Parses and checks an expression; the error says what is wrong.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text.len() > EXPRESSION_BYTES_MAX {
-            return Err(format!("the expression has {} bytes; at most {EXPRESSION_BYTES_MAX} are read", text.len()));
-        }
-        let loops = ["map(", "filter(", "exists(", "exists_one(", "all("];
-        if loops.iter().map(|name| text.matches(&format!(".{name}")).count()).sum::<usize>() > LOOPS_MAX {
-            return Err(format!("more than {LOOPS_MAX} loops in one expression"));
-        }
-        if brackets(text) > BRACKETS_MAX {
-            return Err(format!("brackets are nested more than {BRACKETS_MAX} deep"));
-        }
-        let program = Program::compile(text).map_err(|_| "not a CEL expression".to_owned())?;
-        let references = program.references();
-        // What a loop names for its elements is a reference too; `cel` names its accumulators with `@`.
-        let loop_names: Vec<&str> = loops.iter().flat_map(|name| named_by(text, name)).collect();
-        for name in references.variables() {
-            if !VARIABLES.contains(&name) && !loop_names.contains(&name) && !name.starts_with('@') {
-                return Err(format!("`{name}` is not known here; there are `body`, `status` and `input`"));
-            }
-        }
-        if let Some(name) = references.functions().into_iter().find(|name| !is_function(name)) {
-            return Err(format!("there is no function `{name}`; there are {}", FUNCTIONS.join(", ")));
-        }
-        Ok(Expression { text: text.into(), program })
+    /// Parses and checks an expression.
+    pub fn parse(text: &str, names: &Names) -> Result<Self, Fault> {
+        check::expression(text, names).map(|node| Expression { node, text: text.into() })
     }
 
     /// Its text as written.
@@ -71,208 +100,70 @@ impl Expression {
         &self.text
     }
 
-    /// What it comes to, as plain data; `None` for unknown.
-    pub fn eval(&self, scope: &Scope<'_>) -> Option<objects::Value> {
-        match self.program.execute(&scope.0) {
-            Ok(objects::Value::Null) | Err(_) => None,
-            Ok(value) => Some(value),
+    /// Whether it is a path, or one function of a path: no variable, no loop, nothing to branch on.
+    pub fn is_simple(&self) -> bool {
+        self.node.is_simple()
+    }
+
+    /// The names of inputs and derived values that it reads.
+    pub fn reads(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        self.node.reads(&mut found);
+        found
+    }
+
+    /// What it comes to; never null.
+    pub fn eval<'e>(&'e self, scope: &'e Scope<'e>) -> Result<Data<'e>, Stop> {
+        match Machine::new(scope).run(&self.node)?.into_data() {
+            Data::Null => Err(Stop::Missing),
+            data => Ok(data),
         }
     }
 
     /// Whether it holds; unknown does not.
     pub fn holds(&self, scope: &Scope<'_>) -> bool {
-        matches!(self.eval(scope), Some(objects::Value::Bool(true)))
+        matches!(self.eval(scope), Ok(Data::Bool(true)))
     }
 
     /// Whether it certainly does not hold.
     pub fn denies(&self, scope: &Scope<'_>) -> bool {
-        matches!(self.eval(scope), Some(objects::Value::Bool(false)))
+        matches!(self.eval(scope), Ok(Data::Bool(false)))
     }
 
-    /// Its value as an attribute of a type; `None` where it is unknown or of another type.
-    pub fn attribute(&self, scope: &Scope<'_>, kind: Type) -> Option<Value> {
-        plain(self.eval(scope)?)?.cast(kind)
+    /// Its value as an attribute of a type.
+    pub fn attribute(&self, scope: &Scope<'_>, kind: Type) -> Result<Value, Stop> {
+        plain(&self.eval(scope)?).and_then(|value| value.cast(kind)).ok_or(Stop::Mistyped)
     }
-}
 
-/// How deep brackets are nested at most; those inside quotes count too, which is on the safe side.
-fn brackets(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0usize, 0);
-    for letter in text.chars() {
-        match letter {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
-}
-
-/// The names that loops give to their elements: the first argument of each.
-fn named_by<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
-    let call = format!(".{name}");
-    let calls = text.split(&call).skip(1).filter_map(|after| after.split(',').next()).map(str::trim);
-    calls.collect()
-}
-
-/// The variables and functions that expressions are run with; one for all of a response.
-pub struct Scope<'a>(Context<'a, 'a>);
-
-impl Scope<'_> {
-    /// A scope; `body` is null where there is none.
-    pub fn new(status: u16, body: &Json, input: &[(Arc<str>, Arc<str>)]) -> Self {
-        let mut context = Context::default();
-        context.add_variable_from_value("status", i64::from(status));
-        context.add_variable_from_value("body", from_json(body));
-        let input = input.iter().map(|(name, value)| (name.to_string().into(), (&**value).into())).collect();
-        context.add_variable_from_value("input", objects::Value::Map(objects::Map { map: Arc::new(input) }));
-        // None of these is a name of the standard library, so none can be refused.
-        let _ = context.add_function("score", score);
-        let _ = context.add_function("num", num);
-        let _ = context.add_function("truthy", truthy);
-        let _ = context.add_function("pick", pick);
-        let _ = context.add_function("lower", lower);
-        let _ = context.add_function("upper", upper);
-        let _ = context.add_function("is_private_ip", is_private_ip);
-        let _ = context.add_function("asn", asn);
-        Scope(context)
-    }
-}
-
-/// JSON as CEL data: whole numbers are `int` where they fit, else `double`, so that arithmetic is what it looks like.
-fn from_json(json: &Json) -> objects::Value {
-    match json {
-        Json::Null => objects::Value::Null,
-        Json::Bool(it) => objects::Value::Bool(*it),
-        Json::Number(it) => match it.as_i64() {
-            Some(whole) => objects::Value::Int(whole),
-            None => it.as_f64().map_or(objects::Value::Null, objects::Value::Float),
-        },
-        Json::String(it) => it.as_str().into(),
-        Json::Array(it) => it.iter().map(from_json).collect::<Vec<_>>().into(),
-        Json::Object(it) => {
-            let fields = it.iter().map(|(name, value)| (name.as_str().into(), from_json(value))).collect();
-            objects::Value::Map(objects::Map { map: Arc::new(fields) })
+    /// Its value as text: numbers and truth values as they are written in JSON.
+    pub fn plain_text(&self, scope: &Scope<'_>) -> Option<String> {
+        match self.eval(scope).ok()? {
+            Data::Text(text) => Some(text.into_owned()),
+            it @ (Data::Bool(_) | Data::Int(_) | Data::Number(_)) => Some(it.to_json().to_string()),
+            Data::Null | Data::List(_) | Data::Map(_) => None,
         }
     }
 }
 
-/// Whether a body is flat and short enough to be mapped.
-pub fn is_bounded(json: &Json, depth: usize) -> bool {
-    depth <= DEPTH_MAX
-        && match json {
-            Json::Array(items) => items.len() <= ELEMENTS_MAX && items.iter().all(|item| is_bounded(item, depth + 1)),
-            Json::Object(fields) => fields.values().all(|value| is_bounded(value, depth + 1)),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => true,
+/// Data as a value of ours. A list is taken as a whole or not at all; nulls in it say nothing.
+fn plain(data: &Data<'_>) -> Option<Value> {
+    Some(match data {
+        Data::Bool(it) => Value::Bool(*it),
+        Data::Int(it) => Value::Int(*it),
+        Data::Number(it) => Value::Number(*it),
+        Data::Text(it) => Value::text(&**it),
+        Data::List(items) => {
+            let items = items.iter().filter(|item| !matches!(item, Data::Null));
+            let items = items.map(|item| match item {
+                Data::List(_) | Data::Map(_) => None,
+                scalar => plain(scalar),
+            });
+            let items: Vec<Value> = items.collect::<Option<_>>()?;
+            (items.len() <= LIST_MAX).then(|| Value::List(items.into()))?
         }
-}
-
-/// CEL data as a value of ours; lists keep their known elements, at most 256.
-fn plain(value: objects::Value) -> Option<Value> {
-    Some(match value {
-        objects::Value::Bool(it) => Value::Bool(it),
-        objects::Value::Int(it) => Value::Int(it),
-        objects::Value::UInt(it) => Value::Int(i64::try_from(it).ok()?),
-        objects::Value::Float(it) if it.is_finite() => Value::Number(it),
-        objects::Value::String(it) => Value::text(it.as_str()),
-        objects::Value::List(it) => Value::List(it.iter().take(256).cloned().filter_map(plain).collect()),
-        _ => return None,
+        Data::Null | Data::Map(_) => return None,
     })
 }
 
-type Answer = Result<objects::Value, ExecutionError>;
-
-fn number(value: &objects::Value) -> Option<f64> {
-    match value {
-        objects::Value::Int(it) => Some(*it as f64),
-        objects::Value::UInt(it) => Some(*it as f64),
-        objects::Value::Float(it) => Some(*it),
-        objects::Value::String(it) => it.trim().parse().ok(),
-        _ => None,
-    }
-    .filter(|it| it.is_finite())
-}
-
-fn or_null(value: Option<objects::Value>) -> Answer {
-    Ok(value.unwrap_or(objects::Value::Null))
-}
-
-/// `score(x, lo, hi)`: where x stands between harmless (0) and worst (100); `lo` may be above `hi` for trust scores.
-fn score(Arguments(given): Arguments) -> Answer {
-    let scaled = || {
-        let [value, low, high] = given.as_slice() else { return None };
-        let (value, low, high) = (number(value)?, number(low)?, number(high)?);
-        let share = (value - low) / (high - low);
-        share.is_finite().then(|| objects::Value::Float((share * 100.0).clamp(0.0, 100.0)))
-    };
-    or_null(scaled())
-}
-
-/// `num(x)`: a number, also from text.
-fn num(Arguments(given): Arguments) -> Answer {
-    or_null(given.first().and_then(number).map(objects::Value::Float))
-}
-
-/// `truthy(x)`: `true`, `1`, `"true"`, `"yes"`, `"y"`, `"1"` and their opposites; anything else is unknown.
-fn truthy(Arguments(given): Arguments) -> Answer {
-    or_null(given.first().and_then(|value| match value {
-        objects::Value::Bool(it) => Some(objects::Value::Bool(*it)),
-        objects::Value::Int(it @ (0 | 1)) => Some(objects::Value::Bool(*it == 1)),
-        objects::Value::String(it) => match it.to_ascii_lowercase().as_str() {
-            "true" | "yes" | "y" | "1" => Some(objects::Value::Bool(true)),
-            "false" | "no" | "n" | "0" => Some(objects::Value::Bool(false)),
-            _ => None,
-        },
-        _ => None,
-    }))
-}
-
-/// `pick(x, {…}, otherwise)`: the entry for x; `otherwise` if there is none, unknown if x is.
-fn pick(Arguments(given): Arguments) -> Answer {
-    let [value, objects::Value::Map(entries), rest @ ..] = given.as_slice() else { return or_null(None) };
-    let found = match value {
-        objects::Value::String(it) => entries.get(&objects::Key::String(it.clone())),
-        objects::Value::Int(it) => entries.get(&objects::Key::Int(*it)),
-        objects::Value::Bool(it) => entries.get(&objects::Key::Bool(*it)),
-        _ => return or_null(None),
-    };
-    or_null(found.or(rest.first()).cloned())
-}
-
-fn text(given: &[objects::Value]) -> Option<&str> {
-    match given.first()? {
-        objects::Value::String(it) => Some(it),
-        _ => None,
-    }
-}
-
-/// `lower(x)`.
-fn lower(Arguments(given): Arguments) -> Answer {
-    or_null(text(&given).map(|it| it.to_lowercase().into()))
-}
-
-/// `upper(x)`.
-fn upper(Arguments(given): Arguments) -> Answer {
-    or_null(text(&given).map(|it| it.to_uppercase().into()))
-}
-
-/// `asn(x)`: the number of `AS64500`, `64500` or `"64500"`.
-fn asn(Arguments(given): Arguments) -> Answer {
-    let bare = text(&given).map(|it| it.trim_start_matches("AS").trim_start_matches("as"));
-    let parsed = bare.and_then(|it| it.split_whitespace().next()?.parse::<u32>().ok()).map(i64::from);
-    let whole = given.first().and_then(number).filter(|it| it.fract() == 0.0 && (0.0..=4_294_967_295.0).contains(it));
-    or_null(parsed.or(whole.map(|it| it as i64)).map(objects::Value::Int))
-}
-
-/// `is_private_ip(x)`: whether nobody outside could say anything about the address.
-fn is_private_ip(Arguments(given): Arguments) -> Answer {
-    let address = text(&given).and_then(|it| it.parse::<std::net::IpAddr>().ok());
-    or_null(address.map(|it| objects::Value::Bool(super::is_private(it))))
-}
-
-/// Whether a function exists; operators go by names that no identifier can have.
-fn is_function(name: &str) -> bool {
-    const OWN: [&str; 9] = ["size", "contains", "startsWith", "endsWith", "has", "string", "int", "double", "matches"];
-    FUNCTIONS.contains(&name) || OWN.contains(&name) || !name.starts_with(|it: char| it.is_ascii_alphabetic())
-}
+#[cfg(test)]
+mod tests;

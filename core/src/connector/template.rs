@@ -1,19 +1,95 @@
-//! Texts with `${input.x}`, `${config.x}` and `${secret.x}` in them.
+//! Texts with `${input.x}`, `${config.x}`, `${secret.x}` and the like in them.
 //!
 //! They are taken apart once, at load, and filled in one pass: what a value contains is never looked at again, so a
 //! value that contains `${…}` stays what it is. Each place encodes values for itself.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{borrow::Cow, fmt::Write as _, sync::Arc};
+
+use crate::connector::mapping::text;
+
+/// A value that a template names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// An input.
+    Input(Arc<str>),
+    /// A secret.
+    Secret(Arc<str>),
+    /// Something derived of the inputs.
+    Derived(Arc<str>),
+    /// Something an earlier operation kept.
+    State(Arc<str>),
+    /// The token of a session or of OAuth 2.
+    Token,
+    /// The hash that was just made.
+    Signature,
+    /// The time of the call.
+    Now(Clock),
+    /// A random id, the same throughout one call.
+    Uuid,
+    /// A part of the request that is about to be signed.
+    Request(Piece),
+}
+
+/// How the time is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// `Tue, 20 Apr 2021 02:07:55 GMT` (RFC 9110 §5.6.7).
+    Http,
+    /// `2021-04-20T02:07:55Z`.
+    Iso,
+    /// Seconds since 1970.
+    Unix,
+    /// Milliseconds since 1970.
+    UnixMs,
+}
+
+/// Parts of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// `POST`.
+    Method,
+    /// The host, with its port where that is not the usual one.
+    Host,
+    /// The path as it is sent.
+    Path,
+    /// The query as it is sent, without `?`.
+    Query,
+    /// Path and query as they are sent.
+    PathQuery,
+    /// Parameters of query and form, sorted by name, percent-encoded.
+    Params,
+    /// The body's bytes.
+    Body,
+    /// A header field; empty where it is not sent.
+    Header(Arc<str>),
+}
+
+/// What a value goes through before it is put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// MD5 in hexadecimal.
+    Md5,
+    /// SHA-1 in hexadecimal.
+    Sha1,
+    /// SHA-256 in hexadecimal.
+    Sha256,
+    /// SHA-512 in hexadecimal.
+    Sha512,
+    /// Lower case.
+    Lower,
+    /// Upper case.
+    Upper,
+    /// Base64.
+    Base64,
+}
 
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Plain text; settings are already in it.
     Text(String),
-    /// The value of an input.
-    Input(Arc<str>),
-    /// The value of a secret.
-    Secret(Arc<str>),
+    /// A value, and what it goes through.
+    Value(Name, Option<Through>),
 }
 
 /// A template whose settings are filled in.
@@ -28,10 +104,19 @@ pub struct Template {
 pub enum Fault {
     /// `${` without `}`.
     Open,
-    /// Not `input.x`, `config.x` or `secret.x`.
+    /// Nothing that can be named here.
     Strange(String),
     /// There is no such setting.
     NoSetting(String),
+}
+
+/// Why a template cannot be filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfilled {
+    /// A value is not there.
+    Missing,
+    /// A value cannot stand in its place.
+    Refused,
 }
 
 impl Template {
@@ -41,12 +126,16 @@ impl Template {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
             template.text(before);
-            let (name, after) = after.split_once('}').ok_or(Fault::Open)?;
-            match name.split_once('.') {
-                Some(("input", name)) => template.parts.push(Part::Input(name.into())),
-                Some(("secret", name)) => template.parts.push(Part::Secret(name.into())),
-                Some(("config", name)) => template.text(&config(name).ok_or_else(|| Fault::NoSetting(name.into()))?),
-                Some(_) | None => return Err(Fault::Strange(name.into())),
+            let (written, after) = after.split_once('}').ok_or(Fault::Open)?;
+            let (name, through) = through(written.trim());
+            match name.strip_prefix("config.") {
+                Some(setting) if through.is_none() => {
+                    template.text(&config(setting).ok_or_else(|| Fault::NoSetting(setting.into()))?);
+                }
+                _ => {
+                    let name = named(name).ok_or_else(|| Fault::Strange(written.into()))?;
+                    template.parts.push(Part::Value(name, through));
+                }
             }
             rest = after;
         }
@@ -58,52 +147,117 @@ impl Template {
         match self.parts.last_mut() {
             _ if text.is_empty() => {}
             Some(Part::Text(before)) => before.push_str(text),
-            Some(Part::Input(_) | Part::Secret(_)) | None => self.parts.push(Part::Text(text.into())),
+            Some(Part::Value(..)) | None => self.parts.push(Part::Text(text.into())),
         }
     }
 
-    /// The inputs it mentions.
-    pub fn inputs(&self) -> impl Iterator<Item = &Arc<str>> {
+    /// The values it names.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Input(name) => Some(name),
-            Part::Text(_) | Part::Secret(_) => None,
+            Part::Value(name, _) => Some(name),
+            Part::Text(_) => None,
         })
     }
 
-    /// The secrets it mentions.
-    pub fn secrets(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Secret(name) => Some(name),
-            Part::Text(_) | Part::Input(_) => None,
-        })
+    /// The one value that it is, if it is nothing else.
+    pub fn alone(&self) -> Option<&Name> {
+        match self.parts.as_slice() {
+            [Part::Value(name, None)] => Some(name),
+            _ => None,
+        }
     }
 
-    /// Fills it in; `None` where a value is missing or cannot stand in this place.
-    pub fn fill<'a>(
-        &self,
-        input: &dyn Fn(&str) -> Option<&'a str>,
-        secret: &dyn Fn(&str) -> Option<&'a str>,
-        place: Place,
-    ) -> Option<String> {
+    /// Fills it in.
+    pub fn fill<'a>(&self, value: &dyn Fn(&Name) -> Option<Cow<'a, str>>, place: Place) -> Result<String, Unfilled> {
         let mut filled = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => filled.push_str(text),
-                Part::Input(name) => place.write(input(name)?, &mut filled)?,
-                Part::Secret(name) => place.write(secret(name)?, &mut filled)?,
+                Part::Value(name, through) => {
+                    let value = value(name).ok_or(Unfilled::Missing)?;
+                    let value = through.map_or(value.clone(), |through| through.apply(&value).into());
+                    place.write(&value, &mut filled).ok_or(Unfilled::Refused)?;
+                }
             }
         }
-        Some(filled)
+        Ok(filled)
+    }
+}
+
+/// The name inside `function(…)`, and the function.
+fn through(written: &str) -> (&str, Option<Through>) {
+    let Some((function, rest)) = written.split_once('(') else { return (written, None) };
+    let function = match function {
+        "md5_hex" => Through::Md5,
+        "sha1_hex" => Through::Sha1,
+        "sha256_hex" => Through::Sha256,
+        "sha512_hex" => Through::Sha512,
+        "lower" => Through::Lower,
+        "upper" => Through::Upper,
+        "b64" => Through::Base64,
+        _ => return (written, None),
+    };
+    rest.strip_suffix(')').map_or((written, None), |name| (name.trim(), Some(function)))
+}
+
+fn named(written: &str) -> Option<Name> {
+    let word = |name: &str| {
+        let plain = name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-');
+        (plain && !name.is_empty()).then(|| Arc::from(name))
+    };
+    Some(match written.split_once('.') {
+        Some(("input", name)) => Name::Input(word(name)?),
+        Some(("secret", name)) => Name::Secret(word(name)?),
+        Some(("derived", name)) => Name::Derived(word(name)?),
+        Some(("state", name)) => Name::State(word(name)?),
+        Some(("now", "http")) => Name::Now(Clock::Http),
+        Some(("now", "iso")) => Name::Now(Clock::Iso),
+        Some(("now", "unix")) => Name::Now(Clock::Unix),
+        Some(("now", "unix_ms")) => Name::Now(Clock::UnixMs),
+        Some(("req", piece)) => Name::Request(match piece.split_once('.') {
+            Some(("header", name)) => Piece::Header(word(name)?),
+            Some(_) => return None,
+            None => match piece {
+                "method" => Piece::Method,
+                "host" => Piece::Host,
+                "path" => Piece::Path,
+                "query" => Piece::Query,
+                "path_query" => Piece::PathQuery,
+                "params" => Piece::Params,
+                "body" => Piece::Body,
+                _ => return None,
+            },
+        }),
+        None if written == "token" => Name::Token,
+        None if written == "signature" => Name::Signature,
+        None if written == "uuid" => Name::Uuid,
+        Some(_) | None => return None,
+    })
+}
+
+impl Through {
+    fn apply(self, value: &str) -> String {
+        match self {
+            Through::Md5 => text::md5_hex(value.as_bytes()),
+            Through::Sha1 => text::sha1_hex(value.as_bytes()),
+            Through::Sha256 => text::sha256_hex(value.as_bytes()),
+            Through::Sha512 => text::sha512_hex(value.as_bytes()),
+            Through::Lower => value.to_lowercase(),
+            Through::Upper => value.to_uppercase(),
+            Through::Base64 => text::base64(value.as_bytes()),
+        }
     }
 }
 
 /// Where a value is put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// A path, a query or a form: everything but unreserved letters is percent-encoded (RFC 3986 §2.3).
+    /// A path: everything but unreserved letters is percent-encoded (RFC 3986 §2.3).
     Url,
     /// A header field: no control characters.
     Header,
+    /// XML: what would be markup is escaped; control characters cannot be written at all.
+    Xml,
     /// A text inside a structure that does its own encoding.
     Plain,
 }
@@ -119,6 +273,15 @@ impl Place {
                 other => drop(write!(out, "%{other:02X}")),
             }),
             Place::Header if value.chars().any(char::is_control) => return None,
+            Place::Xml if value.chars().any(|it| it.is_control() && !matches!(it, '\n' | '\r' | '\t')) => return None,
+            Place::Xml => value.chars().for_each(|letter| match letter {
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '&' => out.push_str("&amp;"),
+                '"' => out.push_str("&quot;"),
+                '\'' => out.push_str("&apos;"),
+                other => out.push(other),
+            }),
             Place::Header | Place::Plain => out.push_str(value),
         }
         Some(())
@@ -129,9 +292,9 @@ impl Place {
 mod tests {
     use super::*;
 
-    fn fill(text: &str, value: &'static str, place: Place) -> Option<String> {
+    fn fill(text: &str, value: &'static str, place: Place) -> Result<String, Unfilled> {
         let template = Template::parse(text, &|name| (name == "base").then(|| "https://a.example".into())).unwrap();
-        template.fill(&|_| Some(value), &|_| Some("s3cret"), place)
+        template.fill(&|_| Some(value.into()), place)
     }
 
     #[test]
@@ -147,23 +310,38 @@ mod tests {
     #[test]
     fn values_are_encoded_for_their_place() {
         for (value, expected) in [
-            ("1.2.3.4", Some("/1.2.3.4/x")),
-            ("2001:db8::1", Some("/2001%3Adb8%3A%3A1/x")),
-            ("../admin?x=1#y", Some("/..%2Fadmin%3Fx%3D1%23y/x")),
-            ("é\r\n", Some("/%C3%A9%0D%0A/x")),
-            ("..", None),
-            (".", None),
+            ("1.2.3.4", Ok("/1.2.3.4/x")),
+            ("2001:db8::1", Ok("/2001%3Adb8%3A%3A1/x")),
+            ("../admin?x=1#y", Ok("/..%2Fadmin%3Fx%3D1%23y/x")),
+            ("é\r\n", Ok("/%C3%A9%0D%0A/x")),
+            ("..", Err(Unfilled::Refused)),
+            (".", Err(Unfilled::Refused)),
         ] {
-            assert_eq!(fill("/${input.ip}/x", value, Place::Url).as_deref(), expected, "{value:?}");
+            assert_eq!(fill("/${input.ip}/x", value, Place::Url).as_deref(), expected.as_deref(), "{value:?}");
         }
-        assert_eq!(fill("k ${input.ip}", "a\r\nX: y", Place::Header), None, "no header is smuggled in");
+        assert_eq!(
+            fill("k ${input.ip}", "a\r\nX: y", Place::Header),
+            Err(Unfilled::Refused),
+            "no header is smuggled in"
+        );
+        assert_eq!(fill("<a>${input.ip}</a>", "<b>&'\"", Place::Xml).unwrap(), "<a>&lt;b&gt;&amp;&apos;&quot;</a>");
+        assert_eq!(fill("<a>${input.ip}</a>", "\u{0}", Place::Xml), Err(Unfilled::Refused));
     }
 
     #[test]
     fn faults_are_named() {
-        let parse = |text| Template::parse(text, &|_| None).unwrap_err();
+        let parse = |text: &str| Template::parse(text, &|_| None).unwrap_err();
         assert_eq!(parse("${input.ip"), Fault::Open);
-        assert_eq!(parse("${env.HOME}"), Fault::Strange("env.HOME".into()));
+        for strange in ["env.HOME", "input.", "input.a b", "req.cookies", "now", "sha3(req.body)", "signature.x"] {
+            assert_eq!(parse(&format!("${{{strange}}}")), Fault::Strange(strange.into()));
+        }
         assert_eq!(parse("${config.x}"), Fault::NoSetting("x".into()));
+    }
+
+    #[test]
+    fn a_value_can_go_through_a_hash() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(fill("${sha256_hex(req.body)}\n", "", Place::Plain).unwrap(), format!("{empty}\n"));
+        assert_eq!(fill("${lower(req.method)} ${b64(input.x)}", "GET", Place::Plain).unwrap(), "get R0VU");
     }
 }

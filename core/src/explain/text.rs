@@ -138,6 +138,10 @@ impl Lines<'_> {
                     Path::Live => "",
                     Path::Cache => ", from the cache",
                     Path::FailOver => ", by fail-over",
+                    Path::Hedge => ", asked because another was slow",
+                    Path::Fill => ", which others did not tell",
+                    Path::Combined => ", of several",
+                    Path::Stale => ", from the cache, past its time",
                     Path::Default => ", the route's default",
                 };
                 let mut line = format!("  {} {} from {}", attribute.name, value(attribute), from.source);

@@ -89,6 +89,8 @@ impl Checker<'_> {
             Expr::Ident(name) if name == "now" => Some(Node { op: Op::Now, kind: Type::Time, text: Arc::default() }),
             Expr::Ident(_) | Expr::Select(..) => self.name(of),
             Expr::List(elements) => self.list(of, elements),
+            Expr::Map(_) => self.error("condition.syntax", of, "maps and structures are not part of the language"),
+            Expr::Maybe(..) => self.error("condition.syntax", of, "`.?` is not part of the language"),
             Expr::Call(call) => self.call(of, call).and_then(|node| self.folded(of, node)),
         }
     }

@@ -179,13 +179,17 @@ impl Parser {
     fn members_of(&mut self, mut of: Ast) -> Result<Ast, Fault> {
         loop {
             if self.taken(".") {
+                let maybe = self.taken("?");
                 let field = self.take();
                 let Kind::Word(name) = field.kind else {
                     self.next -= 1;
                     return Err(self.unexpected());
                 };
                 let start = of.span.start;
-                if self.taken("(") {
+                if maybe {
+                    let depth = of.depth + 1;
+                    of = bounded(Ast { expr: Expr::Maybe(Box::new(of), name), span: start..field.span.end, depth })?;
+                } else if self.taken("(") {
                     let (args, end) = self.list_until(")")?;
                     let mut call = node(Name::Function(name), Some(of), args)?;
                     set_place(&mut call, field.span);
@@ -235,11 +239,30 @@ impl Parser {
                 let depth = 1 + elements.iter().map(|element| element.depth).max().unwrap_or(0);
                 bounded(Ast { expr: Expr::List(elements), span: token.span.start..end, depth })
             }
-            Kind::Sign("{") => {
-                let message = "maps and structures are not part of the language";
-                Err(Fault::error("condition.syntax", token.span, message))
-            }
+            Kind::Sign("{") => self.map(token.span),
             Kind::Sign(_) | Kind::End => self.refuse(),
+        }
+    }
+
+    /// The entries of a map whose `{` was taken.
+    fn map(&mut self, open: Range<usize>) -> Result<Ast, Fault> {
+        let mut entries = Vec::new();
+        loop {
+            let end = self.peek().span.end;
+            if self.taken("}") {
+                let depth = entries.iter().map(|(key, value): &(Ast, Ast)| key.depth.max(value.depth)).max();
+                let depth = 1 + depth.unwrap_or(0);
+                return bounded(Ast { expr: Expr::Map(entries), span: open.start..end, depth });
+            }
+            if !entries.is_empty() {
+                self.expect(",")?;
+                if matches!(self.peek().kind, Kind::Sign("}")) {
+                    continue;
+                }
+            }
+            let key = self.expression()?;
+            self.expect(":")?;
+            entries.push((key, self.expression()?));
         }
     }
 

@@ -18,7 +18,12 @@ pub(crate) fn print(of: &Ast) -> String {
         Expr::Literal(Literal::Number(it)) => format!("{it:?}"),
         Expr::Literal(Literal::Text(it)) => format!("{it:?}"),
         Expr::Literal(Literal::Null) => "null".to_owned(),
+        Expr::Maybe(operand, field) => format!("{}.?{field}", inside(operand, TIGHTEST)),
         Expr::List(elements) => format!("[{}]", side_by_side(elements)),
+        Expr::Map(entries) => {
+            let entries = entries.iter().map(|(key, value)| format!("{}: {}", print(key), print(value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
         Expr::Call(call) => print_call(call),
     }
 }
@@ -53,7 +58,9 @@ fn inside(of: &Ast, least: u8) -> String {
     let text = print(of);
     let own = match &of.expr {
         Expr::Call(call) => rank(&call.name),
-        Expr::Literal(_) | Expr::Ident(_) | Expr::Select(..) | Expr::List(_) => TIGHTEST,
+        Expr::Literal(_) | Expr::Ident(_) | Expr::Select(..) | Expr::Maybe(..) | Expr::List(_) | Expr::Map(_) => {
+            TIGHTEST
+        }
     };
     if own < least { format!("({text})") } else { text }
 }

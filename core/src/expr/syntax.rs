@@ -18,7 +18,11 @@ pub(crate) enum Expr {
     Ident(String),
     /// `operand.field`.
     Select(Box<Ast>, String),
+    /// `operand.?field`; only mappings of connectors know it.
+    Maybe(Box<Ast>, String),
     List(Vec<Ast>),
+    /// `{key: value}`; only mappings of connectors know it.
+    Map(Vec<(Ast, Ast)>),
     /// An operator or a function.
     Call(Call),
 }
@@ -84,6 +88,6 @@ pub(crate) fn path(of: &Ast) -> Option<Vec<&str>> {
             path.push(key);
             Some(path)
         }
-        Expr::Literal(_) | Expr::List(_) | Expr::Call(_) => None,
+        Expr::Literal(_) | Expr::Maybe(..) | Expr::List(_) | Expr::Map(_) | Expr::Call(_) => None,
     }
 }

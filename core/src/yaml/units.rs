@@ -30,6 +30,20 @@ pub struct Rate {
     pub window_ms: u64,
 }
 
+/// A share of a whole: `5%`, `0.5%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share {
+    /// In millionths, 0 to 1,000,000.
+    pub millionths: u32,
+}
+
+/// A day of the calendar, in UTC: `2027-01-31`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day {
+    /// Its first moment, in milliseconds since the Unix epoch.
+    pub begin_ms: i64,
+}
+
 /// Ten years: longer than anything a policy may ask for.
 const DURATION_MS_MAX: u64 = 10 * 366 * 24 * 3_600_000;
 
@@ -72,6 +86,40 @@ pub fn rate(text: &str) -> Option<Rate> {
         other => u64::try_from(duration_ms(other)?).ok().filter(|ms| *ms >= 1)?,
     };
     Some(Rate { count, window_ms })
+}
+
+/// Reads a share.
+pub fn share(text: &str) -> Option<Share> {
+    let (number, unit) = split(text)?;
+    let millionths = (unit == "%").then(|| scaled(number, 10_000))??;
+    u32::try_from(millionths).ok().filter(|it| *it <= 1_000_000).map(|millionths| Share { millionths })
+}
+
+/// Reads a day (RFC 3339 `full-date`) from 1970 on.
+pub fn day(text: &str) -> Option<Day> {
+    let digits = |from: usize, to: usize| -> Option<i64> {
+        let part = text.get(from..to)?;
+        part.bytes().all(|it| it.is_ascii_digit()).then(|| part.parse().ok())?
+    };
+    let is_shaped = text.len() == 10 && text.get(4..5) == Some("-") && text.get(7..8) == Some("-");
+    let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !is_shaped || year < 1970 || !(1..=days).contains(&day) {
+        return None;
+    }
+    // Days since the epoch, counted in years that begin in March (H. Hinnant, "chrono-Compatible Low-Level Date
+    // Algorithms", `days_from_civil`).
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    Some(Day { begin_ms: days * 86_400_000 })
 }
 
 /// The number and its unit.
@@ -137,6 +185,8 @@ scalar!(
     "write `20/s`, `5/min`, `100/h` or `10/5m`",
     "^[0-9]+ ?/ ?([a-z]+|[0-9]+ ?(ms|s|m|min|h|d))$"
 );
+scalar!(Share, share, "share", "write `5%` or `0.5%`", "^[0-9]+(\\.[0-9]{1,6})? ?%$");
+scalar!(Day, day, "day", "write `2027-01-31`", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$");
 
 #[cfg(test)]
 mod tests {
@@ -169,5 +219,26 @@ mod tests {
         assert_eq!(rate("10/5m"), Some(Rate { count: 10, window_ms: 300_000 }));
         assert_eq!(rate("0/s"), None, "never is `block`");
         assert_eq!(rate("5"), None);
+    }
+
+    #[test]
+    fn shares_are_of_a_whole() {
+        let cases = [("5%", Some(50_000)), ("0.5%", Some(5_000)), ("100%", Some(1_000_000)), ("0%", Some(0))];
+        for (text, expected) in cases.into_iter().chain([("101%", None), ("5", None), ("-5%", None), ("%", None)]) {
+            assert_eq!(share(text).map(|it| it.millionths), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        let days = |text: &str| day(text).map(|it| it.begin_ms / 86_400_000);
+        let cases = [("1970-01-01", 0), ("2000-02-29", 11_016), ("2000-03-01", 11_017), ("2027-01-31", 20_849)];
+        for (text, expected) in cases {
+            assert_eq!(days(text), Some(expected), "{text}");
+        }
+        for text in ["2027-02-29", "2027-13-01", "2027-00-01", "2027-04-31", "2027-1-1", "27-01-01", "1969-12-31", "x"]
+        {
+            assert_eq!(days(text), None, "{text}");
+        }
     }
 }

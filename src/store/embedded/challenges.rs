@@ -7,6 +7,7 @@ use crate::store::{
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
+        keeper::SWEPT_AT_ONCE,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded},
     },
@@ -105,15 +106,17 @@ impl Challenges {
         (Once::First, Some(journal.durably(entry.write(&key))))
     }
 
-    /// Forgets what expired before a moment, in one piece of the map.
-    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) {
+    /// Forgets some of what expired before a moment, in one piece of the map; how many.
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) -> usize {
         let mut shard = self.shards.at(number);
-        let dead: Vec<_> = shard.extract_if(|_, entry| entry.expires_ms <= expired_before_ms).map(|it| it.0).collect();
+        let expired = shard.extract_if(|_, entry| entry.expires_ms <= expired_before_ms);
+        let dead: Vec<_> = expired.take(SWEPT_AT_ONCE).map(|it| it.0).collect();
         self.room.give(dead.len());
         journal.later(dead.iter().map(|(home, id)| Write {
             table: Table::Challenges,
             key: Row::default().id(home).id(id).done(),
             value: None,
         }));
+        dead.len()
     }
 }

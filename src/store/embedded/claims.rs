@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use sha2::{Digest, Sha256};
-
 use crate::store::{
     Id, Once, Stored,
+    carried::{Carried, one_time},
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
+        keeper::SWEPT_AT_ONCE,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded},
     },
@@ -24,16 +24,25 @@ struct Entry {
     expires_ms: i64,
 }
 
-/// Scope and token as one key; the scope's length goes first so that no two pairs read alike.
-fn joined(scope: &str, token: &Id) -> Id {
-    let digest = Sha256::new()
-        .chain_update((scope.len() as u64).to_be_bytes())
-        .chain_update(scope)
-        .chain_update(token)
-        .finalize();
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest[..16]);
-    id
+fn read(key: &[u8], value: &[u8]) -> Result<(Id, Entry), Torn> {
+    let mut at = Fields(key);
+    let key = at.id()?;
+    at.end()?;
+    let mut row = Fields(value);
+    let entry = Entry { nonce: row.id()?, expires_ms: row.i64()? };
+    row.end().map(|()| (key, entry))
+}
+
+/// A row as what is carried.
+pub(super) fn carried(key: &[u8], value: &[u8]) -> Result<Carried, Torn> {
+    let (token, Entry { nonce, expires_ms }) = read(key, value)?;
+    Ok(Carried::Claim { token, nonce, expires_ms })
+}
+
+/// A used token as a row.
+pub(super) fn row(token: &Id, nonce: Id, expires_ms: i64) -> Write {
+    let row = Row::default().id(&nonce).i64(expires_ms).done();
+    Write { table: Table::Claims, key: token.to_vec(), value: Some(row) }
 }
 
 impl Claims {
@@ -42,12 +51,7 @@ impl Claims {
     }
 
     pub(super) fn load(&self, key: &[u8], value: &[u8]) -> Result<(), Torn> {
-        let mut at = Fields(key);
-        let key = at.id()?;
-        at.end()?;
-        let mut row = Fields(value);
-        let entry = Entry { nonce: row.id()?, expires_ms: row.i64()? };
-        row.end()?;
+        let (key, entry) = read(key, value)?;
         self.shards.of(&key).insert(key, entry);
         self.room.take_anyway(1);
         Ok(())
@@ -62,7 +66,7 @@ impl Claims {
         nonce: Id,
         expires_ms: i64,
     ) -> Stored<(Once, Option<Ack>)> {
-        let key = joined(scope, token);
+        let key = one_time(scope, token);
         let mut shard = self.shards.of(&key);
         // Expired, or the same caller again: the longer of both times counts.
         let expires_ms = match shard.get(&key) {
@@ -71,15 +75,16 @@ impl Claims {
             None => self.room.take(1).map(|()| expires_ms)?,
         };
         shard.insert(key, Entry { nonce, expires_ms });
-        let row = Row::default().id(&nonce).i64(expires_ms).done();
-        Ok((Once::First, Some(journal.durably(Write { table: Table::Claims, key: key.to_vec(), value: Some(row) }))))
+        Ok((Once::First, Some(journal.durably(row(&key, nonce, expires_ms)))))
     }
 
-    /// Forgets what expired before a moment, in one piece of the map.
-    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) {
+    /// Forgets some of what expired before a moment, in one piece of the map; how many.
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) -> usize {
         let mut shard = self.shards.at(number);
-        let dead: Vec<_> = shard.extract_if(|_, entry| entry.expires_ms <= expired_before_ms).map(|it| it.0).collect();
+        let expired = shard.extract_if(|_, entry| entry.expires_ms <= expired_before_ms);
+        let dead: Vec<_> = expired.take(SWEPT_AT_ONCE).map(|it| it.0).collect();
         self.room.give(dead.len());
         journal.later(dead.iter().map(|key| Write { table: Table::Claims, key: key.to_vec(), value: None }));
+        dead.len()
     }
 }

@@ -3,9 +3,15 @@
 //! It never answers a request: everything is read from memory. After a failed transaction the database is closed
 //! and opened again before the next one, because redb refuses further work after an I/O error.
 
-use std::{fs, io, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition};
+
+use crate::store::embedded::unload::Snapshot;
 
 /// How many bytes of the file redb may keep in memory; everything is read from our own maps.
 const CACHE_BYTES: usize = 16 << 20;
@@ -27,22 +33,31 @@ pub enum OpenError {
     /// A row does not read back.
     #[error("the state file holds an unreadable row in `{0}`")]
     Corrupt(&'static str),
+    /// There is no file to be read out.
+    #[error("there is no state at `{}`", .0.display())]
+    Absent(PathBuf),
+    /// There is a file where a new one was to be put.
+    #[error("there is state already at `{}`", .0.display())]
+    Taken(PathBuf),
+    /// Whoever was reading wants no more.
+    #[error("nobody wants the rest")]
+    Unwanted,
 }
 
-/// What kind of row.
+/// What kind of row. The numbers are those of backups; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Table {
-    Meta,
-    Sessions,
-    Challenges,
-    Parked,
-    Claims,
-    Drawers,
-    Locks,
-    Revocations,
-    Counters,
+pub(in crate::store) enum Table {
+    Meta = 0,
+    Sessions = 1,
+    Challenges = 2,
+    Parked = 3,
+    Claims = 4,
+    Drawers = 5,
+    Locks = 6,
+    Revocations = 7,
+    Counters = 8,
     /// After the counters: its rows count more than theirs.
-    Guards,
+    Guards = 9,
 }
 
 impl Table {
@@ -108,17 +123,60 @@ pub(super) struct Disk {
     database: Option<Database>,
 }
 
+/// Where the file of a folder is.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join("state.redb")
+}
+
+/// Makes a folder that is not there, for our own user only.
+pub(super) fn make(folder: &Path) -> Result<(), OpenError> {
+    if folder.exists() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
+    builder.create(folder).map_err(|error| OpenError::Unusable(error.to_string()))
+}
+
 /// Opens `state.redb` in a folder, which is made if need be; both for our own user only.
 pub(super) fn file(folder: &Path) -> Result<Opener, OpenError> {
     let unusable = |error: io::Error| OpenError::Unusable(error.to_string());
-    if !folder.exists() {
-        let mut builder = fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
-        builder.create(folder).map_err(unusable)?;
-    }
-    let path = folder.join("state.redb");
+    make(folder)?;
+    let path = path(folder);
     fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(unusable)?;
     Ok(Box::new(move || Database::builder().set_cache_size(CACHE_BYTES).create(&path)))
+}
+
+/// Every row of some tables, in the order of their keys.
+pub(super) fn rows(
+    transaction: &ReadTransaction,
+    tables: &[Table],
+    mut each: impl FnMut(Table, &[u8], &[u8]) -> Result<(), OpenError>,
+) -> Result<(), OpenError> {
+    let unusable = |error: redb::Error| OpenError::Unusable(error.to_string());
+    for table in tables {
+        let rows = match transaction.open_table(table.definition()) {
+            Ok(rows) => rows,
+            Err(redb::TableError::TableDoesNotExist(_)) => continue,
+            Err(error) => return Err(unusable(error.into())),
+        };
+        for row in rows.iter().map_err(|error| unusable(error.into()))? {
+            let (key, value) = row.map_err(|error| unusable(error.into()))?;
+            each(*table, key.value(), value.value())?;
+        }
+    }
+    Ok(())
+}
+
+/// What a row of the file about itself says.
+pub(super) fn look(restart: &mut Restart, key: &[u8], value: &[u8]) -> Result<(), OpenError> {
+    match key {
+        b"format" if value != FORMAT => return Err(OpenError::Format),
+        b"format" if *restart == Restart::Fresh => *restart = Restart::Unclean,
+        b"clean" => *restart = Restart::Clean,
+        _ => {}
+    }
+    Ok(())
 }
 
 impl Disk {
@@ -139,28 +197,22 @@ impl Disk {
     }
 
     fn read(&self, load: &mut impl FnMut(Table, &[u8], &[u8]) -> Result<(), OpenError>) -> Result<Restart, OpenError> {
-        let unusable = |error: redb::Error| OpenError::Unusable(error.to_string());
         let Some(database) = &self.database else { return Err(OpenError::Unusable("closed".into())) };
-        let transaction = database.begin_read().map_err(|error| unusable(error.into()))?;
+        let transaction = database.begin_read().map_err(|error| OpenError::Unusable(error.to_string()))?;
         let mut restart = Restart::Fresh;
-        for table in Table::ALL {
-            let rows = match transaction.open_table(table.definition()) {
-                Ok(rows) => rows,
-                Err(redb::TableError::TableDoesNotExist(_)) => continue,
-                Err(error) => return Err(unusable(error.into())),
-            };
-            for row in rows.iter().map_err(|error| unusable(error.into()))? {
-                let (key, value) = row.map_err(|error| unusable(error.into()))?;
-                match (table, key.value()) {
-                    (Table::Meta, b"format") if value.value() != FORMAT => return Err(OpenError::Format),
-                    (Table::Meta, b"format") if restart == Restart::Fresh => restart = Restart::Unclean,
-                    (Table::Meta, b"clean") => restart = Restart::Clean,
-                    (Table::Meta, _) => {}
-                    (table, key) => load(table, key, value.value())?,
-                }
-            }
-        }
+        rows(&transaction, &Table::ALL, |table, key, value| match table {
+            Table::Meta => look(&mut restart, key, value),
+            table => load(table, key, value),
+        })?;
         Ok(restart)
+    }
+
+    /// The file at this moment, to be read out while it is written on.
+    pub(super) fn snapshot(&mut self) -> Result<Snapshot, redb::Error> {
+        match &mut self.database {
+            Some(open) => Snapshot::of(open),
+            closed => Snapshot::of(closed.insert((self.opener)()?)),
+        }
     }
 
     /// Writes a batch in one transaction and waits until it is on disk.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::store::{
     Drawer, Enrolment, Id, Stored,
+    carried::Carried,
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
@@ -48,18 +49,35 @@ fn row_key(account: &Id, drawer: Drawer, id: &Id) -> Vec<u8> {
     Row::default().id(account).u8(number(drawer)).id(id).done()
 }
 
+fn read(key: &[u8], value: &[u8]) -> Result<((Id, Drawer, Id), Entry), Torn> {
+    let mut at = Fields(key);
+    let key = (at.id()?, numbered(at.u8()?)?, at.id()?);
+    at.end()?;
+    let mut row = Fields(value);
+    let counter = row.u64()?;
+    Ok((key, Entry { counter, sealed: row.rest() }))
+}
+
+/// A row as what is carried.
+pub(super) fn carried(key: &[u8], value: &[u8]) -> Result<Carried, Torn> {
+    let ((account, drawer, id), entry) = read(key, value)?;
+    Ok(Carried::Entry { account, drawer, id, counter: entry.counter, sealed: entry.sealed.into() })
+}
+
+/// An entry as a row.
+pub(super) fn row(account: &Id, drawer: Drawer, id: &Id, counter: u64, sealed: &[u8]) -> Write {
+    let row = Row::default().u64(counter).rest(sealed);
+    Write { table: Table::Drawers, key: row_key(account, drawer, id), value: Some(row) }
+}
+
 impl Drawers {
     pub(super) fn new(max: usize) -> Self {
         Self { shards: Sharded::default(), room: Room::of(max) }
     }
 
     pub(super) fn load(&self, key: &[u8], value: &[u8]) -> Result<(), Torn> {
-        let mut at = Fields(key);
-        let key = (at.id()?, numbered(at.u8()?)?, at.id()?);
-        at.end()?;
-        let mut row = Fields(value);
-        let counter = row.u64()?;
-        self.shards.of(&key.0).insert(key, Entry { counter, sealed: row.rest() });
+        let (key, entry) = read(key, value)?;
+        self.shards.of(&key.0).insert(key, entry);
         self.room.take_anyway(1);
         Ok(())
     }
@@ -82,9 +100,9 @@ impl Drawers {
             Some(entry) => entry.counter,
             None => self.room.take(1).map(|()| 0)?,
         };
-        let row = Row::default().u64(counter).rest(&sealed);
+        let ack = journal.durably(row(&account, drawer, &id, counter, &sealed));
         shard.insert(key, Entry { counter, sealed: sealed.into() });
-        Ok(journal.durably(Write { table: Table::Drawers, key: row_key(&account, drawer, &id), value: Some(row) }))
+        Ok(ack)
     }
 
     pub(super) fn retire(&self, journal: &Journal, account: Id, drawer: Drawer, id: Id) -> (bool, Ack) {
@@ -99,7 +117,6 @@ impl Drawers {
         let mut shard = self.shards.of(&account);
         let entry = shard.get_mut(&(account, drawer, id)).filter(|entry| entry.counter < to)?;
         entry.counter = to;
-        let row = Row::default().u64(to).rest(&entry.sealed);
-        Some(journal.durably(Write { table: Table::Drawers, key: row_key(&account, drawer, &id), value: Some(row) }))
+        Some(journal.durably(row(&account, drawer, &id, to, &entry.sealed)))
     }
 }

@@ -145,7 +145,7 @@ async fn a_busy_disk_makes_nobody_wait_longer_than_agreed_and_loses_nothing() {
     let store = open_on(folder.path(), &full, &busy);
     store.park(ME, ME, b"sealed".to_vec(), LATER).await.unwrap();
     store.answer_within(Duration::from_millis(20));
-    let guess = Meter { name: 1, window: Duration::from_secs(60), shape: Shape::Guarded { keep: 6 } };
+    let guess = Meter { name: 1, window: Duration::from_secs(60), shape: Shape::Guarded { keep: 6, limit: 5 } };
     let look = [(Counted { kind: Kind::Account, id: ME }, guess, Touch::Look)];
     let hit = look.map(|(who, meter, _)| (who, meter, Touch::Hit));
     let begin = |meters| store.begin(NOW, Begin { meters, ..Begin::default() });

@@ -4,6 +4,7 @@
 
 use crate::store::{
     Id, Meter, Shape, Touch,
+    carried::Hits,
     embedded::row::{Fields, Row, Torn},
 };
 
@@ -41,14 +42,15 @@ fn limit(keep: u16) -> usize {
     usize::from(keep).clamp(1, EXACT_MAX + 1)
 }
 
-/// How many hits an exact counter is presumed to hold when a crash may have made it forget: half of its limit.
-pub(super) fn presumed(meter: &Meter) -> u64 {
+/// What a counter is presumed to hold after a backup was put back: all but one of the limit, where it guards guessing.
+pub(super) fn presumed_restored(meter: &Meter, counted: u64) -> u64 {
     match meter.shape {
-        Shape::Exact { keep } => (limit(keep) as u64 - 1).div_ceil(2),
-        // Every hit was on disk before it was answered.
-        Shape::Guarded { .. } => 0,
-        // Limits above 32: the second that a crash can take is a small part of them.
-        Shape::Buckets | Shape::Distinct => 0,
+        Shape::Guarded { keep, limit: allowed } => {
+            let presumed = counted.saturating_add(u64::from(allowed).saturating_sub(1));
+            presumed.min(limit(keep) as u64).max(counted)
+        }
+        // What is missing of them slows nobody down who guesses.
+        Shape::Exact { .. } | Shape::Buckets | Shape::Distinct => counted,
     }
 }
 
@@ -79,15 +81,6 @@ impl Gauge {
             Touch::Add(value) => self.add(now_ms, meter, &value),
         }
         self.count(now_ms)
-    }
-
-    /// Fills an exact counter up to what it is presumed to hold, as if hit at that moment.
-    pub(super) fn presume(&mut self, at_ms: i64, meter: &Meter) {
-        if let Kept::Exact(moments) = &mut self.kept {
-            let live = moments.iter().filter(|moment| moment.saturating_add(self.window_ms) > at_ms).count();
-            let missing = (presumed(meter) as usize).saturating_sub(live);
-            moments.extend(std::iter::repeat_n(at_ms, missing));
-        }
     }
 
     /// What it says now.
@@ -126,7 +119,7 @@ impl Gauge {
         match &mut self.kept {
             Kept::Exact(moments) => {
                 moments.retain(|moment| moment.saturating_add(self.window_ms) > now_ms);
-                if let Shape::Exact { keep } | Shape::Guarded { keep } = meter.shape {
+                if let Shape::Exact { keep } | Shape::Guarded { keep, .. } = meter.shape {
                     while moments.len() >= limit(keep) {
                         forget_oldest(moments, |moment| *moment);
                     }
@@ -188,6 +181,42 @@ impl Gauge {
     /// Whether nothing in it counts any more.
     pub(super) fn is_spent(&self, now_ms: i64) -> bool {
         self.count(now_ms) == 0
+    }
+
+    /// What it holds, to be carried.
+    pub(super) fn hits(self, is_guarded: bool) -> Hits {
+        match self.kept {
+            Kept::Exact(moments) if is_guarded => Hits::Guarded(moments),
+            Kept::Exact(moments) => Hits::Exact(moments),
+            Kept::Buckets { newest, counts } => {
+                let slots = (0..SLOTS as i64).map(|back| newest.saturating_sub(back));
+                Hits::Buckets(slots.map(|slot| (slot, counts[place(slot)])).filter(|(_, count)| *count > 0).collect())
+            }
+            Kept::Distinct(values) => Hits::Distinct(values),
+        }
+    }
+
+    /// A counter that holds what was carried; what is more than it can keep is left out, the oldest first.
+    pub(super) fn holding(window_ms: i64, hits: Hits) -> Self {
+        let kept = match hits {
+            Hits::Exact(mut moments) | Hits::Guarded(mut moments) => {
+                moments.sort_unstable();
+                Kept::Exact(moments.split_off(moments.len().saturating_sub(EXACT_MAX + 1)))
+            }
+            Hits::Buckets(slots) => {
+                let newest = slots.iter().map(|(slot, _)| *slot).max().unwrap_or(i64::MIN);
+                let mut counts = [0; SLOTS];
+                for (slot, count) in slots.iter().filter(|(slot, _)| newest.saturating_sub(*slot) <= PARTS) {
+                    counts[place(*slot)] = *count;
+                }
+                Kept::Buckets { newest, counts }
+            }
+            Hits::Distinct(mut values) => {
+                values.sort_unstable_by_key(|(_, last_ms)| *last_ms);
+                Kept::Distinct(values.split_off(values.len().saturating_sub(DISTINCT_MAX)))
+            }
+        };
+        Self { window_ms: window_ms.clamp(PARTS, 1 << 45), kept }
     }
 
     pub(super) fn write(&self, row: Row) -> Row {

@@ -23,6 +23,7 @@ use crate::store::{
     embedded::{
         disk::{Disk, Table, Write},
         sharded::held,
+        unload::Snapshot,
     },
 };
 
@@ -30,6 +31,8 @@ use crate::store::{
 const WRITE_BEHIND: Duration = Duration::from_millis(50);
 /// How long after a failure the disk is tried again.
 const RETRY: Duration = Duration::from_millis(250);
+/// How long removals pause while rows wait.
+const BREATH: Duration = Duration::from_millis(2);
 /// How many rows may wait before callers are refused: the disk does not keep up.
 const BACKLOG_MAX: usize = 200_000;
 
@@ -49,6 +52,8 @@ struct Line {
 struct Queue {
     writes: Vec<Write>,
     waiters: Vec<oneshot::Sender<Stored<()>>>,
+    /// Who wants the file as it is after the rows that wait now.
+    readers: Vec<oneshot::Sender<Stored<Snapshot>>>,
     oldest: Option<Instant>,
     stopping: bool,
 }
@@ -56,8 +61,8 @@ struct Queue {
 /// A promise that a row is on disk.
 pub(super) struct Ack(Option<oneshot::Receiver<Stored<()>>>);
 
-/// Rows to write together, and who waits for them.
-type Batch = (Vec<Write>, Vec<oneshot::Sender<Stored<()>>>);
+/// Rows to write together, who waits for them, and who wants the file as it is then.
+type Batch = (Vec<Write>, Vec<oneshot::Sender<Stored<()>>>, Vec<oneshot::Sender<Stored<Snapshot>>>);
 
 impl Ack {
     /// Waits for it.
@@ -104,6 +109,14 @@ impl Journal {
         }
     }
 
+    /// Lets the disk catch up until no more than so many rows wait, or until it takes none: for removals, which have time.
+    pub(super) fn make_way(&self, rows_max: usize) {
+        let Some(line) = &self.0 else { return };
+        while line.backlog.load(Ordering::Relaxed) > rows_max && !line.closed.load(Ordering::Acquire) {
+            thread::sleep(BREATH);
+        }
+    }
+
     /// Queues rows that nobody waits for.
     pub(super) fn later(&self, writes: impl IntoIterator<Item = Write>) {
         let Some(line) = &self.0 else { return };
@@ -129,6 +142,21 @@ impl Journal {
         Ack(Some(receiver))
     }
 
+    /// The file as it is once every row queued so far is on it. Nothing waits for whoever reads it.
+    pub(super) async fn snapshot(&self) -> Stored<Snapshot> {
+        let Some(line) = &self.0 else { return Err(StateError::Unavailable) };
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut queue = held(&line.queue);
+            if queue.stopping {
+                return Err(StateError::Unavailable);
+            }
+            queue.readers.push(sender);
+            line.wake.notify_one();
+        }
+        receiver.await.unwrap_or(Err(StateError::Unavailable))
+    }
+
     /// Takes a last row, refuses whoever comes later, and lets the thread end when all is written.
     pub(super) fn stop(&self, last: Write) {
         let Some(line) = &self.0 else { return };
@@ -150,8 +178,8 @@ struct Committer {
 
 impl Committer {
     fn run(mut self) {
-        while let Some((writes, waiters)) = self.next_batch() {
-            let outcome = self.disk.commit(&writes);
+        while let Some((writes, waiters, readers)) = self.next_batch() {
+            let outcome = if writes.is_empty() { Ok(()) } else { self.disk.commit(&writes) };
             let answer = match &outcome {
                 Ok(()) => Ok(()),
                 Err(error) => {
@@ -164,6 +192,14 @@ impl Committer {
                 // A caller that went away needs no answer.
                 let _ = waiter.send(answer.clone());
             }
+            for reader in readers {
+                let snapshot = match &outcome {
+                    Ok(()) => self.disk.snapshot().map_err(|_| StateError::Unavailable),
+                    Err(_) => Err(StateError::Unavailable),
+                };
+                // A reader that went away needs none.
+                let _ = reader.send(snapshot);
+            }
             if outcome.is_err() {
                 self.recover(writes);
             }
@@ -175,7 +211,7 @@ impl Committer {
     fn next_batch(&self) -> Option<Batch> {
         let mut queue = held(&self.line.queue);
         loop {
-            if queue.writes.is_empty() {
+            if queue.writes.is_empty() && queue.readers.is_empty() {
                 if queue.stopping {
                     return None;
                 }
@@ -183,10 +219,12 @@ impl Committer {
                 continue;
             }
             let age = queue.oldest.map_or(WRITE_BEHIND, |since| since.elapsed());
-            if !queue.waiters.is_empty() || queue.stopping || age >= WRITE_BEHIND {
+            let is_wanted = !queue.waiters.is_empty() || !queue.readers.is_empty();
+            if is_wanted || queue.stopping || age >= WRITE_BEHIND {
                 queue.oldest = None;
                 self.line.backlog.store(0, Ordering::Relaxed);
-                return Some((mem::take(&mut queue.writes), mem::take(&mut queue.waiters)));
+                let readers = mem::take(&mut queue.readers);
+                return Some((mem::take(&mut queue.writes), mem::take(&mut queue.waiters), readers));
             }
             let waited = self.line.wake.wait_timeout(queue, WRITE_BEHIND - age);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -17,6 +17,10 @@ use crate::store::embedded::{Shelves, sharded::held};
 const TICK: Duration = Duration::from_secs(1);
 /// How many of the 64 pieces of each map are looked through in a tick.
 const PIECES_A_TICK: usize = 8;
+/// How many entries are forgotten while a piece is held.
+pub(super) const SWEPT_AT_ONCE: usize = 256;
+/// With more rows waiting for the disk, removals wait too.
+const ROWS_WAITING_MAX: usize = 2 * SWEPT_AT_ONCE;
 /// How long something expired is kept, so that a clock that steps back cannot make a token good twice.
 const SLACK_MS: i64 = 300_000;
 
@@ -32,7 +36,8 @@ impl Latest {
         }
     }
 
-    fn ms(&self) -> i64 {
+    /// That moment, in milliseconds since the Unix epoch.
+    pub(super) fn ms(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -55,7 +60,7 @@ impl Keeper {
                 if *waited.unwrap_or_else(PoisonError::into_inner).0 {
                     return;
                 }
-                tick(&shelves, &mut piece);
+                tick(&shelves, &mut piece, &|| *held(stopped));
             }
         };
         let handle = Some(thread::Builder::new().name("state-keep".into()).spawn(run)?);
@@ -74,7 +79,7 @@ impl Keeper {
     }
 }
 
-fn tick(shelves: &Shelves, piece: &mut usize) {
+fn tick(shelves: &Shelves, piece: &mut usize, is_stopping: &dyn Fn() -> bool) {
     // While the disk takes nothing, removals would only pile up.
     if shelves.journal.ready().is_err() {
         return;
@@ -84,19 +89,28 @@ fn tick(shelves: &Shelves, piece: &mut usize) {
     }
     for _ in 0..PIECES_A_TICK {
         *piece = piece.wrapping_add(1);
-        sweep(shelves, *piece, shelves.latest.ms().saturating_sub(SLACK_MS));
+        sweep(shelves, *piece, shelves.latest.ms().saturating_sub(SLACK_MS), is_stopping);
     }
 }
 
-/// Forgets what expired before a moment, in one piece of every map.
-fn sweep(shelves: &Shelves, piece: usize, before_ms: i64) {
+/// Forgets what expired before a moment, in one piece of every map: a little at a time, so that nobody waits long for the
+/// piece, nor for a transaction full of removals.
+fn sweep(shelves: &Shelves, piece: usize, before_ms: i64, is_stopping: &dyn Fn() -> bool) {
     let journal = &shelves.journal;
-    shelves.sessions.sweep(journal, piece, before_ms);
-    shelves.challenges.sweep(journal, piece, before_ms);
-    shelves.parked.sweep(journal, piece, before_ms);
-    shelves.claims.sweep(journal, piece, before_ms);
-    shelves.locks.sweep(journal, piece, before_ms);
-    shelves.meters.sweep(journal, piece, before_ms);
+    let sweeps: [&dyn Fn() -> usize; 6] = [
+        &|| shelves.sessions.sweep(journal, piece, before_ms),
+        &|| shelves.challenges.sweep(journal, piece, before_ms),
+        &|| shelves.parked.sweep(journal, piece, before_ms),
+        &|| shelves.claims.sweep(journal, piece, before_ms),
+        &|| shelves.locks.sweep(journal, piece, before_ms),
+        &|| shelves.meters.sweep(journal, piece, before_ms),
+    ];
+    for sweep in sweeps {
+        // What is left at a stop is swept after the next start.
+        while sweep() == SWEPT_AT_ONCE && !is_stopping() {
+            journal.make_way(ROWS_WAITING_MAX);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +129,7 @@ mod tests {
     /// As many ticks as it takes to look at every piece of every map.
     fn a_full_turn(shelves: &Arc<Shelves>) {
         let mut piece = 0;
-        (0..8).for_each(|_| tick(shelves, &mut piece));
+        (0..8).for_each(|_| tick(shelves, &mut piece, &|| false));
     }
 
     #[tokio::test]

@@ -1,22 +1,24 @@
 //! Counters: in memory, and never reset for free.
 //!
 //! A counter that guards guessing has a row of its own, which is on disk before whoever raised it is answered. Plain
-//! velocity counters are written once a second; after a crash an exact one starts at half of its limit for one window:
-//! otherwise crashing us would be a way to get fresh tries. When the map is full, newcomers share a sketch that counts too much rather than too little, and
+//! velocity counters are written once a second, and a crash takes what was not written: presuming more would slow everybody
+//! down for a window, and gain nothing against guessing. When the map is full, newcomers share a sketch that counts too much rather than too little, and
 //! whoever is already counted stays counted.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     mem,
-    sync::{Mutex, OnceLock},
+    sync::Mutex,
 };
 
 use crate::store::{
     Counted, Meter, Shape, Touch,
+    carried::STRICT_MS,
     embedded::{
         disk::{Table, Write},
         gauge::{self, Gauge},
         journal::{Ack, Journal},
+        keeper::SWEPT_AT_ONCE,
         locks,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded, held},
@@ -33,8 +35,8 @@ pub(super) struct Meters {
     shards: Sharded<Shelf>,
     room: Room,
     overflow: Sketches,
-    /// Counters that lost their newest hits in a crash: `Some` with the caller's first moment after it.
-    crashed: Option<OnceLock<i64>>,
+    /// When a backup was put back: hits since it was made are not known.
+    restored_ms: Option<i64>,
     saved: Mutex<Saved>,
 }
 
@@ -44,7 +46,7 @@ struct Shelf {
     changed: Vec<Key>,
 }
 
-type Key = (Counted, u64);
+pub(super) type Key = (Counted, u64);
 
 struct Slot {
     gauge: Gauge,
@@ -52,19 +54,16 @@ struct Slot {
     is_guarded: bool,
     /// Named in `changed` already.
     is_changed: bool,
-    /// Read from disk and not looked at since.
-    is_restored: bool,
 }
 
 impl Slot {
     fn new(meter: &Meter) -> Self {
-        Slot { gauge: Gauge::new(meter), is_guarded: is_guarded(meter), is_changed: false, is_restored: false }
+        Slot { gauge: Gauge::new(meter), is_guarded: is_guarded(meter), is_changed: false }
     }
 
     /// Its row, where it has one of its own.
     fn write(&self, key: &Key) -> Write {
-        let value = self.gauge.write(Row::default()).done();
-        Write { table: Table::Guards, key: row_key(key), value: Some(value) }
+        guard_row(key, &self.gauge)
     }
 }
 
@@ -77,6 +76,40 @@ fn is_guarded(meter: &Meter) -> bool {
 
 fn row_key((who, name): &Key) -> Vec<u8> {
     Row::default().u8(locks::number(who.kind)).id(&who.id).u64(*name).done()
+}
+
+/// Counters of one row that many share, in the order in which they were written: later ones replace earlier ones.
+pub(super) fn read_row(value: &[u8]) -> Result<Vec<(Key, Gauge)>, Torn> {
+    let mut row = Fields(value);
+    let mut all = Vec::new();
+    while !row.is_empty() {
+        let who = Counted { kind: locks::numbered(row.u8()?)?, id: row.id()? };
+        let key = (who, row.u64()?);
+        all.push((key, Gauge::read(&mut row)?));
+    }
+    Ok(all)
+}
+
+/// A counter with a row of its own.
+pub(super) fn read_guard(key: &[u8], value: &[u8]) -> Result<(Key, Gauge), Torn> {
+    let mut at = Fields(key);
+    let who = Counted { kind: locks::numbered(at.u8()?)?, id: at.id()? };
+    let key = (who, at.u64()?);
+    at.end()?;
+    let mut row = Fields(value);
+    let gauge = Gauge::read(&mut row)?;
+    row.end().map(|()| (key, gauge))
+}
+
+/// A counter as a row of its own.
+pub(super) fn guard_row(key: &Key, gauge: &Gauge) -> Write {
+    Write { table: Table::Guards, key: row_key(key), value: Some(gauge.write(Row::default()).done()) }
+}
+
+/// A counter as a row that holds nothing else.
+pub(super) fn lone_row(number: u64, key: &Key, gauge: &Gauge) -> Write {
+    let value = gauge.write(Row::default().u8(locks::number(key.0.kind)).id(&key.0.id).u64(key.1)).done();
+    Write { table: Table::Counters, key: Row::default().u64(number).done(), value: Some(value) }
 }
 
 /// What lies on disk of the others: rows of changes one after another, now and then replaced by rows of everything.
@@ -94,14 +127,14 @@ impl Meters {
             shards: Sharded::default(),
             room: Room::of(max),
             overflow: Sketches::default(),
-            crashed: None,
+            restored_ms: None,
             saved: Mutex::default(),
         }
     }
 
-    /// The newest hits may be missing.
-    pub(super) fn presume_crash(&mut self) {
-        self.crashed = Some(OnceLock::new());
+    /// Hits between a backup and that moment are missing, those of what guards guessing too.
+    pub(super) fn presume_restored(&mut self, at_ms: i64) {
+        self.restored_ms = Some(at_ms);
     }
 
     /// Rows come in the order in which they were written, so later values win.
@@ -115,13 +148,9 @@ impl Meters {
         }
         saved.next_row = number.saturating_add(1);
         saved.bytes = saved.bytes.saturating_add(value.len());
-        let mut row = Fields(value);
-        while !row.is_empty() {
-            let who = Counted { kind: locks::numbered(row.u8()?)?, id: row.id()? };
-            let key = (who, row.u64()?);
-            let gauge = Gauge::read(&mut row)?;
-            let slot = Slot { gauge, is_guarded: false, is_changed: false, is_restored: true };
-            if self.shards.of(&who.id).gauges.insert(key, slot).is_none() {
+        for (key, gauge) in read_row(value)? {
+            let slot = Slot { gauge, is_guarded: false, is_changed: false };
+            if self.shards.of(&key.0.id).gauges.insert(key, slot).is_none() {
                 self.room.take_anyway(1);
             }
         }
@@ -130,14 +159,9 @@ impl Meters {
 
     /// A row of a counter that guards guessing; read after all others, so that it is the one that counts.
     pub(super) fn load_guard(&self, key: &[u8], value: &[u8]) -> Result<(), Torn> {
-        let mut at = Fields(key);
-        let who = Counted { kind: locks::numbered(at.u8()?)?, id: at.id()? };
-        let key = (who, at.u64()?);
-        at.end()?;
-        let mut row = Fields(value);
-        let slot = Slot { gauge: Gauge::read(&mut row)?, is_guarded: true, is_changed: false, is_restored: false };
-        row.end()?;
-        if self.shards.of(&who.id).gauges.insert(key, slot).is_none() {
+        let (key, gauge) = read_guard(key, value)?;
+        let slot = Slot { gauge, is_guarded: true, is_changed: false };
+        if self.shards.of(&key.0.id).gauges.insert(key, slot).is_none() {
             self.room.take_anyway(1);
         }
         Ok(())
@@ -152,31 +176,20 @@ impl Meters {
         meter: &Meter,
         touch: Touch,
     ) -> (u64, Option<Ack>) {
-        let crash = self.crash_within(now_ms, meter);
+        let (counted, ack) = self.count(journal, now_ms, who, meter, touch);
+        let strict_ms = gauge::window_ms(meter).min(STRICT_MS);
+        let is_strict = self.restored_ms.is_some_and(|at_ms| now_ms < at_ms.saturating_add(strict_ms));
+        (if is_strict { gauge::presumed_restored(meter, counted) } else { counted }, ack)
+    }
+
+    fn count(&self, journal: &Journal, now_ms: i64, who: Counted, meter: &Meter, touch: Touch) -> (u64, Option<Ack>) {
         let key = (who, meter.name);
         let mut shard = self.shards.of(&who.id);
         let Shelf { gauges, changed } = &mut *shard;
         let slot = match gauges.entry(key) {
-            Entry::Occupied(place) => {
-                let slot = place.into_mut();
-                if mem::take(&mut slot.is_restored)
-                    && let Some(at_ms) = crash
-                {
-                    slot.gauge.presume(at_ms, meter);
-                }
-                slot
-            }
-            Entry::Vacant(place) if touch != Touch::Look && self.room.take(1).is_ok() => {
-                let slot = place.insert(Slot::new(meter));
-                if let Some(at_ms) = crash {
-                    slot.gauge.presume(at_ms, meter);
-                }
-                slot
-            }
-            Entry::Vacant(_) => {
-                let presumed = crash.map_or(0, |_| gauge::presumed(meter));
-                return (presumed.saturating_add(self.sketched(now_ms, &who, meter, touch)), None);
-            }
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) if touch != Touch::Look && self.room.take(1).is_ok() => place.insert(Slot::new(meter)),
+            Entry::Vacant(_) => return (self.sketched(now_ms, &who, meter, touch), None),
         };
         let counted = slot.gauge.touch(now_ms, meter, touch);
         let ack = match touch {
@@ -221,12 +234,6 @@ impl Meters {
         }
     }
 
-    /// The moment of the restart after a crash, while a hit lost in it could still count.
-    fn crash_within(&self, now_ms: i64, meter: &Meter) -> Option<i64> {
-        let at_ms = *self.crashed.as_ref()?.get_or_init(|| now_ms);
-        (now_ms < at_ms.saturating_add(gauge::window_ms(meter))).then_some(at_ms)
-    }
-
     /// Queues what changed since the last time; now and then everything, in place of all rows before.
     pub(super) fn save(&self, journal: &Journal) {
         let mut saved = held(&self.saved);
@@ -266,17 +273,20 @@ impl Meters {
         journal.later(writes);
     }
 
-    /// Forgets counters in which nothing counted at a moment, in one piece of the map.
-    pub(super) fn sweep(&self, journal: &Journal, number: usize, spent_at_ms: i64) {
+    /// Forgets some counters in which nothing counted at a moment, in one piece of the map; how many.
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, spent_at_ms: i64) -> usize {
         let mut shard = self.shards.at(number);
-        for (key, slot) in shard.gauges.extract_if(|_, slot| slot.gauge.is_spent(spent_at_ms)) {
+        let spent = shard.gauges.extract_if(|_, slot| slot.gauge.is_spent(spent_at_ms));
+        let swept = spent.take(SWEPT_AT_ONCE).map(|(key, slot)| {
             self.room.give(1);
             if slot.is_guarded {
                 journal.later([Write { table: Table::Guards, key: row_key(&key), value: None }]);
             }
-        }
+        });
+        let swept = swept.count();
         drop(shard);
         self.overflow.sweep(spent_at_ms);
+        swept
     }
 }
 

@@ -9,6 +9,7 @@ use crate::store::{
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
+        keeper::SWEPT_AT_ONCE,
         row::{Fields, Row, Torn},
         sharded::{Room, Sharded},
     },
@@ -97,12 +98,14 @@ impl Parked {
         }
     }
 
-    /// Forgets what expired before a moment, in one piece of the map.
-    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) {
+    /// Forgets some of what expired before a moment, in one piece of the map; how many.
+    pub(super) fn sweep(&self, journal: &Journal, number: usize, expired_before_ms: i64) -> usize {
         let mut shard = self.shards.at(number);
-        for (key, entry) in shard.extract_if(|_, entry| entry.expires_ms <= expired_before_ms) {
+        let expired = shard.extract_if(|_, entry| entry.expires_ms <= expired_before_ms);
+        let dead = expired.take(SWEPT_AT_ONCE).map(|(key, entry)| {
             self.room.give(entry.sealed.len());
             journal.later([Write { table: Table::Parked, key: row_key(&key), value: None }]);
-        }
+        });
+        dead.count()
     }
 }

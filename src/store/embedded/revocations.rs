@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Mutex, time::Duration};
 use tokio::{sync::watch, time};
 
 use crate::store::{
-    Counted, LogPosition, Revocation,
+    Counted, LOG_READ_MAX, LogPosition, Revocation,
     embedded::{
         disk::{Table, Write},
         journal::{Ack, Journal},
@@ -23,6 +23,24 @@ pub(super) struct Revocations {
     newest: watch::Sender<LogPosition>,
 }
 
+/// A row as its place and its entry.
+pub(super) fn read(key: &[u8], value: &[u8]) -> Result<(LogPosition, Revocation), Torn> {
+    let mut at = Fields(key);
+    let position = at.u64()?;
+    at.end()?;
+    let mut row = Fields(value);
+    let target = Counted { kind: locks::numbered(row.u8()?)?, id: row.id()? };
+    let revocation = Revocation { target, before_ms: row.i64()? };
+    row.end().map(|()| (position, revocation))
+}
+
+/// An entry as a row.
+pub(super) fn row(position: LogPosition, revocation: &Revocation) -> Write {
+    let Revocation { target, before_ms } = revocation;
+    let row = Row::default().u8(locks::number(target.kind)).id(&target.id).i64(*before_ms).done();
+    Write { table: Table::Revocations, key: Row::default().u64(position).done(), value: Some(row) }
+}
+
 impl Revocations {
     pub(super) fn new() -> Self {
         Self { entries: Mutex::default(), newest: watch::Sender::new(0) }
@@ -30,13 +48,7 @@ impl Revocations {
 
     /// Rows come in order, because their keys are big-endian.
     pub(super) fn load(&self, key: &[u8], value: &[u8]) -> Result<Revocation, Torn> {
-        let mut at = Fields(key);
-        let position = at.u64()?;
-        at.end()?;
-        let mut row = Fields(value);
-        let target = Counted { kind: locks::numbered(row.u8()?)?, id: row.id()? };
-        let revocation = Revocation { target, before_ms: row.i64()? };
-        row.end()?;
+        let (position, revocation) = read(key, value)?;
         held(&self.entries).push_back((position, revocation));
         self.newest.send_replace(position);
         Ok(revocation)
@@ -45,10 +57,7 @@ impl Revocations {
     pub(super) fn add(&self, journal: &Journal, revocation: Revocation) -> (LogPosition, Ack) {
         let mut entries = held(&self.entries);
         let position = self.newest.borrow().saturating_add(1);
-        let Revocation { target, before_ms } = revocation;
-        let row = Row::default().u8(locks::number(target.kind)).id(&target.id).i64(before_ms).done();
-        let key = Row::default().u64(position).done();
-        let ack = journal.durably(Write { table: Table::Revocations, key, value: Some(row) });
+        let ack = journal.durably(row(position, &revocation));
         entries.push_back((position, revocation));
         if entries.len() > KEPT
             && let Some((oldest, _)) = entries.pop_front()
@@ -61,12 +70,16 @@ impl Revocations {
         (position, ack)
     }
 
+    pub(super) fn newest(&self) -> LogPosition {
+        *self.newest.borrow()
+    }
+
     pub(super) async fn after(&self, position: LogPosition, wait: Duration) -> Vec<(LogPosition, Revocation)> {
         let mut newest = self.newest.subscribe();
         // Either there is something, or the time is over, or the store is going away: the entries tell.
         let _ = time::timeout(wait, newest.wait_for(|newest| *newest > position)).await;
         let entries = held(&self.entries);
         let from = entries.partition_point(|(at, _)| *at <= position);
-        entries.range(from..).copied().collect()
+        entries.range(from..).take(LOG_READ_MAX).copied().collect()
     }
 }

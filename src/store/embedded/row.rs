@@ -6,7 +6,7 @@ use crate::store::Id;
 
 /// A row that is shorter or longer than its fields, or holds a number that means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Torn;
+pub(in crate::store) struct Torn;
 
 /// Fields put one after another.
 #[derive(Default)]

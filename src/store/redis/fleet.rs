@@ -17,11 +17,11 @@ use tokio::{
 use crate::{
     settings,
     store::{
-        StateError, Stored,
+        Id, StateError, Stored,
         redis::{
             dial::{Address, Dialer, Location},
             journal::Journal,
-            link::{Link, Manner, Way},
+            link::{Link, Manner, Up, Way},
             names::{Key, Names, SLOTS},
             reply,
             skew::Skew,
@@ -250,9 +250,31 @@ impl Fleet {
         up.is_some_and(|up| up.may_have_lost(window))
     }
 
+    /// The life of the server of a slot. `None` while any server is not connected, and while any has been in its life for less
+    /// than that after it lost what another one had.
+    pub(super) fn life(&self, slot: u16, settles: Duration) -> Option<Id> {
+        let map = self.shared.map.load();
+        let is_settled = |up: Arc<Up>| !up.may_have_lost(settles);
+        if !map.ranges.iter().all(|(_, _, link)| link.up().is_some_and(is_settled)) {
+            return None;
+        }
+        map.link(slot)?.up().map(|up| up.life())
+    }
+
     /// The link to the server of a slot.
     pub(super) fn link(&self, slot: u16) -> Stored<Arc<Link>> {
         self.shared.map.load().link(slot).cloned().ok_or(StateError::Unavailable)
+    }
+
+    /// Goes through the names of every master that fit a pattern.
+    pub(super) fn scan(&self, pattern: &str, step: usize) -> Scan {
+        let mut links: Vec<Arc<Link>> = Vec::new();
+        for (_, _, link) in &self.shared.map.load().ranges {
+            if !links.iter().any(|it| Arc::ptr_eq(it, link)) {
+                links.push(link.clone());
+            }
+        }
+        Scan { links, cursor: None, pattern: pattern.into(), step }
     }
 
     /// `Ok` if any server can be used: whether the one that is needed can is found out by asking it.
@@ -286,6 +308,40 @@ impl Fleet {
             }
         };
         timeout(wait, ready).await.is_ok()
+    }
+}
+
+/// Names found so far, and where to go on. A name may come twice; while slots move, one may be missed.
+pub(super) struct Scan {
+    links: Vec<Arc<Link>>,
+    /// Where the last of the links goes on; `None` at its beginning.
+    cursor: Option<Vec<u8>>,
+    pattern: String,
+    step: usize,
+}
+
+impl Scan {
+    /// More names; `None` after the last.
+    pub(super) async fn next(&mut self, until: Instant) -> Stored<Option<Vec<Vec<u8>>>> {
+        let Some(link) = self.links.last().cloned() else { return Ok(None) };
+        let mut pipeline = Pipeline::new();
+        let from = self.cursor.take().unwrap_or_else(|| b"0".to_vec());
+        pipeline.cmd("SCAN").arg(from).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(self.step);
+        let answer = link.send(&mut pipeline, Manner::Beside, until).await?.into_iter().next();
+        let mut parts = match answer {
+            Some(Value::ServerError(error)) => {
+                return Err(StateError::Corrupt(format!("redis refused to be searched ({})", error.code())));
+            }
+            Some(answer) => reply::list(answer)?.into_iter(),
+            None => return Err(reply::odd("an answer")),
+        };
+        let cursor = reply::bytes(reply::next(&mut parts)?)?;
+        let names = reply::list(reply::next(&mut parts)?)?.into_iter().map(reply::bytes).collect::<Stored<_>>()?;
+        match &cursor[..] {
+            b"0" => drop(self.links.pop()),
+            _ => self.cursor = Some(cursor),
+        }
+        Ok(Some(names))
     }
 }
 

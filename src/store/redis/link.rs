@@ -15,6 +15,7 @@ use std::{
 
 use ::redis::{Pipeline, Value, aio::MultiplexedConnection};
 use arc_swap::ArcSwapOption;
+use sha2::{Digest, Sha256};
 use tokio::{
     sync::{Notify, watch},
     task::AbortHandle,
@@ -22,7 +23,7 @@ use tokio::{
 };
 
 use crate::store::{
-    StateError, Stored,
+    Id, StateError, Stored,
     redis::{
         dial::{self, Address, Dialer},
         journal::Journal,
@@ -228,8 +229,7 @@ impl Link {
     }
 
     /// Another connection to the same server, for calls that block.
-    pub(super) async fn another(&self) -> Stored<MultiplexedConnection> {
-        let up = self.up().ok_or(StateError::Unavailable)?;
+    pub(super) async fn another(&self, up: &Up) -> Stored<MultiplexedConnection> {
         self.inner.dialer.connect(&up.address).await.map_err(|_| StateError::Unavailable)
     }
 }
@@ -243,6 +243,12 @@ impl Up {
                 self.side.get(next % SIDE_CONNECTIONS).unwrap_or(&self.main).clone()
             }
         }
+    }
+
+    /// The life of the server's data, as a number.
+    pub(super) fn life(&self) -> Id {
+        let digest = Sha256::digest(self.life.as_bytes());
+        digest.first_chunk().copied().unwrap_or_default()
     }
 
     /// Whether hits within that window may have been lost in a fail-over.

@@ -1,9 +1,10 @@
 //! The revocation log: a stream, read by each node on a connection of its own.
 //!
 //! Places are the servers' moments, so that they go on rising after a fail-over that lost the newest entries. A reader
-//! that hears nothing within its wait knows that there is nothing newer.
+//! that hears nothing within its wait knows that there is nothing newer: on the server that has the log now. A connection
+//! to one that had it before a fail-over would hear nothing for ever, so it ends with the life it was made in.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ::redis::{Value, aio::MultiplexedConnection};
 use tokio::{
@@ -12,10 +13,10 @@ use tokio::{
 };
 
 use crate::store::{
-    Counted, LogPosition, Revocation, StateError, Stored,
+    Counted, LOG_READ_MAX, LogPosition, Revocation, StateError, Stored,
     redis::{
         fleet::{Fleet, Order},
-        link::Manner,
+        link::{Manner, Up},
         names::{self, Names},
         reply,
     },
@@ -23,8 +24,6 @@ use crate::store::{
 
 /// How many entries are kept, about.
 const KEPT: u32 = 100_000;
-/// How many entries one reading gives at most.
-const READ_MAX: u32 = 10_000;
 /// Bits of a place that number the entries of one millisecond.
 const WITHIN_BITS: u32 = 20;
 /// How long one blocking read may take: what is not back long after is a dead connection.
@@ -35,7 +34,13 @@ const SLACK: Duration = Duration::from_millis(300);
 #[derive(Default)]
 pub(super) struct Reader {
     /// Whose turn it is to block.
-    connection: Mutex<Option<MultiplexedConnection>>,
+    connection: Mutex<Option<Listening>>,
+}
+
+/// A connection that may block, and the standing of the server it was made in.
+struct Listening {
+    connection: MultiplexedConnection,
+    up: Arc<Up>,
 }
 
 /// What adds to the log; the answer is its place.
@@ -59,7 +64,7 @@ impl Reader {
     ) -> Stored<Vec<(LogPosition, Revocation)>> {
         let read = |block: Option<Duration>| {
             let mut command = ::redis::cmd("XREAD");
-            command.arg("COUNT").arg(READ_MAX);
+            command.arg("COUNT").arg(LOG_READ_MAX);
             if let Some(block) = block {
                 command.arg("BLOCK").arg(block.as_millis().max(1) as u64);
             }
@@ -90,17 +95,19 @@ impl Reader {
 
 /// One blocking read; a connection that does not answer as it should is not used again.
 async fn ask(
-    connection: &mut Option<MultiplexedConnection>,
+    connection: &mut Option<Listening>,
     fleet: &Fleet,
     names: &Names,
     command: &::redis::Cmd,
     wait: Duration,
 ) -> Stored<Value> {
-    let mut live = match connection.take() {
+    let link = fleet.link(names.log().slot)?;
+    let up = link.up().ok_or(StateError::Unavailable)?;
+    let mut live = match connection.take().filter(|live| Arc::ptr_eq(&live.up, &up)) {
         Some(live) => live,
-        None => fleet.link(names.log().slot)?.another().await?,
+        None => Listening { connection: link.another(&up).await?, up },
     };
-    match timeout(wait, live.send_packed_command(command)).await {
+    match timeout(wait, live.connection.send_packed_command(command)).await {
         Ok(Ok(Value::ServerError(_)) | Err(_)) => Err(StateError::Unavailable),
         Ok(Ok(answer)) => {
             *connection = Some(live);

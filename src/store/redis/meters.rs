@@ -49,7 +49,7 @@ pub(super) fn orders(names: &Names, now_ms: i64, who: &Counted, meter: &Meter, t
     let expiry = || Order::new(&key, "PEXPIRE", |cmd| cmd.arg(window_ms + window_ms / 5 + SKEW_MS));
     let trim = |most: u16| Order::new(&key, "ZREMRANGEBYRANK", |cmd| cmd.arg(0).arg(-i64::from(most) - 1));
     let mut orders = match (meter.shape, touch) {
-        (Shape::Exact { keep: most } | Shape::Guarded { keep: most }, Touch::Hit | Touch::Add(_)) => {
+        (Shape::Exact { keep: most } | Shape::Guarded { keep: most, .. }, Touch::Hit | Touch::Add(_)) => {
             // A name of its own: run twice, the hit still counts once.
             let name = clock::random_bytes::<8>();
             let add = Order::new(&key, "ZADD", |cmd| cmd.arg(now_ms).arg(&name));
@@ -149,15 +149,15 @@ pub(super) fn oldest_slot(now_ms: i64, window_ms: i64) -> i64 {
     slot(now_ms, window_ms) - PARTS
 }
 
-/// What an exact counter is presumed to hold after a fail-over that may have lost hits: all but one of its limit.
+/// What a counter is presumed to hold after a fail-over that may have lost hits: all but one of the limit, where it guards
+/// guessing. What others lost is the tail of a second, and to presume more would slow everybody down.
 pub(super) fn presumed(meter: &Meter, counted: u64) -> u64 {
     match meter.shape {
-        Shape::Exact { keep: most } | Shape::Guarded { keep: most } => {
-            let most = u64::from(keep(most));
-            counted.saturating_add(most.saturating_sub(2)).min(most)
+        Shape::Guarded { keep: most, limit } => {
+            let presumed = counted.saturating_add(u64::from(limit).saturating_sub(1));
+            presumed.min(u64::from(keep(most))).max(counted)
         }
-        // Limits above 32: what a fail-over can lose is a small part of them.
-        Shape::Buckets | Shape::Distinct => counted,
+        Shape::Exact { .. } | Shape::Buckets | Shape::Distinct => counted,
     }
 }
 
@@ -191,8 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn after_a_fail_over_one_hit_is_left_of_an_exact_limit() {
-        let meter = Meter { name: 1, window: Duration::from_secs(60), shape: Shape::Exact { keep: 6 } };
-        assert_eq!([0, 1, 2, 9].map(|counted| presumed(&meter, counted)), [4, 5, 6, 6], "the limit is 5");
+    fn after_a_fail_over_one_hit_is_left_of_a_limit_on_guesses() {
+        let meter = |shape| Meter { name: 1, window: Duration::from_secs(60), shape };
+        let presumed = |shape| [0, 1, 2, 9].map(|counted| presumed(&meter(shape), counted));
+        assert_eq!(presumed(Shape::Guarded { keep: 6, limit: 5 }), [4, 5, 6, 9]);
+        assert_eq!(presumed(Shape::Guarded { keep: 33, limit: 3 }), [2, 3, 4, 11], "whatever is kept");
+        assert_eq!(presumed(Shape::Exact { keep: 33 }), [0, 1, 2, 9], "velocity is what was seen");
     }
 }

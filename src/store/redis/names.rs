@@ -19,6 +19,25 @@ pub(super) struct Key {
     pub(super) slot: u16,
 }
 
+/// What a key holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// A session.
+    Session(SessionRef),
+    /// Until when somebody is locked out.
+    Lock(Counted),
+    /// A one-time token that was used.
+    Claim(Id),
+    /// An account's drawer.
+    Drawer(Id, Drawer),
+    /// A counter; the letter says how it is kept.
+    Counter { who: Counted, name: u64, window_ms: i64, letter: char },
+    /// Which life of its data a server is in.
+    Epoch,
+    /// Nothing that is carried to another store by its key: challenges, parked requests, marks, the log.
+    Void,
+}
+
 /// Makes the names of one deployment.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
@@ -64,8 +83,9 @@ impl Names {
         self.key(home, &format!("p:{}", text(parked)))
     }
 
-    pub(super) fn claim(&self, scope: &str, token: &Id) -> Key {
-        self.key(token, &format!("j:{scope}"))
+    /// A one-time token that was used, by what scope and token are together.
+    pub(super) fn claimed(&self, token: &Id) -> Key {
+        self.key(token, "j")
     }
 
     /// A drawer's entries: ciphertext by id, and counters by `n` and id.
@@ -84,6 +104,51 @@ impl Names {
         all.into_iter().find(|key| has(key.slot)).unwrap_or_else(|| self.tagged("epoch0", "e"))
     }
 
+    /// A pattern that all names fit, and no others' names.
+    pub(super) fn all(&self) -> String {
+        let special = |letter: char| matches!(letter, '*' | '?' | '[' | ']' | '^' | '\\').then_some('\\');
+        let prefix: String = self.prefix.chars().flat_map(|it| special(it).into_iter().chain([it])).collect();
+        format!("{prefix}:{{*}}:*")
+    }
+
+    /// What the key of that name holds; `None` for a name that is not ours.
+    pub(super) fn held(&self, name: &[u8]) -> Option<(Key, Held)> {
+        let name = std::str::from_utf8(name).ok()?;
+        let (tag, what) = name.strip_prefix(&*self.prefix)?.strip_prefix(":{")?.split_once("}:")?;
+        let key = self.tagged(tag, what);
+        if tag.starts_with("epoch") && what == "e" {
+            return Some((key, Held::Epoch));
+        }
+        if tag == "log" {
+            return Some((key, Held::Void));
+        }
+        let id = id(tag)?;
+        let (letter, rest) = what.split_at_checked(1)?;
+        let kind = |digit: &str| digit.parse().ok().and_then(numbered);
+        let held = match letter {
+            "s" => Held::Session(SessionRef { home: self::id(rest.strip_prefix(':')?)?, id }),
+            "l" => Held::Lock(Counted { kind: kind(rest)?, id }),
+            "j" => Held::Claim(id),
+            "d" => Held::Drawer(id, drawer(rest)?),
+            "m" => {
+                let (head, rest) = rest.split_once(':')?;
+                let (name, window_ms) = rest.split_once(':')?;
+                let name = BASE64URL_NOPAD.decode(name.as_bytes()).ok()?;
+                let (digit, letter) = head.split_at_checked(1)?;
+                Held::Counter {
+                    who: Counted { kind: kind(digit)?, id },
+                    name: u64::from_be_bytes(name.try_into().ok()?),
+                    window_ms: window_ms.parse().ok()?,
+                    letter: letter.chars().next()?,
+                }
+            }
+            // Challenges, parked requests, marks.
+            "c" | "p" | "v" => Held::Void,
+            _ => return None,
+        };
+        Some((key, held))
+    }
+
     fn key(&self, tag: &Id, what: &str) -> Key {
         self.tagged(&text(tag), what)
     }
@@ -95,6 +160,10 @@ impl Names {
 
 fn text(id: &Id) -> String {
     BASE64URL_NOPAD.encode(id)
+}
+
+fn id(text: &str) -> Option<Id> {
+    BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
 /// The number a kind has in names and in the revocation log; never reused.
@@ -125,6 +194,11 @@ fn drawer_number(drawer: Drawer) -> u8 {
     }
 }
 
+fn drawer(number: &str) -> Option<Drawer> {
+    let all = [Drawer::Authenticators, Drawer::Contacts, Drawer::Devices, Drawer::Remembered, Drawer::Traces];
+    all.into_iter().find(|drawer| drawer_number(*drawer).to_string() == number)
+}
+
 /// CRC16-CCITT (XMODEM), as the Redis Cluster specification names it.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
@@ -136,7 +210,7 @@ fn crc16(bytes: &[u8]) -> u16 {
 mod tests {
     use std::time::Duration;
 
-    use super::{Names, SLOTS, crc16};
+    use super::{Held, Names, SLOTS, crc16};
     use crate::store::{Counted, Drawer, Kind, Meter, SessionRef, Shape};
 
     #[test]
@@ -161,6 +235,33 @@ mod tests {
         let itself = Counted { kind: Kind::Session, id: session.id };
         let keys = [names.session(&session), names.lock(&itself), names.mark(&itself)];
         assert!(keys.iter().all(|key| key.slot == keys[0].slot), "{keys:?}");
+    }
+
+    #[test]
+    fn a_name_tells_what_its_key_holds() {
+        let names = Names::new("state[1]".into());
+        let who = Counted { kind: Kind::Pair, id: [7; 16] };
+        let meter = Meter { name: 9 << 40, window: Duration::from_secs(60), shape: Shape::Buckets };
+        let session = SessionRef { home: [7; 16], id: [8; 16] };
+        let counter = Held::Counter { who, name: 9 << 40, window_ms: 60_000, letter: 'b' };
+        for (key, held) in [
+            (names.session(&session), Held::Session(session)),
+            (names.lock(&who), Held::Lock(who)),
+            (names.claimed(&[3; 16]), Held::Claim([3; 16])),
+            (names.drawer(&[7; 16], Drawer::Traces), Held::Drawer([7; 16], Drawer::Traces)),
+            (names.meter(&who, &meter, 60_000), counter),
+            (names.epoch(|_| true), Held::Epoch),
+            (names.log(), Held::Void),
+            (names.mark(&who), Held::Void),
+            (names.challenge(&[1; 16], &[2; 16]), Held::Void),
+            (names.parked(&[1; 16], &[2; 16]), Held::Void),
+        ] {
+            assert_eq!(names.held(key.name.as_bytes()), Some((key, held)));
+        }
+        for foreign in ["state[1]2:{x}:e", "other:{epoch0}:e", "state[1]:{epoch0}", "state[1]:{AAAA}:s:AAAA", ""] {
+            assert_eq!(names.held(foreign.as_bytes()), None, "{foreign}");
+        }
+        assert_eq!(names.all(), "state\\[1\\]:{*}:*");
     }
 
     #[test]

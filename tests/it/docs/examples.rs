@@ -71,17 +71,25 @@ fn tests(text: &str, shown: &Texts) -> Result<(), String> {
 }
 
 fn vendor(text: &str) -> Result<(), String> {
-    let compiled = connector::compile::connector(&"connector.yaml".into(), text, &Catalogue::builtin());
-    let connector = compiled.map_err(|found| format!("{found:#?}"))?;
-    let problems: Vec<_> = fixtures::check(&connector).cases.into_iter().flat_map(|case| case.problems).collect();
+    let source = connector::compile::source::Source::read(&"connector.yaml".into(), text, &|_| None);
+    let checked = source.and_then(|source| fixtures::check(&source, &Catalogue::builtin()));
+    let checked = checked.map_err(|found| format!("{found:#?}"))?;
+    let problems: Vec<_> = checked.cases.into_iter().flat_map(|case| case.problems).collect();
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
 fn route(text: &str) -> Result<(), String> {
-    let there = ["abuseipdb", "ip-api", "acme-ip"].map(|id| (Arc::from(id), Arc::from("ip_reputation")));
-    connector::compile::route(&"ip_reputation.yaml".into(), text, &there)
-        .map(|_| ())
-        .map_err(|found| format!("{found:#?}"))
+    // Those that are shipped, and the one that the page about routes shows.
+    let catalogue = Catalogue::builtin();
+    let (mut there, _) = stepward::vendors::load::read(&root().join("connectors"), &catalogue).unwrap();
+    let page = std::fs::read_to_string(root().join("docs/guides/connectors.md")).unwrap();
+    let shown = blocks(&page).into_iter().find(|block| block.text.starts_with("# connector\n")).unwrap();
+    there.push(connector::compile::connector(&"connector.yaml".into(), &shown.text, &catalogue).unwrap());
+    match connector::route::compile(&"ip_reputation.yaml".into(), text, &there, &catalogue) {
+        Ok(route) if route.warnings.is_empty() => Ok(()),
+        Ok(route) => Err(format!("{:#?}", route.warnings)),
+        Err(found) => Err(format!("{found:#?}")),
+    }
 }
 
 fn load(block: &Block<'_>, shown: &mut Texts) -> Result<(), String> {

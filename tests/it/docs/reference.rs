@@ -9,7 +9,7 @@ use stepward::{
     cli::Arguments,
     registry::METHODS_BUILT,
     settings,
-    telemetry::{ChallengeResult, Log, Metrics, SignalOutcome},
+    telemetry::{self, ChallengeResult, Log, Metrics, SignalOutcome, Snapshots},
 };
 use stepward_core::{
     attribute::{self, Attribute, Catalogue, Cost},
@@ -162,7 +162,7 @@ fn connectors() -> String {
     let mut page = String::from("# Keys of connectors and routes\n");
     let mut told = keys::Told::default();
     page.push_str(&told.document("connector.yaml", &schemars::schema_for!(connector::document::Document).to_value()));
-    page.push_str(&told.document("A route", &schemars::schema_for!(connector::document::RouteDocument).to_value()));
+    page.push_str(&told.document("A route", &schemars::schema_for!(connector::route::document::Document).to_value()));
     page
 }
 
@@ -212,9 +212,18 @@ fn metrics() -> String {
     numbers.signal(&name, SignalOutcome::Answered, Duration::ZERO);
     numbers.challenge(Method::Totp, ChallengeResult::Shown);
     numbers.refused(decision::Reason::Internal);
+    numbers.snapshot(Snapshots::Used);
     numbers.dropped(Log::Decisions, 1);
     numbers.upstream(&name, 1, 0);
     numbers.unreachable(&name);
+    let meter = numbers.vendors().meter(&name);
+    meter.call("success", Duration::ZERO);
+    meter.breaker(telemetry::vendors::BreakerState::Closed);
+    meter.limited("rate");
+    meter.hedged(telemetry::vendors::Hedged::Won);
+    meter.paid(1);
+    meter.shadowed(telemetry::vendors::Shadowed::Agreed);
+    numbers.vendors().readings(&name, "live");
     let text = numbers.text();
     let mut page = String::from(
         "# Metrics\n\n`/metrics` on the `health` address, in OpenMetrics text. Label values come from your policies and \

@@ -182,7 +182,8 @@ async fn every_number_moves_when_its_cause_happens() {
     let reference = include_str!("../../../docs/reference/metrics.md");
     let names: Vec<&str> = reference.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     assert!(names.len() >= 13, "{names:?}");
-    for name in names {
+    // Only over Redis are there any: `redis::snapshots`.
+    for name in names.into_iter().filter(|name| *name != "stepward_session_snapshots_total") {
         wait_until_moved(&world, name).await;
     }
     for series in [

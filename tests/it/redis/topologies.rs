@@ -86,7 +86,7 @@ impl Outstanding {
 }
 
 async fn failures(store: &Redis, account: Counted, touch: Touch) -> u64 {
-    let meter = Meter { name: 1, window: Duration::from_secs(900), shape: Shape::Guarded { keep: 6 } };
+    let meter = Meter { name: 1, window: Duration::from_secs(900), shape: Shape::Guarded { keep: 6, limit: 5 } };
     let meters = [(account, meter, touch)];
     store.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap().counts[0]
 }
@@ -230,9 +230,15 @@ async fn sentinels_lead_to_the_new_master() {
     let outstanding = Outstanding::begin(&store).await;
     let used = outstanding.use_up(&store).await;
     assert_eq!(used, [true; 5]);
+    assert!(store.log_life().is_some(), "nothing was lost before");
     master.kill();
     is_back(&store).await;
     outstanding.is_gone(&store, used).await;
+    assert_eq!(store.log_life(), None, "the newest entries of the log may be lost");
+    let entry = Counted { kind: Kind::Account, id: random_id() };
+    store.announce(entry).await.unwrap();
+    let heard = store.revocations_after(store.log_added() - 1, Duration::from_secs(5)).await.unwrap();
+    assert!(heard.iter().any(|(_, it)| it.target == entry), "the log is read where it is written");
     assert!(replica.tell(&["INFO", "replication"]).await.contains("role:master"));
 }
 
@@ -343,6 +349,120 @@ async fn slots_that_move_are_followed_and_a_lost_master_takes_only_its_own_with_
         sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(store.health().await, Ok(()), "two thirds are there");
+}
+
+/// Three masters, each with a replica that has followed it completely.
+async fn cluster_with_replicas() -> (Vec<Server>, Vec<Server>) {
+    let masters = cluster().await;
+    let mut replicas = Vec::new();
+    for master in &masters {
+        let port = free_port();
+        let bus = (port + 10_000).to_string();
+        let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-require-full-coverage", "no"];
+        let replica = Server::at(port, &arguments).await;
+        let id = master.tell(&["CLUSTER", "MYID"]).await;
+        let bus = (master.port + 10_000).to_string();
+        replica.ask(&["CLUSTER", "MEET", "127.0.0.1", &master.port.to_string(), &bus]).await;
+        until(&replica, &["CLUSTER", "NODES"], &id).await;
+        replica.ask(&["CLUSTER", "REPLICATE", &id]).await;
+        replicas.push(replica);
+    }
+    for (master, replica) in masters.iter().zip(&replicas) {
+        replica.until_replication_says("master_link_status:up").await;
+        master.until_replication_says("connected_slaves:1").await;
+    }
+    // Everybody has to know everybody: only masters that know each other vote.
+    for server in masters.iter().chain(&replicas) {
+        until(server, &["CLUSTER", "INFO"], "cluster_known_nodes:6").await;
+        server.ask(&["CONFIG", "SET", "cluster-node-timeout", "1500"]).await;
+    }
+    (masters, replicas)
+}
+
+async fn until(server: &Server, question: &[&str], part: &str) {
+    for _ in 0..1000 {
+        if server.tell(question).await.contains(part) {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never {part}: {}", server.tell(question).await);
+}
+
+/// What is spread over all masters: used up, or not yet.
+struct Spread {
+    used: Vec<Outstanding>,
+    open: Vec<Outstanding>,
+}
+
+impl Spread {
+    async fn begin(store: &Redis) -> Spread {
+        let mut spread = Spread { used: Vec::new(), open: Vec::new() };
+        for _ in 0..12 {
+            let outstanding = Outstanding::begin(store).await;
+            assert_eq!(failures(store, outstanding.account, Touch::Hit).await, 1, "nothing was presumed before");
+            assert_eq!(outstanding.use_up(store).await, [true; 5]);
+            spread.used.push(outstanding);
+            spread.open.push(Outstanding::begin(store).await);
+        }
+        spread
+    }
+
+    /// Waits until every slot that matters is there again.
+    async fn are_back(&self, store: &Redis) {
+        let until = Instant::now() + Duration::from_secs(60);
+        for outstanding in self.used.iter().chain(&self.open) {
+            while store.lock(outstanding.account, END).await.is_err() {
+                assert!(Instant::now() < until, "not back: {:?}", store.trouble());
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+        is_back(store).await;
+    }
+
+    /// Nothing is usable again; how many of those that were never used are void as well.
+    async fn voided(&self, store: &Redis) -> usize {
+        for outstanding in &self.used {
+            outstanding.is_gone(store, [true; 5]).await;
+            let failed = failures(store, outstanding.account, Touch::Look).await;
+            assert!([1, 5].contains(&failed), "as it was, or strict where its master is another one: {failed}");
+        }
+        let mut voided = 0;
+        for outstanding in &self.open {
+            let (account, challenge) = (outstanding.account.id, outstanding.challenge);
+            let is_void = store.peek_challenge(NOW, account, challenge).await.unwrap().is_none();
+            let parked = store.peek_parked(NOW, account, outstanding.parked).await.unwrap();
+            assert_eq!(is_void, parked.is_none(), "one account is in one slot");
+            voided += usize::from(is_void);
+        }
+        voided
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_replica_that_takes_over_in_a_cluster_voids_what_was_open_there_and_nothing_elsewhere() {
+    let (mut masters, replicas) = cluster_with_replicas().await;
+    let store = store(&settings::Redis { wait: Duration::from_secs(5), ..of_cluster(&masters) }).await;
+    let spread = Spread::begin(&store).await;
+    assert_eq!(spread.voided(&store).await, 0);
+
+    masters[0].kill();
+    replicas[0].until_replication_says("role:master").await;
+    spread.are_back(&store).await;
+    let after_one = spread.voided(&store).await;
+    assert!((1..12).contains(&after_one), "{after_one} of 12 were on a third of the slots");
+
+    // This one lives on as a replica of its own replica, and tells everybody where its slots have moved.
+    replicas[1].ask(&["CLUSTER", "FAILOVER"]).await;
+    replicas[1].until_replication_says("role:master").await;
+    masters[1].until_replication_says("role:slave").await;
+    spread.are_back(&store).await;
+    let after_two = spread.voided(&store).await;
+    assert!((after_one + 1..12).contains(&after_two), "{after_one}, then {after_two} of 12");
+
+    // Whoever comes late knows it, too.
+    let late = crate::redis::store(&of_cluster(&replicas)).await;
+    assert_eq!(spread.voided(&late).await, after_two);
 }
 
 /// The keys of a session, of whichever server has them.

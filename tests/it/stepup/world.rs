@@ -160,6 +160,7 @@ pub(crate) fn policy(event: &str) -> Policy {
         covers: Vec::new(),
         only_if: None,
         facts: Vec::new(),
+        settings: BTreeMap::default(),
         succeeded: None,
         failed: None,
         ends_session: false,

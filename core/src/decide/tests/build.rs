@@ -1,6 +1,6 @@
 //! Policies and facts by hand, small enough to read in a test.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     attribute::Cost,
@@ -118,6 +118,7 @@ pub(super) fn policy(steps: Vec<Step>) -> Policy {
         covers: Vec::new(),
         only_if: None,
         facts: Vec::new(),
+        settings: BTreeMap::new(),
         succeeded: None,
         failed: None,
         ends_session: false,

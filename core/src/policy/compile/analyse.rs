@@ -10,7 +10,7 @@ use crate::{
     expr::SlotSet,
     facts::SlotId,
     policy::{
-        Gate, OnStateLoss, Policy, Rule, Step, StepKind, Then,
+        Apply, Gate, OnStateLoss, Policy, Rule, Step, StepKind, Then,
         compile::{
             Place, event,
             steps::{self, StepPlace},
@@ -30,6 +30,7 @@ pub(super) fn analyse(policy: &Policy, when_unsure: &Place, places: &[StepPlace]
         found.extend(adds_nothing(policy, places));
         found.extend(opened_by_unknown(policy, places));
         found.extend(weak_proofs(policy, when_unsure));
+        found.extend(met_by_no_stranger(policy, places));
         found.extend(when_unsure_adds_nothing(policy, when_unsure));
         found.extend(opened_by_state_loss(policy, when_unsure));
     }
@@ -215,6 +216,30 @@ fn opened_by_state_loss(policy: &Policy, place: &Place) -> Option<Diagnostic> {
         let message = "`on_state_loss: allow` lets everybody past the `require` steps while the store is lost";
         place.warning("state_loss.opens", message).help("use `deny`")
     })
+}
+
+/// Demands on whoever merely says who they are: their proof is about a subject that nobody has verified, and so counts for
+/// nothing when the request is decided again.
+fn met_by_no_stranger(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
+    let is_claimed = policy.facts.iter().any(|fact| fact.identifies_subject);
+    if !is_claimed || policy.apply == Apply::AfterSuccess {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let live = policy.steps.iter().zip(places).filter(|(step, _)| steps::is_live(step));
+    for (step, place) in live {
+        let gates = event::gates(step).into_iter().map(|gate| (&gate.methods, &place.name));
+        let challenges = challenges(step, place).into_iter().map(|(challenge, place)| (&challenge.methods, place));
+        for (methods, place) in gates.chain(challenges) {
+            if !methods.is_empty() && methods.iter().all(|method| method.strength() > 0) {
+                let message = "nobody can meet this who is not signed in as the subject that the request names";
+                found.push(place.warning("proof.strangers", message).help(
+                    "`apply: after_success` asks once the app has verified the subject; before that, `pow` can be asked for",
+                ));
+            }
+        }
+    }
+    found
 }
 
 /// The slots that a vendor or a look-up may fail to give.

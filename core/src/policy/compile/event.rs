@@ -72,6 +72,7 @@ pub(super) fn compile<'a>(
         apply: event.apply,
         covers,
         only_if,
+        settings: settings.values,
         succeeded,
         failed,
         ends_session: event.ends_session.as_ref().is_some_and(|it| it.value),
