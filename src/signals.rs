@@ -88,8 +88,13 @@ impl<'a> Who<'a> {
 
     /// The same with an account: verified, or merely claimed.
     pub fn with_subject(self, account: Option<Id>, claimed: Option<Id>, keys: &Keys) -> Self {
-        let hex = |id: Id| data_encoding::HEXLOWER.encode(&id);
-        let pair = account.or(claimed).map(|id| keys.pseudonym(self.tenant, "pair", &(hex(id) + &hex(self.ip))));
+        let pair = account.or(claimed).map(|id| {
+            let mut both = [0; 64];
+            let (whose, from) = both.split_at_mut(32);
+            data_encoding::HEXLOWER.encode_mut(&id, whose);
+            data_encoding::HEXLOWER.encode_mut(&self.ip, from);
+            keys.recurring(&[self.tenant.as_bytes(), b"pair", &both])
+        });
         Who { account, claimed, pair, ..self }
     }
 
@@ -110,7 +115,7 @@ impl<'a> Who<'a> {
 
 /// What the store calls an address.
 pub fn address(keys: &Keys, tenant: &str, ip: IpAddr) -> Id {
-    keys.pseudonym(tenant, "ip", &network_of(ip).to_string())
+    keys.recurring(&[tenant.as_bytes(), b"ip", network_of(ip).to_string().as_bytes()])
 }
 
 /// What one address is counted as: itself, or its /64, because a customer of an IPv6 provider has that many.
