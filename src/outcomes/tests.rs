@@ -32,7 +32,6 @@ fn policy() -> Arc<Policy> {
         only_if: None,
         settings: Default::default(),
         facts: Vec::new(),
-        settings: std::collections::BTreeMap::new(),
         succeeded: None,
         failed: None,
         ends_session: false,
