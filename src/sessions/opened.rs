@@ -31,9 +31,12 @@ struct Kept {
     reseal: bool,
 }
 
-/// The newest record of each place; a session always has the same place. Clones share it.
+/// The newest record of each place; a session always has the same place.
+type Places = Box<[Mutex<Option<Kept>>]>;
+
+/// The places. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Opened(Arc<OnceLock<Box<[Mutex<Option<Kept>>]>>>);
+pub(super) struct Opened(Arc<OnceLock<Places>>);
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
