@@ -43,6 +43,7 @@ pub mod cache;
 pub mod client;
 pub mod fixtures;
 pub mod guard;
+pub mod mock;
 
 /// Calls to one connector that may be out at once; more are refused, and the route goes on.
 const CALLS_MAX: usize = 64;

@@ -67,13 +67,23 @@ pub fn check(connector: &Connector) -> Checked {
     }
 }
 
+/// What is shown in the place of a connector's secrets, by their names.
+pub fn masked(connector: &Connector) -> Vec<(Arc<str>, Arc<str>)> {
+    connector.secrets.iter().map(|name| (name.clone(), format!("***{name}***").into())).collect()
+}
+
+/// The request that a fixture's inputs make, secrets masked; `None` where there is no call.
+pub fn prepared(connector: &Connector, fixture: &Fixture) -> Option<Prepared> {
+    connector.prepare(&connector.inputs(&given(fixture))?, &masked(connector))
+}
+
+fn given(fixture: &Fixture) -> Vec<(Arc<str>, Arc<str>)> {
+    fixture.input.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect()
+}
+
 fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
-    let given: Vec<(Arc<str>, Arc<str>)> =
-        fixture.input.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
-    let secrets: Vec<(Arc<str>, Arc<str>)> =
-        connector.secrets.iter().map(|name| (name.clone(), format!("***{name}***").into())).collect();
-    let inputs = connector.inputs(&given);
-    let prepared = inputs.as_deref().and_then(|inputs| connector.prepare(inputs, &secrets));
+    let inputs = connector.inputs(&given(fixture));
+    let prepared = inputs.as_deref().and_then(|inputs| connector.prepare(inputs, &masked(connector)));
     let (Some(inputs), Some(prepared)) = (inputs, prepared) else {
         return match fixture.expect.outcome {
             ExpectedOutcome::Skipped => Vec::new(),
@@ -93,7 +103,8 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
     problems
 }
 
-fn body(recorded: &Recorded) -> Vec<u8> {
+/// A recorded body, as it came over the wire.
+pub fn body(recorded: &Recorded) -> Vec<u8> {
     match (&recorded.body, &recorded.text) {
         (Some(json), _) => json.to_string().into_bytes(),
         (None, Some(text)) => text.clone().into_bytes(),

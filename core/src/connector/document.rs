@@ -197,6 +197,16 @@ pub enum Method {
     Post,
 }
 
+impl Method {
+    /// The method on the wire (RFC 9110 §9).
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+}
+
 /// How long answers are kept, by tenant, connector and every input.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
