@@ -44,6 +44,7 @@ pub mod client;
 pub mod fixtures;
 pub mod guard;
 pub mod mock;
+pub mod single;
 
 /// Calls to one connector that may be out at once; more are refused, and the route goes on.
 const CALLS_MAX: usize = 64;

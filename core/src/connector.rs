@@ -21,6 +21,7 @@ use crate::{
 
 pub mod compile;
 pub mod document;
+pub mod lint;
 pub mod mapping;
 pub mod template;
 

@@ -4,9 +4,15 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use stepward_core::connector::{Connector, Prepared, document::Method};
+use stepward_core::connector::{
+    Connector, Prepared,
+    document::{Method, Network},
+};
 
-use crate::vendors::guard::{Guard, Lookup};
+use crate::vendors::{
+    guard::{Guard, Lookup},
+    mock::detour::Detour,
+};
 
 /// What a vendor answered.
 pub struct Answer {
@@ -22,6 +28,8 @@ pub struct Client {
     guard: Guard,
     host: Arc<str>,
     body_bytes_max: usize,
+    /// The mock that is called instead of the vendor.
+    detour: Option<Detour>,
 }
 
 impl Client {
@@ -29,6 +37,14 @@ impl Client {
     pub fn new(connector: &Connector, own: &Arc<[SocketAddr]>) -> Result<Self, &'static str> {
         let guard = Guard::new(&connector.origin, connector.network, own, Lookup::System);
         Client::behind(guard, connector.origin.secure, connector.origin.host.clone(), connector.body_bytes_max)
+    }
+
+    /// A client that reaches the mock of this connector and nothing else.
+    pub fn detoured(connector: &Connector, detour: Detour, own: &Arc<[SocketAddr]>) -> Result<Self, &'static str> {
+        let origin = detour.origin();
+        let guard = Guard::new(&origin, Network::Internal, own, Lookup::System);
+        let client = Client::behind(guard, false, origin.host, connector.body_bytes_max)?;
+        Ok(Client { detour: Some(detour), ..client })
     }
 
     fn behind(guard: Guard, secure: bool, host: Arc<str>, body_bytes_max: usize) -> Result<Self, &'static str> {
@@ -44,7 +60,7 @@ impl Client {
             .user_agent("stepward")
             .build()
             .map_err(|_| "no client can be made")?;
-        Ok(Client { http, guard, host, body_bytes_max })
+        Ok(Client { http, guard, host, body_bytes_max, detour: None })
     }
 
     /// Sends a request and reads the answer, all within `limit`.
@@ -57,7 +73,8 @@ impl Client {
         if !self.guard.allows_host(&self.host) {
             return Err("the address is not allowed");
         }
-        let url = reqwest::Url::parse(&prepared.url).map_err(|_| "the request's URL is malformed")?;
+        let url = self.detour.as_ref().map_or_else(|| prepared.url.clone(), |it| it.instead_of(&prepared.url));
+        let url = reqwest::Url::parse(&url).map_err(|_| "the request's URL is malformed")?;
         // INVARIANT: requests go to the host that the file names, whatever the inputs were.
         if url.host_str().map(|host| host.trim_matches(['[', ']'])) != Some(&*self.host) {
             return Err("the request's URL is malformed");
@@ -112,7 +129,7 @@ mod tests {
         },
     };
 
-    use stepward_core::connector::{Origin, document::Network};
+    use stepward_core::connector::Origin;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,

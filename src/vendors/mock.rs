@@ -31,6 +31,7 @@ use crate::vendors::mock::{
     fault::{Fault, Order},
 };
 
+pub mod detour;
 pub mod exchange;
 pub mod fault;
 
