@@ -85,6 +85,8 @@ pub struct Connector {
     pub capability: Arc<str>,
     /// Whether a call is paid for.
     pub is_paid: bool,
+    /// What one call costs, in millionths of the operator's currency.
+    pub price_micros: u64,
     /// Where it may connect.
     pub network: Network,
     /// Inputs that leave the house.

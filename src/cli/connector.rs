@@ -1,102 +1,157 @@
 //! `stepward connector`
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use serde_json::json;
-use stepward_core::{attribute::Catalogue, diagnostic::Diagnostic};
+use clap::ValueEnum;
+use stepward_core::{
+    attribute::Catalogue,
+    connector::{self, compile::Route},
+    diagnostic::{self, Diagnostic},
+};
 
 use crate::{
-    cli::{Came, Exit, check, say},
+    cli::{Came, Exit, Failed, check, say},
     render::Format,
-    vendors::{self, fixtures},
+    vendors,
 };
+
+mod compare;
+mod describe;
+mod drift;
+mod lint;
+mod list;
+mod live;
+mod mock;
+mod new;
+mod record;
+mod report;
+mod scrub;
+mod shape;
+mod test;
 
 /// Connectors to vendors.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Connector {
     /// What there is, and what serves which capability
-    List(Place),
+    List(list::List),
+    /// What one connector sends, where, and what it tells
+    Describe(describe::Describe),
     /// Run the recorded fixtures: nothing is sent, no secret is read
-    Test(Place),
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Place {
-    /// Folder of connectors
-    #[arg(default_value = "connectors")]
-    folder: PathBuf,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+    Test(test::Test),
+    /// What connectors and the policies that use them could do better
+    Lint(lint::Lint),
+    /// Be every vendor, on this machine: recorded answers, with faults to order
+    Mock(mock::Mock),
+    /// Call a vendor once and write a fixture of it, without anything personal
+    Record(record::Record),
+    /// Call a vendor once and tell whether it still answers as recorded
+    Drift(drift::Drift),
+    /// Compare two vendors over the same questions
+    Compare(compare::Compare),
+    /// What each vendor changed, from recorded decisions
+    Report(report::Report),
+    /// Begin a connector from an OpenAPI document
+    New(new::New),
 }
 
 impl Connector {
     pub(super) fn run(self) -> Came {
         match self {
-            Connector::List(place) => place.list(),
-            Connector::Test(place) => place.test(),
+            Connector::List(command) => command.run(),
+            Connector::Describe(command) => command.run(),
+            Connector::Test(command) => command.run(),
+            Connector::Lint(command) => command.run(),
+            Connector::Mock(command) => command.run(),
+            Connector::Record(command) => command.run(),
+            Connector::Drift(command) => command.run(),
+            Connector::Compare(command) => command.run(),
+            Connector::Report(command) => command.run(),
+            Connector::New(command) => command.run(),
         }
     }
 }
 
-impl Place {
-    fn list(&self) -> Came {
-        let (connectors, routes) = match vendors::read(&self.folder, &Catalogue::builtin()) {
-            Ok(read) => read,
-            Err(found) => return Ok(unusable(&found, &self.folder)),
-        };
-        if self.json {
-            let connectors = connectors.iter().map(|it| {
-                json!({ "connector": it.id, "name": it.name, "capability": it.capability, "paid": it.is_paid, "sends": it.sends })
-            });
-            let routes = routes.iter().map(|it| {
-                let members: Vec<_> = it.members.iter().map(|(id, _)| id).collect();
-                json!({ "capability": it.capability, "connectors": members })
-            });
-            let told = json!({ "connectors": connectors.collect::<Vec<_>>(), "routes": routes.collect::<Vec<_>>() });
-            say::data(&format!("{told:#}\n"));
-            return Ok(Exit::Ok);
-        }
-        for it in &connectors {
-            let price = if it.is_paid { "paid" } else { "free" };
-            say::data(&format!("{}  {}  {price}  sends {}  {}\n", it.id, it.capability, it.sends.join(", "), it.name));
-        }
-        for route in &routes {
-            let members: Vec<_> = route.members.iter().map(|(id, _)| &**id).collect();
-            say::data(&format!("{}: {}\n", route.capability, members.join(", then ")));
-        }
-        Ok(Exit::Ok)
+/// The shape of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// For people
+    Human,
+    /// One JSON document
+    Json,
+}
+
+/// Where connectors are.
+#[derive(Debug, clap::Args)]
+struct Folder {
+    /// Folder of connectors
+    #[arg(default_value = "connectors")]
+    folder: PathBuf,
+}
+
+/// The same, where a word already stands without a name.
+#[derive(Debug, clap::Args)]
+struct NamedFolder {
+    /// Folder of connectors
+    #[arg(long = "connectors", value_name = "FOLDER", default_value = "connectors")]
+    folder: PathBuf,
+}
+
+/// A folder of connectors, read.
+struct All {
+    connectors: Vec<connector::Connector>,
+    routes: Vec<Route>,
+}
+
+/// Reads a folder; what is wrong with it has been said when this is `Err`.
+fn read(folder: &Path) -> Result<All, Exit> {
+    match vendors::read(folder, &Catalogue::builtin()) {
+        Ok((connectors, routes)) => Ok(All { connectors, routes }),
+        Err(found) => Err(unusable(&found, folder)),
+    }
+}
+
+impl All {
+    /// The connector of this id.
+    fn find(&self, id: &str) -> Result<&connector::Connector, Failed> {
+        self.connectors.iter().find(|it| &*it.id == id).ok_or_else(|| {
+            let near = diagnostic::nearest(id, self.connectors.iter().map(|it| &*it.id));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Failed::because(Exit::Usage, format!("there is no connector `{id}`{near}"))
+        })
     }
 
-    fn test(&self) -> Came {
-        let report = match fixtures::run(&self.folder) {
-            Ok(report) => report,
-            Err(found) => return Ok(unusable(&found, &self.folder)),
+    /// Where a connector stands on the routes: the capability, its place from 1, and how many there are.
+    fn places(&self, id: &str) -> Vec<(&str, usize, usize)> {
+        let place = |route: &'_ Route| {
+            let at = route.members.iter().position(|(member, _)| &**member == id)?;
+            Some((at + 1, route.members.len()))
         };
-        if self.json {
-            say::data(&format!(
-                "{:#}\n",
-                json!({ "schema": "stepward.connector-test/1", "connectors": report.connectors })
-            ));
-        }
-        let mut count = 0;
-        for checked in &report.connectors {
-            count += checked.cases.len();
-            for case in checked.cases.iter().filter(|_| !self.json) {
-                let word = if case.problems.is_empty() { "ok  " } else { "FAIL" };
-                say::data(&format!("{word}  {}: {}\n", checked.connector, case.name));
-                case.problems.iter().for_each(|problem| say::data(&format!("        {problem}\n")));
-            }
-        }
-        if count == 0 {
-            say::talk("no fixtures found");
-            return Ok(Exit::Findings);
-        }
-        Ok(if report.passed() { Exit::Ok } else { Exit::Findings })
+        self.routes.iter().filter_map(|route| place(route).map(|(at, of)| (&*route.capability, at, of))).collect()
     }
 }
 
 fn unusable(found: &[Diagnostic], folder: &Path) -> Exit {
     say::findings(found, &check::texts_of(found, folder), Format::Human);
     Exit::CannotLoad
+}
+
+/// `name=value` words as inputs, text only.
+fn inputs(words: &[String]) -> Result<Vec<(Arc<str>, Arc<str>)>, Failed> {
+    let pair = |word: &String| {
+        let (name, value) = word.split_once('=')?;
+        Some((Arc::from(name.trim()), Arc::from(value.trim())))
+    };
+    let senseless = |word: &String| Failed::because(Exit::Usage, format!("`{word}` is not `name=value`"));
+    let named: BTreeMap<_, _> =
+        words.iter().map(|word| pair(word).ok_or_else(|| senseless(word))).collect::<Result<_, _>>()?;
+    Ok(named.into_iter().collect())
+}
+
+/// A JSON document to standard output.
+fn document(json: &serde_json::Value) {
+    say::data(&format!("{json:#}\n"));
 }

@@ -113,7 +113,8 @@ pub fn compare(names: (&Arc<str>, &Arc<str>), answers: &[(Answered, Answered)]) 
 
 fn attribute(name: &Arc<str>, answers: &[(Answered, Answered)]) -> Compared {
     let pairs = answers.iter().map(|(first, second)| (first.values.get(name), second.values.get(name)));
-    let known = |side: usize| pairs.clone().filter(|it| if side == 0 { it.0.is_some() } else { it.1.is_some() }).count();
+    let known =
+        |side: usize| pairs.clone().filter(|it| if side == 0 { it.0.is_some() } else { it.1.is_some() }).count();
     let both: Vec<(&Json, &Json)> = pairs.clone().filter_map(|(first, second)| first.zip(second)).collect();
     let same = both.iter().filter(|(first, second)| is_same(first, second)).count() as u64;
     let questions = answers.len() as u64;
@@ -189,7 +190,8 @@ fn served(line: &Line, name: &str) -> Option<Answered> {
 
 /// A vendor against everyone who was asked in its shadow.
 pub fn shadows(log: &Log, connector: &Arc<str>) -> Vec<Comparison> {
-    let others: BTreeSet<&Arc<str>> = log.shadows.iter().map(|it| &it.connector).filter(|it| *it != connector).collect();
+    let others: BTreeSet<&Arc<str>> =
+        log.shadows.iter().map(|it| &it.connector).filter(|it| *it != connector).collect();
     let against = |other: &Arc<str>| {
         let answers = from_log(log, connector, other);
         (!answers.is_empty()).then(|| compare((connector, other), &answers))

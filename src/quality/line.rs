@@ -142,6 +142,13 @@ impl Log {
         log
     }
 
+    /// Another log behind this one.
+    pub fn extend(&mut self, more: Log) {
+        self.decisions.extend(more.decisions);
+        self.shadows.extend(more.shadows);
+        self.unread += more.unread;
+    }
+
     fn take(&mut self, line: &str) {
         #[derive(Deserialize)]
         struct Kind {

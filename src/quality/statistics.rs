@@ -48,8 +48,7 @@ impl Agreement {
     /// How likely a difference this large in how often each says yes is, were there none: McNemar's test (McNemar 1947),
     /// exact and two-sided up to 1,000 disagreements, beyond by χ² with Edwards' correction.
     pub fn mcnemar(&self) -> Option<f64> {
-        let (fewer, more) =
-            (self.only_first.min(self.only_second), self.only_first.max(self.only_second));
+        let (fewer, more) = (self.only_first.min(self.only_second), self.only_first.max(self.only_second));
         let differing = fewer + more;
         match differing {
             0 => None,
@@ -230,9 +229,18 @@ mod tests {
     fn order_is_compared_by_rank_and_equals_share_theirs() {
         // The example of Wikipedia's "Spearman's rank correlation coefficient".
         let iq: Vec<(f64, f64)> = [
-            (106.0, 7.0), (100.0, 27.0), (86.0, 2.0), (101.0, 50.0), (99.0, 28.0),
-            (103.0, 29.0), (97.0, 20.0), (113.0, 12.0), (112.0, 6.0), (110.0, 17.0),
-        ].to_vec();
+            (106.0, 7.0),
+            (100.0, 27.0),
+            (86.0, 2.0),
+            (101.0, 50.0),
+            (99.0, 28.0),
+            (103.0, 29.0),
+            (97.0, 20.0),
+            (113.0, 12.0),
+            (112.0, 6.0),
+            (110.0, 17.0),
+        ]
+        .to_vec();
         assert!(near(spearman(&iq), -29.0 / 165.0));
         assert!(near(spearman(&[(1.0, 10.0), (2.0, 20.0), (3.0, 1000.0)]), 1.0));
         // R: cor(c(1,2,2,3), c(1,3,2,4), method = "spearman")

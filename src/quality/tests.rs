@@ -65,9 +65,10 @@ fn log() -> Log {
     text += &line("3", "forward", calm(10, false, 500, false));
     text += &line("4", "block", calm(10, false, 500, true));
     text += &line("5", "forward", calm(95, false, 500, false));
-    text += &json!({ "schema": "stepward.shadow/1", "decision": "2", "connector": "other", "class": "success", "ms": 40,
+    text +=
+        &json!({ "schema": "stepward.shadow/1", "decision": "2", "connector": "other", "class": "success", "ms": 40,
         "attributes": { "ip.is_hosting": true, "ip.country": "NL", "ip.risk_score": null } })
-    .to_string();
+        .to_string();
     text += "\n{\"schema\": \"stepward.decis";
     Log::read(&text)
 }
@@ -77,9 +78,8 @@ fn a_vendor_is_worth_the_decisions_that_would_have_come_out_otherwise() {
     let report = report(&log(), &policies());
     assert_eq!((report.decisions, report.not_repeated, report.unread_lines), (4, 1, 1), "{report:#?}");
     let vendor = |name: &str| report.vendors.iter().find(|it| &*it.connector == name).unwrap();
-    let attribute = |vendor: &Vendor, name: &str| {
-        vendor.attributes.iter().find(|it| &*it.attribute == name).unwrap().effect
-    };
+    let attribute =
+        |vendor: &Vendor, name: &str| vendor.attributes.iter().find(|it| &*it.attribute == name).unwrap().effect;
     let (abuse, mail) = (vendor("abuse"), vendor("mail"));
     // Without the score decision 1 asks on and is unsure; 3 and 4 are held up by what is unknown of a rule that blocks.
     let risk = attribute(abuse, "ip.risk_score");
@@ -119,16 +119,15 @@ fn two_vendors_are_compared_attribute_by_attribute() {
         class: if risk.is_some() { "success" } else { "unavailable" }.into(),
         ms: risk.unwrap_or(300.0),
         price_micros: 100,
-        values: [
-            risk.map(|it| ("ip.risk_score".into(), json!(it))),
-            tor.map(|it| ("ip.is_tor".into(), json!(it))),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        values: [risk.map(|it| ("ip.risk_score".into(), json!(it))), tor.map(|it| ("ip.is_tor".into(), json!(it)))]
+            .into_iter()
+            .flatten()
+            .collect(),
     };
     let pairs: Vec<_> = (0..40)
-        .map(|it| (answer(Some(f64::from(it)), Some(it > 20)), answer((it != 3).then(|| f64::from(it) * 2.0), Some(it > 30))))
+        .map(|it| {
+            (answer(Some(f64::from(it)), Some(it > 20)), answer((it != 3).then(|| f64::from(it) * 2.0), Some(it > 30)))
+        })
         .collect();
     let compared = compare::compare((&"a".into(), &"b".into()), &pairs);
     let [tor, risk] = &compared.attributes[..] else { panic!("{compared:?}") };

@@ -77,7 +77,8 @@ pub fn prepared(connector: &Connector, fixture: &Fixture) -> Option<Prepared> {
     connector.prepare(&connector.inputs(&given(fixture))?, &masked(connector))
 }
 
-fn given(fixture: &Fixture) -> Vec<(Arc<str>, Arc<str>)> {
+/// The inputs of a fixture.
+pub fn given(fixture: &Fixture) -> Vec<(Arc<str>, Arc<str>)> {
     fixture.input.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect()
 }
 
@@ -168,7 +169,8 @@ fn same(found: &Json, expected: &Json) -> bool {
     }
 }
 
-fn json(value: &Value) -> Json {
+/// A value as fixtures write it.
+pub fn json(value: &Value) -> Json {
     match value {
         Value::Bool(it) => (*it).into(),
         Value::Int(it) | Value::Time(it) | Value::Duration(it) => (*it).into(),

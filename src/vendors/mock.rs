@@ -22,6 +22,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use futures_util::StreamExt as _;
 use serde_json::{Value as Json, json};
 use stepward_core::{connector::Connector, diagnostic};
 use tokio::time::Instant;
@@ -95,7 +96,8 @@ impl Mock {
         self.known(&order)?;
         let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let is_latency = |it: &Order| matches!(it.fault, Fault::Latency(_));
-        let replaced = |it: &Active| it.order.connector == order.connector && is_latency(&it.order) == is_latency(&order);
+        let replaced =
+            |it: &Active| it.order.connector == order.connector && is_latency(&it.order) == is_latency(&order);
         faults.retain(|it| !it.is_over() && !replaced(it));
         if faults.len() >= FAULTS_MAX {
             return Err(format!("more than {FAULTS_MAX} faults at the same time"));
@@ -148,9 +150,11 @@ impl Mock {
         let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let mine: Vec<_> = faults.iter().filter(|it| !it.is_over() && it.concerns(connector)).collect();
         let mut wrong = Wrong::default();
-        for active in mine.iter().filter(|it| it.order.connector.is_none()).chain(
-            mine.iter().filter(|it| it.order.connector.is_some()),
-        ) {
+        for active in mine
+            .iter()
+            .filter(|it| it.order.connector.is_none())
+            .chain(mine.iter().filter(|it| it.order.connector.is_some()))
+        {
             match &active.order.fault {
                 Fault::Latency(by) => wrong.latency = Some(*by),
                 other => wrong.fault = Some(other.clone()),
@@ -249,7 +253,9 @@ async fn faulty(service: &Service, asked: &Asked<'_>, fault: &Fault) -> Response
             let bytes: Vec<u8> = (0..=255_u8).map(|it| it.wrapping_mul(167).wrapping_add(0x80)).collect();
             ([(header::CONTENT_TYPE, "application/json")], bytes).into_response()
         }
-        Fault::HalfClose => half(recorded.map_or_else(|| Bytes::from_static(b"{\"half\": true}"), |it| it.body.clone())),
+        Fault::HalfClose => {
+            half(recorded.map_or_else(|| Bytes::from_static(b"{\"half\": true}"), |it| it.body.clone()))
+        }
         Fault::WrongSchema => recorded.map_or_else(|| StatusCode::NOT_FOUND.into_response(), Exchange::renamed),
         Fault::RateLimited => service.rate_limited().map_or_else(
             || (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "5")]).into_response(),
@@ -261,14 +267,18 @@ async fn faulty(service: &Service, asked: &Asked<'_>, fault: &Fault) -> Response
     }
 }
 
-/// Says how much there is, sends half of it and hangs up.
+/// Says how much there is, sends half of it and hangs up: not at once, so that the half does leave.
 fn half(whole: Bytes) -> Response {
+    const HANG_UP_AFTER: Duration = Duration::from_millis(20);
     let length = HeaderValue::from(whole.len().max(2));
-    let first = whole.slice(..whole.len() / 2);
-    let parts: [Result<Bytes, std::io::Error>; 2] = [Ok(first), Err(std::io::ErrorKind::BrokenPipe.into())];
-    let body = Body::from_stream(futures_util::stream::iter(parts));
-    ([(header::CONTENT_LENGTH, length), (header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body)
-        .into_response()
+    let first: Result<Bytes, std::io::Error> = Ok(whole.slice(..whole.len() / 2));
+    let hung_up = async {
+        tokio::time::sleep(HANG_UP_AFTER).await;
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    };
+    let parts = futures_util::stream::once(async { first }).chain(futures_util::stream::once(hung_up));
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_LENGTH, length), (header::CONTENT_TYPE, json)], Body::from_stream(parts)).into_response()
 }
 
 #[cfg(test)]

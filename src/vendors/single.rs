@@ -79,10 +79,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-fn revealed(
-    connector: &Connector,
-    secrets: &BTreeMap<Arc<str>, Secret>,
-) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+fn revealed(connector: &Connector, secrets: &BTreeMap<Arc<str>, Secret>) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
     let of = |name: &Arc<str>| {
         let full = format!("{}.{name}", connector.id);
         let secret = secrets.get(full.as_str()).ok_or(format!("`{full}` is not under `secrets` in the settings"))?;

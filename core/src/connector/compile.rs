@@ -105,6 +105,7 @@ impl Compiler<'_> {
             id: document.connector.value.as_str().into(),
             name: document.name.as_ref().unwrap_or(&document.connector.value).as_str().into(),
             capability: document.capability.value.as_str().into(),
+            price_micros: document.price.map_or(0, |price| (price.clamp(0.0, 1e9) * 1e6).round() as u64),
             is_paid: document.price.is_some_and(|price| price > 0.0),
             network,
             sends: document.data.sends.iter().map(|input| input.value.as_str().into()).collect(),
