@@ -18,7 +18,7 @@ use stepward_core::{
 
 use crate::quality::{
     calls::Calls,
-    compare::Comparison,
+    compare::{Comparison, Prices},
     line::{Line, Log},
 };
 
@@ -102,18 +102,18 @@ impl Effect {
     }
 }
 
-/// Sums up a log under these policies.
-pub fn report(log: &Log, policies: &[Arc<Policy>]) -> Report {
+/// Sums up a log under these policies and prices.
+pub fn report(log: &Log, policies: &[Arc<Policy>], prices: &Prices) -> Report {
     let mut tally = Tally::default();
     for line in &log.decisions {
-        tally.calls(line);
+        tally.calls(line, prices);
         let Some(event) = &line.event else { continue };
         match policies.iter().find(|policy| policy.event == *event) {
             Some(policy) => tally.decision(line, policy),
             None => tally.other_events += 1,
         }
     }
-    tally.told(log)
+    tally.told(log, prices)
 }
 
 #[derive(Default)]
@@ -126,9 +126,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn calls(&mut self, line: &Line) {
+    fn calls(&mut self, line: &Line, prices: &Prices) {
         for call in &line.calls {
-            self.calls.entry(call.connector.clone()).or_default().add(call);
+            let price_micros = prices.get(&call.connector).copied().unwrap_or(0);
+            self.calls.entry(call.connector.clone()).or_default().add(call, price_micros);
         }
     }
 
@@ -155,7 +156,7 @@ impl Tally {
         }
     }
 
-    fn told(self, log: &Log) -> Report {
+    fn told(self, log: &Log, prices: &Prices) -> Report {
         let decisions = self.decisions;
         let names: BTreeSet<Arc<str>> = self.vendors.keys().chain(self.calls.keys()).cloned().collect();
         let vendor = |connector: &Arc<str>| {
@@ -169,7 +170,7 @@ impl Tally {
                 attributes: attributes.into_iter().map(told).collect(),
                 calls,
                 cost_per_changed,
-                shadows: compare::shadows(log, connector),
+                shadows: compare::shadows(log, connector, prices),
             }
         };
         Report {

@@ -15,6 +15,7 @@ use stepward_core::{
 
 use crate::{
     cli::{Came, Exit, Failed, check, say},
+    quality::compare::Prices,
     render::Format,
     vendors,
 };
@@ -122,6 +123,11 @@ impl All {
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             Failed::because(Exit::Usage, format!("there is no connector `{id}`{near}"))
         })
+    }
+
+    /// What a call to each costs.
+    fn prices(&self) -> Prices {
+        self.connectors.iter().map(|it| (it.id.clone(), it.price_micros)).collect()
     }
 
     /// Where a connector stands on the routes: the capability, its place from 1, and how many there are.

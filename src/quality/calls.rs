@@ -11,6 +11,8 @@ pub struct Calls {
     pub made: u64,
     /// Answers that were remembered instead.
     pub cached: u64,
+    /// Calls that were not made: too late, too dear, or the vendor was left alone.
+    pub refused: u64,
     /// What came of them, by outcome class.
     pub classes: BTreeMap<Arc<str>, u64>,
     /// The share that failed, so that the next of the route was asked.
@@ -37,19 +39,19 @@ pub struct Latency {
 }
 
 impl Calls {
-    /// Counts a call.
-    pub fn add(&mut self, call: &Call) {
-        if !call.is_made() {
-            self.cached += 1;
-            return;
+    /// Counts somebody who was asked; a call that was made costs so much, in millionths of the currency.
+    pub fn add(&mut self, call: &Call, price_micros: u64) {
+        match &*call.outcome {
+            "cached" => self.cached += 1,
+            outcome if is_answer(outcome) || is_failure(outcome) => self.made(outcome, call.ms, price_micros),
+            _ => self.refused += 1,
         }
-        self.made(&call.class, call.ms, call.price_micros);
     }
 
     /// Counts a call that was made.
-    pub fn made(&mut self, class: &str, ms: f64, price_micros: u64) {
+    pub fn made(&mut self, outcome: &str, ms: f64, price_micros: u64) {
         self.made += 1;
-        *self.classes.entry(class.into()).or_default() += 1;
+        *self.classes.entry(outcome.into()).or_default() += 1;
         self.took_ms.push(ms);
         self.micros = self.micros.saturating_add(price_micros);
     }
@@ -66,7 +68,12 @@ impl Calls {
     }
 }
 
-/// Whether an outcome class makes a route ask the next one; see `Class::falls_over`.
-pub fn is_failure(class: &str) -> bool {
-    !matches!(class, "success" | "not_found" | "pending" | "invalid_input")
+/// Whether it is an outcome class that counts as an answer; see `Class::falls_over`.
+pub fn is_answer(outcome: &str) -> bool {
+    matches!(outcome, "success" | "not_found" | "pending" | "invalid_input")
+}
+
+/// Whether it is an outcome class for which a route asks the next one; see `Class::falls_over`.
+pub fn is_failure(outcome: &str) -> bool {
+    matches!(outcome, "rate_limited" | "unavailable" | "config_error" | "contract_error")
 }

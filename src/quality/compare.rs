@@ -11,10 +11,13 @@ use std::{
 use serde_json::Value as Json;
 
 use crate::quality::{
-    calls::Calls,
-    line::{Line, Log, Seen},
+    calls::{self, Calls},
+    line::{Beside, Call, Line, Log, Seen, Shadow},
     statistics::{self, Agreement},
 };
+
+/// What one call to each vendor costs, in millionths of the operator's currency; who is not there is free.
+pub type Prices = BTreeMap<Arc<str>, u64>;
 
 /// Points of a proposed calibration.
 const POINTS: usize = 11;
@@ -22,7 +25,7 @@ const POINTS: usize = 11;
 /// What one vendor answered to one question.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answered {
-    /// The outcome class.
+    /// What came of it: an outcome class, or `cached`.
     pub class: Arc<str>,
     /// How long it took, in milliseconds.
     pub ms: f64,
@@ -96,7 +99,10 @@ pub struct Scores {
 pub fn compare(names: (&Arc<str>, &Arc<str>), answers: &[(Answered, Answered)]) -> Comparison {
     let calls = |side: fn(&(Answered, Answered)) -> &Answered| {
         let mut calls = Calls::default();
-        answers.iter().map(side).for_each(|it| calls.made(&it.class, it.ms, it.price_micros));
+        for it in answers.iter().map(side) {
+            let call = Call { connector: Arc::default(), outcome: it.class.clone(), ms: it.ms };
+            calls.add(&call, it.price_micros);
+        }
         calls.summed()
     };
     let told: BTreeSet<&Arc<str>> =
@@ -153,47 +159,59 @@ fn scores(both: &[(&Json, &Json)]) -> Option<Scores> {
     Some(Scores { spearman: statistics::spearman(&pairs), mean_distance, calibration })
 }
 
-/// What both vendors said about the same decisions of a log, by the decision's own signals or as a shadow.
-pub fn from_log(log: &Log, first: &str, second: &str) -> Vec<(Answered, Answered)> {
-    let mut shadows: BTreeMap<&str, Vec<(&str, Answered)>> = BTreeMap::new();
-    for shadow in &log.shadows {
-        let values = shadow.attributes.iter().filter(|(_, value)| !value.is_null());
-        let values = values.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let class = shadow.class.as_str().into();
-        let answered = Answered { class, ms: shadow.ms, price_micros: shadow.price_micros, values };
-        shadows.entry(&shadow.decision).or_default().push((&shadow.connector, answered));
-    }
+/// What both vendors said about the same decisions of a log, by the decision's own signals or as a shadow. Only what was
+/// asked of both is compared: a policy asks for some of what a vendor knows.
+pub fn from_log(log: &Log, first: &str, second: &str, prices: &Prices) -> Vec<(Answered, Answered)> {
+    let mut shadows: BTreeMap<&str, Vec<&Shadow>> = BTreeMap::new();
+    log.shadows.iter().for_each(|it| shadows.entry(&it.decision).or_default().push(it));
     let pair = |line: &Line| {
-        let aside = shadows.get(&*line.id);
+        let aside = shadows.get(&*line.id).map_or(&[][..], Vec::as_slice);
         let of = |name: &str| {
-            let shadow = || aside?.iter().find(|(connector, _)| *connector == name).map(|(_, it)| it.clone());
-            let mut answered = served(line, name).or_else(shadow)?;
-            // A shadow tells all it knows, a live vendor what the policy asked for: only that can be compared.
-            answered.values.retain(|attribute, _| line.attributes.contains_key(attribute));
-            Some(answered)
+            let shadow = || aside.iter().find(|it| *it.connector == *name).map(|it| tried(it, prices));
+            served(line, name, prices).or_else(shadow)
         };
-        of(first).zip(of(second))
+        let (mut one, mut other) = of(first).zip(of(second))?;
+        let asked = |name: &Arc<str>| {
+            let beside = |it: &&Shadow| it.attributes.iter().any(|it| it.attribute == *name);
+            line.attributes.contains_key(name) && aside.iter().any(beside)
+        };
+        one.values.retain(|name, _| asked(name));
+        other.values.retain(|name, _| asked(name));
+        Some((one, other))
     };
     log.decisions.iter().filter_map(pair).collect()
 }
 
-/// What a vendor said for a decision; `None` if it was not asked, or a kept answer served, which no call stands for.
-fn served(line: &Line, name: &str) -> Option<Answered> {
-    let call = line.calls.iter().find(|it| *it.connector == *name && it.is_made())?;
+fn tried(shadow: &Shadow, prices: &Prices) -> Answered {
+    let said = |it: &Beside| Some((it.attribute.clone(), it.shadow.clone()?));
+    let price_micros = if is_made(&shadow.outcome) { prices.get(&shadow.connector).copied().unwrap_or(0) } else { 0 };
+    let values = shadow.attributes.iter().filter_map(said).collect();
+    Answered { class: shadow.outcome.clone(), ms: shadow.ms, price_micros, values }
+}
+
+/// What a vendor said for a decision; `None` if it was not asked.
+fn served(line: &Line, name: &str, prices: &Prices) -> Option<Answered> {
+    let call =
+        line.calls.iter().find(|it| *it.connector == *name && (is_made(&it.outcome) || &*it.outcome == "cached"))?;
     let told = |(attribute, seen): (&Arc<str>, &Seen)| {
         let mine = seen.source.as_deref() == Some(name);
         seen.value.clone().filter(|_| mine).map(|value| (attribute.clone(), value))
     };
+    let price_micros = if is_made(&call.outcome) { prices.get(name).copied().unwrap_or(0) } else { 0 };
     let values = line.attributes.iter().filter_map(told).collect();
-    Some(Answered { class: call.class.as_str().into(), ms: call.ms, price_micros: call.price_micros, values })
+    Some(Answered { class: call.outcome.clone(), ms: call.ms, price_micros, values })
 }
 
-/// A vendor against everyone who was asked in its shadow.
-pub fn shadows(log: &Log, connector: &Arc<str>) -> Vec<Comparison> {
+fn is_made(outcome: &str) -> bool {
+    calls::is_answer(outcome) || calls::is_failure(outcome)
+}
+
+/// A vendor against everyone who was tried out in its shadow.
+pub fn shadows(log: &Log, connector: &Arc<str>, prices: &Prices) -> Vec<Comparison> {
     let others: BTreeSet<&Arc<str>> =
         log.shadows.iter().map(|it| &it.connector).filter(|it| *it != connector).collect();
     let against = |other: &Arc<str>| {
-        let answers = from_log(log, connector, other);
+        let answers = from_log(log, connector, other, prices);
         (!answers.is_empty()).then(|| compare((connector, other), &answers))
     };
     others.into_iter().filter_map(against).collect()

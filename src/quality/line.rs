@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use stepward_core::{
     decision::Verb,
-    facts::{self, Facts, Reading, SlotId, Units, Why},
+    facts::{Facts, Reading, SlotId, Units, Why},
     policy::Policy,
     session::{Method, Proof},
     value::{Type, Value},
@@ -45,24 +45,30 @@ pub struct Line {
     pub calls: Vec<Call>,
 }
 
-/// What a shadow vendor said about a decision, a line of its own because it may come later.
+/// What a vendor that was tried out said beside a decision: a line of its own, because it comes later.
 #[derive(Debug, Deserialize)]
 pub struct Shadow {
     /// The decision it belongs to.
     pub decision: Arc<str>,
     /// The vendor.
     pub connector: Arc<str>,
-    /// What its answer meant.
-    pub class: String,
+    /// What came of asking it: an outcome class, or `cached`.
+    pub outcome: Arc<str>,
     /// How long it took, in milliseconds.
     #[serde(default)]
     pub ms: f64,
-    /// What one call costs, in millionths of the operator's currency.
+    /// For each attribute that was asked for and that it gives.
     #[serde(default)]
-    pub price_micros: u64,
-    /// What it said.
-    #[serde(default)]
-    pub attributes: BTreeMap<Arc<str>, Json>,
+    pub attributes: Vec<Beside>,
+}
+
+/// What counted and what the shadow said.
+#[derive(Debug, Deserialize)]
+pub struct Beside {
+    /// The attribute.
+    pub attribute: Arc<str>,
+    /// What the shadow said.
+    pub shadow: Option<Json>,
 }
 
 /// A value as it was seen.
@@ -76,32 +82,18 @@ pub struct Seen {
     pub unknown: Option<Why>,
     /// Who told it.
     pub source: Option<Arc<str>>,
-    /// By which way.
-    pub path: Option<facts::Path>,
 }
 
-/// A call to a vendor.
+/// Somebody who was asked.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Call {
     /// The vendor.
     pub connector: Arc<str>,
-    /// What came of it.
-    pub class: String,
+    /// What came of it: an outcome class, or why no call was made (`cached`, `breaker_open`, …).
+    pub outcome: Arc<str>,
     /// How long it took, in milliseconds.
     #[serde(default)]
     pub ms: f64,
-    /// What it cost, in millionths of the operator's currency.
-    #[serde(default)]
-    pub price_micros: u64,
-    /// By which way: `cache` for an answer that was kept and cost nothing.
-    pub path: Option<facts::Path>,
-}
-
-impl Call {
-    /// Whether the vendor was asked, rather than remembered.
-    pub fn is_made(&self) -> bool {
-        self.path != Some(facts::Path::Cache)
-    }
 }
 
 /// A proof.
@@ -157,7 +149,7 @@ impl Log {
         let kind = serde_json::from_str::<Kind>(line).ok().and_then(|it| it.schema);
         let taken = match kind.as_deref() {
             Some("stepward.decision/1") => serde_json::from_str(line).map(|it| self.decisions.push(it)).is_ok(),
-            Some("stepward.shadow/1") => serde_json::from_str(line).map(|it| self.shadows.push(it)).is_ok(),
+            Some("stepward.shadow-signal/1") => serde_json::from_str(line).map(|it| self.shadows.push(it)).is_ok(),
             Some(_) | None => false,
         };
         self.unread += usize::from(!taken);

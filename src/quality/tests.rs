@@ -38,8 +38,9 @@ fn policies() -> Vec<Arc<Policy>> {
 
 fn line(id: &str, outcome: &str, attributes: serde_json::Value) -> String {
     let calls = json!([
-        { "connector": "abuse", "class": "success", "path": "live", "ms": 80.0, "price_micros": 2000 },
-        { "connector": "mail", "class": "success", "path": "cache" },
+        { "connector": "abuse", "outcome": "success", "ms": 80 },
+        { "connector": "mail", "outcome": "cached", "ms": 0 },
+        { "connector": "third", "outcome": "breaker_open", "ms": 0 },
     ]);
     let line = json!({
         "schema": "stepward.decision/1", "id": id, "time": "2026-11-22T07:00:00.000Z", "event": "transfer money",
@@ -50,6 +51,10 @@ fn line(id: &str, outcome: &str, attributes: serde_json::Value) -> String {
 
 fn seen(value: serde_json::Value, source: &str) -> serde_json::Value {
     json!({ "value": value, "source": source, "age_ms": 0, "path": "live" })
+}
+
+fn prices() -> Prices {
+    Prices::from([("abuse".into(), 2_000)])
 }
 
 fn log() -> Log {
@@ -65,17 +70,22 @@ fn log() -> Log {
     text += &line("3", "forward", calm(10, false, 500, false));
     text += &line("4", "block", calm(10, false, 500, true));
     text += &line("5", "forward", calm(95, false, 500, false));
-    text +=
-        &json!({ "schema": "stepward.shadow/1", "decision": "2", "connector": "other", "class": "success", "ms": 40,
-        "attributes": { "ip.is_hosting": true, "ip.country": "NL", "ip.risk_score": null } })
-        .to_string();
+    let shadow = json!({
+        "schema": "stepward.shadow-signal/1", "decision": "2", "connector": "other", "outcome": "success", "ms": 40,
+        "attributes": [
+            { "attribute": "ip.is_hosting", "live": true, "shadow": true },
+            { "attribute": "ip.risk_score", "live": 10, "shadow": null },
+            { "attribute": "ip.country", "live": null, "shadow": "NL" },
+        ],
+    });
+    text += &shadow.to_string();
     text += "\n{\"schema\": \"stepward.decis";
     Log::read(&text)
 }
 
 #[test]
 fn a_vendor_is_worth_the_decisions_that_would_have_come_out_otherwise() {
-    let report = report(&log(), &policies());
+    let report = report(&log(), &policies(), &prices());
     assert_eq!((report.decisions, report.not_repeated, report.unread_lines), (4, 1, 1), "{report:#?}");
     let vendor = |name: &str| report.vendors.iter().find(|it| &*it.connector == name).unwrap();
     let attribute =
@@ -92,7 +102,7 @@ fn a_vendor_is_worth_the_decisions_that_would_have_come_out_otherwise() {
 
 #[test]
 fn calls_are_counted_with_their_price_and_what_was_kept_is_none() {
-    let report = report(&log(), &policies());
+    let report = report(&log(), &policies(), &prices());
     let abuse = &report.vendors[0];
     assert_eq!((abuse.calls.made, abuse.calls.error_rate), (5, Some(0.0)));
     assert!((abuse.calls.cost - 0.01).abs() < 1e-12, "five calls at 0.002");
@@ -100,11 +110,13 @@ fn calls_are_counted_with_their_price_and_what_was_kept_is_none() {
     assert_eq!(abuse.calls.latency_ms.unwrap().p50, 80.0);
     let mail = report.vendors.iter().find(|it| &*it.connector == "mail").unwrap();
     assert_eq!((mail.calls.made, mail.calls.cached, mail.cost_per_changed), (0, 5, None));
+    let third = report.vendors.iter().find(|it| &*it.connector == "third").unwrap();
+    assert_eq!((third.calls.made, third.calls.refused, third.calls.error_rate), (0, 5, None));
 }
 
 #[test]
 fn a_vendor_is_held_against_its_shadow_by_what_was_asked_of_both() {
-    let report = report(&log(), &policies());
+    let report = report(&log(), &policies(), &prices());
     let shadow = &report.vendors[0].shadows[0];
     assert_eq!((&*shadow.first, &*shadow.second, shadow.questions), ("abuse", "other", 1));
     let names: Vec<&str> = shadow.attributes.iter().map(|it| &*it.attribute).collect();

@@ -68,6 +68,7 @@ impl Parser<'_> {
             policies: self.folder(&document.policies, &["policies"]),
             connectors: self.connectors(document),
             secrets: self.secrets(document),
+            mock: None,
             admin: self.admin(document),
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
             mail: self.mail(document),

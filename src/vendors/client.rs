@@ -39,8 +39,9 @@ impl Client {
         Client::behind(guard, connector.origin.secure, connector.origin.host.clone(), connector.body_bytes_max)
     }
 
-    /// A client that reaches the mock of this connector and nothing else.
-    pub fn detoured(connector: &Connector, detour: Detour, own: &Arc<[SocketAddr]>) -> Result<Self, &'static str> {
+    /// A client that reaches this connector's part of a mock and nothing else.
+    pub fn detoured(connector: &Connector, mock: SocketAddr, own: &Arc<[SocketAddr]>) -> Result<Self, String> {
+        let detour = Detour::to(mock, &connector.id).map_err(|elsewhere| elsewhere.to_string())?;
         let origin = detour.origin();
         let guard = Guard::new(&origin, Network::Internal, own, Lookup::System);
         let client = Client::behind(guard, false, origin.host, connector.body_bytes_max)?;

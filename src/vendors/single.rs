@@ -15,7 +15,6 @@ use crate::{
     vendors::{
         client::{Answer, Client},
         fixtures,
-        mock::detour::Detour,
     },
 };
 
@@ -50,13 +49,10 @@ impl<'a> Caller<'a> {
     ) -> Result<Self, String> {
         let own: Arc<[SocketAddr]> = Arc::default();
         let (client, secrets) = match mock {
-            Some(address) => {
-                let detour = Detour::to(address, &connector.id).map_err(|elsewhere| elsewhere.to_string())?;
-                (Client::detoured(connector, detour, &own), fixtures::masked(connector))
-            }
-            None => (Client::new(connector, &own), revealed(connector, secrets)?),
+            Some(mock) => (Client::detoured(connector, mock, &own)?, fixtures::masked(connector)),
+            None => (Client::new(connector, &own)?, revealed(connector, secrets)?),
         };
-        Ok(Caller { connector, client: client.map_err(str::to_owned)?, secrets })
+        Ok(Caller { connector, client, secrets })
     }
 
     /// Asks about these inputs; `None` where the connector has nothing to ask.

@@ -23,7 +23,7 @@ use crate::{
 /// Tells who knows more, whether they agree (flags: Cohen's kappa and McNemar's test; scores: Spearman's rho), how fast, how
 /// sound and how dear they are, and proposes a `calibration` that turns the second's scores into the first's.
 #[derive(Debug, clap::Args)]
-pub(super) struct Compare {
+pub(in crate::cli) struct Compare {
     /// The one that serves now
     first: String,
     /// The one that could
@@ -44,7 +44,12 @@ pub(super) struct Compare {
 impl Compare {
     pub(super) fn run(self) -> Came {
         let answers = match (&self.log, &self.input) {
-            (Some(log), _) => compare::from_log(&Log::read(&text(log)?), &self.first, &self.second),
+            (Some(log), _) => match self.live.open() {
+                Ok(opened) => {
+                    compare::from_log(&Log::read(&text(log)?), &self.first, &self.second, &opened.all.prices())
+                }
+                Err(came) => return came,
+            },
             (None, Some(input)) => match self.asked(&text(input)?)? {
                 Ok(answers) => answers,
                 Err(came) => return came,

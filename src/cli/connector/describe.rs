@@ -22,7 +22,7 @@ use crate::{
 
 /// What one connector sends, where, and what it tells.
 #[derive(Debug, clap::Args)]
-pub(super) struct Describe {
+pub(in crate::cli) struct Describe {
     /// Its id
     id: String,
     #[command(flatten)]

@@ -20,7 +20,7 @@ use crate::{
 /// A path that every recorded success has and the answer has not, or one of another type, is a finding (exit code 1); a
 /// new path is only told. So a changed format is noticed before it is a `contract_error` in production.
 #[derive(Debug, clap::Args)]
-pub(super) struct Drift {
+pub(in crate::cli) struct Drift {
     /// Its id
     id: String,
     /// What to ask about: `ip=62.4.31.7`

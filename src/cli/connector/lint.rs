@@ -25,7 +25,7 @@ use crate::{
 
 /// What connectors and the policies that use them could do better; exits 0 unless warnings are denied.
 #[derive(Debug, clap::Args)]
-pub(super) struct Lint {
+pub(in crate::cli) struct Lint {
     #[command(flatten)]
     place: Folder,
     /// Only this connector

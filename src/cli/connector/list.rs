@@ -11,7 +11,7 @@ use crate::cli::{
 
 /// What there is, and what serves which capability.
 #[derive(Debug, clap::Args)]
-pub(super) struct List {
+pub(in crate::cli) struct List {
     #[command(flatten)]
     place: Folder,
     /// Only what serves this capability

@@ -18,7 +18,7 @@ use crate::{
 /// `wrong_schema`, `rate_limited`, `fixture:NAME`. While it runs, `PUT /_mock/faults` takes the same words, a line each,
 /// and `DELETE` takes them back.
 #[derive(Debug, clap::Args)]
-pub(super) struct Mock {
+pub(in crate::cli) struct Mock {
     #[command(flatten)]
     place: Folder,
     /// Where to listen: an address of this machine only

@@ -24,7 +24,7 @@ mod scaffold;
 /// Request, auth and a fixture are taken from the document; what the answer means is yours to say: the mapping is left as
 /// commented candidates. The result loads and its fixtures pass.
 #[derive(Debug, clap::Args)]
-pub(super) struct New {
+pub(in crate::cli) struct New {
     /// Its id: lower-case letters, digits and dashes
     id: String,
     /// The OpenAPI 3 document, YAML or JSON

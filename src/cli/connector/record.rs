@@ -22,7 +22,7 @@ use crate::{
 /// Secrets are masked; addresses, mailboxes, telephone numbers and what was asked about become made-up values of the same
 /// shape. Look at it before you keep it: names of people can stand anywhere.
 #[derive(Debug, clap::Args)]
-pub(super) struct Record {
+pub(in crate::cli) struct Record {
     /// Its id
     id: String,
     /// What to ask about: `ip=62.4.31.7`

@@ -8,9 +8,9 @@ use crate::{
     cli::{
         Came, Exit, Failed, check,
         connector::{
-            Shape,
+            NamedFolder, Shape,
             compare::{self, percent},
-            document,
+            document, read,
         },
         say,
     },
@@ -24,13 +24,15 @@ use crate::{
 /// Each decision is made again by the engine, with one vendor or attribute unknown. Also calls, failures, latency, cost
 /// for each changed decision, and agreement with vendors in its shadow.
 #[derive(Debug, clap::Args)]
-pub(super) struct Report {
+pub(in crate::cli) struct Report {
     /// Decision logs, JSON lines
     #[arg(long, value_name = "FILE", required = true)]
     log: Vec<PathBuf>,
     /// Folder of the policies that decided
     #[arg(short, long, value_name = "FOLDER", default_value = "policies")]
     policies: PathBuf,
+    #[command(flatten)]
+    place: NamedFolder,
     /// Shape of the report
     #[arg(short, long, default_value = "human")]
     format: Shape,
@@ -52,7 +54,11 @@ impl Report {
             })?;
             log.extend(Log::read(&text));
         }
-        let report = quality::report(&log, &release.policies);
+        let prices = match self.place.folder.is_dir().then(|| read(&self.place.folder)).transpose() {
+            Ok(all) => all.map(|all| all.prices()).unwrap_or_default(),
+            Err(exit) => return Ok(exit),
+        };
+        let report = quality::report(&log, &release.policies, &prices);
         match self.format {
             Shape::Human => say::data(&human(&report)),
             Shape::Json => document(&json!({ "schema": "stepward.signal-quality/1", "report": report })),
@@ -88,13 +94,13 @@ fn vendor(it: &Vendor) -> String {
         text += &format!("  {:<28} {}\n", attribute.attribute, effect(&attribute.effect));
     }
     let calls = &it.calls;
-    if calls.made + calls.cached > 0 {
+    if calls.made + calls.cached + calls.refused > 0 {
         let latency =
             calls.latency_ms.map_or("-".to_owned(), |it| format!("{:.0}/{:.0}/{:.0} ms", it.p50, it.p95, it.p99));
         let errors = percent(calls.error_rate);
         text += &format!(
-            "  {:<28} {} made, {} kept answers, p50/p95/p99 {latency}, errors {errors}, cost {:.4}",
-            "calls", calls.made, calls.cached, calls.cost
+            "  {:<28} {} made, {} kept answers, {} refused, p50/p95/p99 {latency}, errors {errors}, cost {:.4}",
+            "calls", calls.made, calls.cached, calls.refused, calls.cost
         );
         let cost = it.cost_per_changed.map(|it| format!(", {it:.4} for each changed decision"));
         text += &(cost.unwrap_or_default() + "\n");

@@ -15,7 +15,7 @@ use crate::{
 
 /// Run the recorded fixtures: nothing is sent, no secret is read.
 #[derive(Debug, clap::Args)]
-pub(super) struct Test {
+pub(in crate::cli) struct Test {
     #[command(flatten)]
     place: Folder,
     /// Only this connector

@@ -24,6 +24,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         policies: PathBuf::from("policies"),
         connectors: None,
         secrets: BTreeMap::new(),
+        mock: None,
         admin: None,
         health: None,
         mail: None,
