@@ -116,12 +116,15 @@ pub fn report(log: &Log, policies: &[Arc<Policy>], prices: &Prices) -> Report {
     tally.told(log, prices)
 }
 
+/// What each attribute changed.
+type Effects = BTreeMap<Arc<str>, Effect>;
+
 #[derive(Default)]
 struct Tally {
     decisions: u64,
     not_repeated: u64,
     other_events: u64,
-    vendors: BTreeMap<Arc<str>, (Effect, BTreeMap<Arc<str>, Effect>)>,
+    vendors: BTreeMap<Arc<str>, (Effect, Effects)>,
     calls: BTreeMap<Arc<str>, Calls>,
 }
 

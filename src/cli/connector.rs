@@ -17,7 +17,7 @@ use crate::{
     cli::{Came, Exit, Failed, check, say},
     quality::compare::Prices,
     render::Format,
-    vendors,
+    vendors::{self, single::Pairs},
 };
 
 mod compare;
@@ -146,7 +146,7 @@ fn unusable(found: &[Diagnostic], folder: &Path) -> Exit {
 }
 
 /// `name=value` words as inputs, text only.
-fn inputs(words: &[String]) -> Result<Vec<(Arc<str>, Arc<str>)>, Failed> {
+fn inputs(words: &[String]) -> Result<Pairs, Failed> {
     let pair = |word: &String| {
         let (name, value) = word.split_once('=')?;
         Some((Arc::from(name.trim()), Arc::from(value.trim())))

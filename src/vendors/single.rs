@@ -18,17 +18,20 @@ use crate::{
     },
 };
 
+/// Names and values, owned.
+pub type Pairs = Vec<(Arc<str>, Arc<str>)>;
+
 /// A vendor that can be called.
 pub struct Caller<'a> {
     connector: &'a Connector,
     client: Client,
-    secrets: Vec<(Arc<str>, Arc<str>)>,
+    secrets: Pairs,
 }
 
 /// What came of a call.
 pub struct Called {
     /// The inputs it was about: those that the connector declares.
-    pub inputs: Vec<(Arc<str>, Arc<str>)>,
+    pub inputs: Pairs,
     /// What the vendor answered, or why there is no answer.
     pub answer: Result<Answer, &'static str>,
     /// What that means.
@@ -75,7 +78,7 @@ impl<'a> Caller<'a> {
     }
 }
 
-fn revealed(connector: &Connector, secrets: &BTreeMap<Arc<str>, Secret>) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+fn revealed(connector: &Connector, secrets: &BTreeMap<Arc<str>, Secret>) -> Result<Pairs, String> {
     let of = |name: &Arc<str>| {
         let full = format!("{}.{name}", connector.id);
         let secret = secrets.get(full.as_str()).ok_or(format!("`{full}` is not under `secrets` in the settings"))?;

@@ -33,9 +33,9 @@ pub(super) fn write(id: &str, capability: &str, found: &Found) -> String {
     let mut sheet = Sheet { inputs: Vec::new(), config: Vec::new(), found };
     let request = sheet.request();
     let auth = auth(&found.auth);
-    let mut text = format!(
+    let mut text =
         "# Begun by `stepward connector new`. Say under `map` what the answer means, then run `test` and `lint`.\n"
-    );
+            .to_owned();
     let mut line = |it: String| {
         text.push_str(&it);
         text.push('\n');
