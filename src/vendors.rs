@@ -38,11 +38,13 @@ pub mod fixtures;
 pub mod guard;
 pub mod limits;
 pub mod load;
+pub mod mock;
 pub mod rehearse;
 pub mod runner;
 pub mod shadow;
 pub mod shipped;
 mod signing;
+pub mod single;
 pub mod spend;
 mod tokens;
 pub mod walk;
@@ -186,7 +188,16 @@ impl Vendors {
         let Some(folder) = &settings.connectors else { return Ok(Vendors::none()) };
         let listeners = settings.listen.iter().map(|listen| listen.address);
         let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
-        let around = Surroundings { given: &settings.connector_config, secrets: &settings.secrets, own: &own, clock };
+        if let Some(mock) = settings.mock {
+            tracing::warn!(%mock, "NO VENDOR IS CALLED: every connector asks the mock; this is for trying things out");
+        }
+        let around = Surroundings {
+            given: &settings.connector_config,
+            secrets: &settings.secrets,
+            own: &own,
+            clock,
+            mock: settings.mock,
+        };
         load::open(folder, &around, &self.legacy)
     }
 
@@ -200,7 +211,7 @@ impl Vendors {
         own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let around = Surroundings { given: &load::Given::new(), secrets, own, clock };
+        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, mock: None };
         load::open(folder, &around, &Legacy::default())
     }
 

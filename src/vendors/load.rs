@@ -22,6 +22,7 @@ use crate::{
     vendors::{
         Vendors, Vocabulary,
         client::Client,
+        fixtures,
         runner::{Crowd, Outfit, Runner, Source, State},
         shadow::{self, Candidate},
         shipped,
@@ -40,6 +41,8 @@ pub struct Surroundings<'a> {
     pub own: &'a Arc<[SocketAddr]>,
     /// The time.
     pub clock: &'a Clock,
+    /// The mock that is called instead of every vendor; no secret is read then.
+    pub mock: Option<SocketAddr>,
 }
 
 /// What outlives a reload.
@@ -56,7 +59,14 @@ pub struct Legacy {
 /// # Errors
 /// Everything that is wrong with it. A missing secret is an error, not a vendor less.
 pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result<Vendors, Vec<Diagnostic>> {
-    let (connectors, routes) = read_with(folder, &Catalogue::builtin(), around.given)?;
+    let stand_in = around.mock.is_some();
+    let (connectors, routes) = read_by(folder, &Catalogue::builtin(), &|source, catalogue| {
+        let config = config_of(source.id(), around.given);
+        match stand_in {
+            true => fixtures::stand_in(source, catalogue, &config).map(|(connector, _)| connector),
+            false => source.compile(catalogue, &config),
+        }
+    })?;
     let catalogue = Vocabulary::told_by(&connectors, &routes).catalogue;
     let connectors = connectors.into_iter().map(|connector| (connector.id.clone(), connector)).collect();
     let mut loader = Loader {
@@ -129,17 +139,10 @@ impl Loader<'_> {
     fn equip(&mut self, connector: Connector, route: &Route, is_shadow: bool) -> Result<Runner, Diagnostic> {
         let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
         let fault = |code, message: String| Diagnostic::error(code, &file, 0..0, message);
-        let mut secrets: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-        for name in connector.secrets.iter().chain(&connector.optional_secrets) {
-            let full = format!("{}.{name}", connector.id);
-            let value = match self.around.secrets.get(full.as_str()) {
-                Some(secret) => reveal(secret),
-                None if connector.optional_secrets.contains(name) => continue,
-                None => Err("is not under `secrets` in `stepward.yaml`"),
-            };
-            let value = value.map_err(|why| fault("secret.missing", format!("secret `{full}` {why}")))?;
-            secrets.push((name.clone(), value));
-        }
+        let secrets = match self.around.mock {
+            Some(_) => fixtures::masked(&connector),
+            None => revealed(&connector, self.around.secrets).map_err(|why| fault("secret.missing", why))?,
+        };
         if let Some(name) = connector.unset.first() {
             return Err(fault("config.missing", format!("`{name}` is required and has no value")));
         }
@@ -148,8 +151,11 @@ impl Loader<'_> {
             return Err(fault("operation.missing", message));
         };
         let digest = identity(&connector, &secrets);
-        let client = Client::new(&connector, secrets, self.around.own);
-        let client = client.map_err(|why| fault("connector.client", why.to_owned()))?;
+        let client = match self.around.mock {
+            Some(mock) => Client::detoured(&connector, mock, self.around.own),
+            None => Client::new(&connector, secrets, self.around.own).map_err(str::to_owned),
+        };
+        let client = client.map_err(|why| fault("connector.client", why))?;
         let known = self.before.states.get(&connector.id).filter(|(before, _)| *before == digest);
         let state = known.map_or_else(|| Arc::new(State::new(&operation)), |(_, state)| state.clone());
         self.legacy.states.insert(connector.id.clone(), (digest, state.clone()));
@@ -164,6 +170,24 @@ impl Loader<'_> {
         };
         Ok(Runner::new(Arc::new(connector), outfit))
     }
+}
+
+/// The secrets of a connector, by their names; `Err` tells which is missing, and why.
+pub(super) fn revealed(
+    connector: &Connector,
+    secrets: &BTreeMap<Arc<str>, Secret>,
+) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+    let mut revealed = Vec::new();
+    for name in connector.secrets.iter().chain(&connector.optional_secrets) {
+        let full = format!("{}.{name}", connector.id);
+        let value = match secrets.get(full.as_str()) {
+            Some(secret) => reveal(secret),
+            None if connector.optional_secrets.contains(name) => continue,
+            None => Err("is not under `secrets` in `stepward.yaml`"),
+        };
+        revealed.push((name.clone(), value.map_err(|why| format!("secret `{full}` {why}"))?));
+    }
+    Ok(revealed)
 }
 
 /// Changes whenever anything about a connector does, its secrets included; says nothing about them.
@@ -276,10 +300,20 @@ pub fn read_with(
     catalogue: &Catalogue,
     given: &Given,
 ) -> Result<(Vec<Connector>, Vec<Route>), Vec<Diagnostic>> {
+    read_by(folder, catalogue, &|source, catalogue| source.compile(catalogue, &config_of(source.id(), given)))
+}
+
+type Compile<'a> = dyn Fn(&Written, &Catalogue) -> Result<Connector, Vec<Diagnostic>> + 'a;
+
+fn read_by(
+    folder: &File,
+    catalogue: &Catalogue,
+    compile: &Compile<'_>,
+) -> Result<(Vec<Connector>, Vec<Route>), Vec<Diagnostic>> {
     let (mut connectors, mut routes) = (Vec::new(), Vec::new());
     let (sources, mut faults) = sources(folder);
     for source in sources {
-        match source.compile(catalogue, &config_of(source.id(), given)) {
+        match compile(&source, catalogue) {
             Ok(connector) => connectors.push(connector),
             Err(found) => faults.extend(found),
         }
