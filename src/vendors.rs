@@ -39,12 +39,14 @@ pub mod fixtures;
 pub mod guard;
 pub mod limits;
 pub mod load;
+pub mod mock;
 pub mod rehearse;
 pub mod runner;
 pub mod salvage;
 pub mod shadow;
 pub mod shipped;
 mod signing;
+pub mod single;
 pub mod spend;
 mod tokens;
 pub mod walk;
@@ -81,7 +83,9 @@ impl Vocabulary {
         let Some(folder) = folder else {
             return Ok(Vocabulary { catalogue: Catalogue::builtin(), ..Vocabulary::default() });
         };
-        let found = salvage::read(folder, &Catalogue::builtin(), given, &salvage::Good::default())?;
+        let compile: &load::Compile<'_> =
+            &|source, catalogue| source.compile(catalogue, &load::config_of(source.id(), given));
+        let found = salvage::read(folder, &Catalogue::builtin(), compile, &salvage::Good::default())?;
         Ok(Vocabulary { lost: found.lost, ..Vocabulary::told_by(&found.connectors, &found.routes) })
     }
 
@@ -193,7 +197,16 @@ impl Vendors {
         let Some(folder) = &settings.connectors else { return Ok(Vendors::none()) };
         let listeners = settings.listen.iter().map(|listen| listen.address);
         let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
-        let around = Surroundings { given: &settings.connector_config, secrets: &settings.secrets, own: &own, clock };
+        if let Some(mock) = settings.mock {
+            tracing::warn!(%mock, "NO VENDOR IS CALLED: every connector asks the mock; this is for trying things out");
+        }
+        let around = Surroundings {
+            given: &settings.connector_config,
+            secrets: &settings.secrets,
+            own: &own,
+            clock,
+            mock: settings.mock,
+        };
         load::open(folder, &around, &self.legacy)
     }
 
@@ -207,7 +220,7 @@ impl Vendors {
         own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let around = Surroundings { given: &load::Given::new(), secrets, own, clock };
+        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, mock: None };
         load::open(folder, &around, &Legacy::default())
     }
 

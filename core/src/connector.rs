@@ -31,6 +31,7 @@ pub mod answer;
 pub mod auth;
 pub mod compile;
 pub mod document;
+pub mod lint;
 pub mod mapping;
 pub mod request;
 pub mod route;
@@ -400,6 +401,16 @@ impl Operation {
             draft.headers.push((source.header.clone(), values.fill(&source.value, Place::Header).ok()?));
         }
         Prepared::finish(draft, &self.request.origin, &self.credentials, &values).ok()
+    }
+
+    /// Header fields of an answer that its expressions read, lower case.
+    pub fn headers_read(&self) -> &[Arc<str>] {
+        &self.answer.headers
+    }
+
+    /// The mapping: each attribute's name, and the expression that tells it.
+    pub fn mapping(&self) -> impl Iterator<Item = (&Arc<str>, &Expression)> {
+        self.answer.map.iter().map(|it| (&it.attribute.name, &it.expression))
     }
 
     /// What tells whole answers apart, where those are kept (scope `response`); it holds no secret input.

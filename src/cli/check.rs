@@ -50,7 +50,7 @@ pub(super) enum Shape {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Deny {
+pub(super) enum Deny {
     /// Warnings fail too
     Warnings,
 }

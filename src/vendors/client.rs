@@ -12,14 +12,17 @@ use stepward_core::connector::{
     Class, Connector, Named, Operation, Origin, Prepared,
     answer::{Interpreted, Reply},
     auth::Certificate,
-    document::operation::Cause,
+    document::{Network, operation::Cause},
     request::{Asked, Moment},
 };
 use tokio::time::Instant;
 
 use crate::vendors::{
+    fixtures,
     guard::{Guard, Lookup},
-    limits, signing,
+    limits,
+    mock::detour::{Detour, Elsewhere},
+    signing,
     tokens::Tokens,
 };
 
@@ -102,6 +105,8 @@ struct Way {
     certificate: Option<Arc<Certificate>>,
     http: reqwest::Client,
     guard: Guard,
+    /// The mock that is called instead.
+    detour: Option<Detour>,
 }
 
 impl Client {
@@ -115,6 +120,26 @@ impl Client {
         own: &Arc<[SocketAddr]>,
     ) -> Result<Self, &'static str> {
         Client::with(connector, secrets, own, &Lookup::System)
+    }
+
+    /// A client that reaches this connector's part of a mock and nothing else. It knows no secret: their names stand for
+    /// them, as in fixtures.
+    ///
+    /// # Errors
+    /// The mock is not on this machine.
+    pub fn detoured(connector: &Connector, mock: SocketAddr, own: &Arc<[SocketAddr]>) -> Result<Self, String> {
+        let detour = Detour::to(mock, &connector.id).map_err(|elsewhere: Elsewhere| elsewhere.to_string())?;
+        let (instead, mut ways) = (detour.origin(), Vec::<Way>::new());
+        for operation in &connector.operations {
+            let origin = operation.origin();
+            if ways.iter().any(|way| way.origin == *origin) {
+                continue;
+            }
+            let guard = Guard::new(&instead, Network::Internal, own, Lookup::System);
+            let http = http(&guard, instead.secure, operation.connect_timeout_ms, None, &[])?;
+            ways.push(Way { origin: origin.clone(), certificate: None, http, guard, detour: Some(detour.clone()) });
+        }
+        Ok(Client { ways, secrets: fixtures::masked(connector), tokens: Tokens::default() })
     }
 
     fn with(
@@ -134,7 +159,7 @@ impl Client {
                 let guard = Guard::new(origin, connector.network, own, lookup.clone());
                 let (connect, certificate) = (operation.connect_timeout_ms, operation.certificate.clone());
                 let http = http(&guard, origin.secure, connect, certificate.as_deref(), &secrets)?;
-                ways.push(Way { origin: origin.clone(), certificate, http, guard });
+                ways.push(Way { origin: origin.clone(), certificate, http, guard, detour: None });
             }
         }
         Ok(Client { ways, secrets, tokens: Tokens::default() })
@@ -175,6 +200,9 @@ impl Client {
     /// One request, and a second one with a fresh token where the first was refused. `None`: it cannot be made.
     async fn try_once(&self, ask: &Ask<'_>, moment: &Moment, sent: &mut u32) -> Result<Option<Answer>, Failure> {
         let Some(source) = &ask.operation.token else { return self.send(ask, None, moment, sent).await };
+        if self.is_detoured() {
+            return self.send(ask, Some(fixtures::TOKEN), moment, sent).await;
+        }
         let fetch = |refused: Option<Arc<str>>| async move {
             let way = self.way(source.origin(), ask.operation.certificate.as_ref())?;
             self.tokens.get(source, way, &self.secrets, ask.now_ms, refused).await
@@ -203,8 +231,13 @@ impl Client {
         way.exchange(prepared, ask.operation.body_bytes_max).await.map(Some)
     }
 
+    fn is_detoured(&self) -> bool {
+        self.ways.iter().any(|way| way.detour.is_some())
+    }
+
     fn way(&self, origin: &Origin, certificate: Option<&Arc<Certificate>>) -> Result<Sender<'_>, Failure> {
-        let found = self.ways.iter().find(|way| way.origin == *origin && same(way.certificate.as_ref(), certificate));
+        let fits = |way: &&Way| way.detour.is_some() || same(way.certificate.as_ref(), certificate);
+        let found = self.ways.iter().filter(|way| way.origin == *origin).find(fits);
         found.map(Sender).ok_or(Failure::connect("there is no way there"))
     }
 }
@@ -258,13 +291,18 @@ impl Sender<'_> {
     /// Sends a request and reads the answer.
     pub(super) async fn exchange(&self, prepared: Prepared, body_bytes_max: usize) -> Result<Answer, Failure> {
         let way = self.0;
+        let instead = way.detour.as_ref().map(|detour| (detour.origin().host, detour.instead_of(&prepared.url)));
+        let (host, url) = match &instead {
+            Some((host, url)) => (host, url.as_str()),
+            None => (&way.origin.host, prepared.url.as_str()),
+        };
         // A host that is an address never passes the resolver.
-        if !way.guard.allows_host(&way.origin.host) {
+        if !way.guard.allows_host(host) {
             return Err(Failure::connect("the address is not allowed"));
         }
-        let url = reqwest::Url::parse(&prepared.url).map_err(|_| Failure::broken("the request's URL is malformed"))?;
+        let url = reqwest::Url::parse(url).map_err(|_| Failure::broken("the request's URL is malformed"))?;
         // INVARIANT: requests go to the host that the file names, whatever the inputs were.
-        if url.host_str().map(|host| host.trim_matches(['[', ']'])) != Some(&*way.origin.host) {
+        if url.host_str().map(|host| host.trim_matches(['[', ']'])) != Some(&**host) {
             return Err(Failure::broken("the request's URL is malformed"));
         }
         let request = self.request(prepared, url)?;
@@ -288,8 +326,13 @@ impl Sender<'_> {
         request = request.header(reqwest::header::ACCEPT_ENCODING, "identity");
         let mut headers = prepared.headers;
         if let Some(unsigned) = &prepared.unsigned {
-            let signed = signing::sign(unsigned).map_err(|why| Failure::lasting(Class::ConfigError, why))?;
-            headers.push(unsigned.header(&signed));
+            headers.push(match &self.0.detour {
+                Some(_) => fixtures::signature(unsigned),
+                None => {
+                    let signed = signing::sign(unsigned).map_err(|why| Failure::lasting(Class::ConfigError, why))?;
+                    unsigned.header(&signed)
+                }
+            });
         }
         for (name, value) in &headers {
             let value = reqwest::header::HeaderValue::from_str(value);

@@ -23,6 +23,7 @@ use crate::{
     vendors::{
         Vendors, Vocabulary,
         client::Client,
+        fixtures,
         runner::{Crowd, Outfit, Runner, Source, State},
         salvage::{self, Good, Salvaged},
         shadow::{self, Candidate},
@@ -42,6 +43,8 @@ pub struct Surroundings<'a> {
     pub own: &'a Arc<[SocketAddr]>,
     /// The time.
     pub clock: &'a Clock,
+    /// The mock that is called instead of every vendor; no secret is read then.
+    pub mock: Option<SocketAddr>,
 }
 
 /// What outlives a reload.
@@ -59,8 +62,16 @@ pub struct Legacy {
 /// # Errors
 /// It cannot be read, or a connector on a route cannot run: a missing secret is an error, not a vendor less.
 pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result<Vendors, Vec<Diagnostic>> {
+    let stand_in = around.mock.is_some();
+    let compile = |source: &Written, catalogue: &Catalogue| {
+        let config = config_of(source.id(), around.given);
+        match stand_in {
+            true => fixtures::stand_in(source, catalogue, &config).map(|(connector, _)| connector),
+            false => source.compile(catalogue, &config),
+        }
+    };
     let Salvaged { connectors, routes, good, refused, lost } =
-        salvage::read(folder, &Catalogue::builtin(), around.given, &before.good)?;
+        salvage::read(folder, &Catalogue::builtin(), &compile, &before.good)?;
     let catalogue = Vocabulary::told_by(&connectors, &routes).catalogue;
     let connectors = connectors.into_iter().map(|connector| (connector.id.clone(), connector)).collect();
     let mut loader = Loader {
@@ -137,17 +148,10 @@ impl Loader<'_> {
     fn equip(&mut self, connector: Connector, route: &Route, is_shadow: bool) -> Result<Runner, Diagnostic> {
         let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
         let fault = |code, message: String| Diagnostic::error(code, &file, 0..0, message);
-        let mut secrets: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-        for name in connector.secrets.iter().chain(&connector.optional_secrets) {
-            let full = format!("{}.{name}", connector.id);
-            let value = match self.around.secrets.get(full.as_str()) {
-                Some(secret) => reveal(secret),
-                None if connector.optional_secrets.contains(name) => continue,
-                None => Err("is not under `secrets` in `stepward.yaml`"),
-            };
-            let value = value.map_err(|why| fault("secret.missing", format!("secret `{full}` {why}")))?;
-            secrets.push((name.clone(), value));
-        }
+        let secrets = match self.around.mock {
+            Some(_) => fixtures::masked(&connector),
+            None => revealed(&connector, self.around.secrets).map_err(|why| fault("secret.missing", why))?,
+        };
         if let Some(name) = connector.unset.first() {
             return Err(fault("config.missing", format!("`{name}` is required and has no value")));
         }
@@ -156,8 +160,11 @@ impl Loader<'_> {
             return Err(fault("operation.missing", message));
         };
         let digest = identity(&connector, &secrets);
-        let client = Client::new(&connector, secrets, self.around.own);
-        let client = client.map_err(|why| fault("connector.client", why.to_owned()))?;
+        let client = match self.around.mock {
+            Some(mock) => Client::detoured(&connector, mock, self.around.own),
+            None => Client::new(&connector, secrets, self.around.own).map_err(str::to_owned),
+        };
+        let client = client.map_err(|why| fault("connector.client", why))?;
         let known = self.before.states.get(&connector.id).filter(|(before, _)| *before == digest);
         let state = known.map_or_else(|| Arc::new(State::new(&operation)), |(_, state)| state.clone());
         self.legacy.states.insert(connector.id.clone(), (digest, state.clone()));
@@ -172,6 +179,24 @@ impl Loader<'_> {
         };
         Ok(Runner::new(Arc::new(connector), outfit))
     }
+}
+
+/// The secrets of a connector, by their names; `Err` tells which is missing, and why.
+pub(super) fn revealed(
+    connector: &Connector,
+    secrets: &BTreeMap<Arc<str>, Secret>,
+) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+    let mut revealed = Vec::new();
+    for name in connector.secrets.iter().chain(&connector.optional_secrets) {
+        let full = format!("{}.{name}", connector.id);
+        let value = match secrets.get(full.as_str()) {
+            Some(secret) => reveal(secret),
+            None if connector.optional_secrets.contains(name) => continue,
+            None => Err("is not under `secrets` in `stepward.yaml`"),
+        };
+        revealed.push((name.clone(), value.map_err(|why| format!("secret `{full}` {why}"))?));
+    }
+    Ok(revealed)
 }
 
 /// Changes whenever anything about a connector does, its secrets included; says nothing about them.
@@ -305,6 +330,9 @@ pub(super) fn named(route: Route, name: &str, file: &Arc<str>) -> Result<Route, 
 
 /// An operator's settings of connectors, by `<connector>.<name>`.
 pub type Given = BTreeMap<Arc<str>, serde_json::Value>;
+
+/// How a connector's text becomes a connector.
+pub type Compile<'a> = dyn Fn(&Written, &Catalogue) -> Result<Connector, Vec<Diagnostic>> + 'a;
 
 /// Those of one connector, by their own names.
 pub fn config_of(id: &str, given: &Given) -> compile::Config {

@@ -24,7 +24,7 @@ use crate::{
     render::{self, Texts},
     vendors::{
         Vocabulary,
-        load::{self, Given},
+        load::{self, Compile},
         shipped,
     },
 };
@@ -86,14 +86,19 @@ struct Gone {
 ///
 /// # Errors
 /// The folder itself cannot be read.
-pub fn read(folder: &File, catalogue: &Catalogue, given: &Given, before: &Good) -> Result<Salvaged, Vec<Diagnostic>> {
+pub fn read(
+    folder: &File,
+    catalogue: &Catalogue,
+    compile: &Compile<'_>,
+    before: &Good,
+) -> Result<Salvaged, Vec<Diagnostic>> {
     let (files, faults) = load::connectors(folder);
     let (routes, more) = load::routes(folder);
     if !faults.is_empty() || !more.is_empty() {
         return Err(faults.into_iter().chain(more).collect());
     }
     let mut salvage =
-        Salvage { catalogue, given, before, out: Salvaged::default(), found: Vec::new(), gone: Vec::new() };
+        Salvage { catalogue, compile, before, out: Salvaged::default(), found: Vec::new(), gone: Vec::new() };
     for (id, file, source) in files {
         salvage.connector(folder, id, file, source);
     }
@@ -109,7 +114,7 @@ pub fn read(folder: &File, catalogue: &Catalogue, given: &Given, before: &Good) 
 
 struct Salvage<'a> {
     catalogue: &'a Catalogue,
-    given: &'a Given,
+    compile: &'a Compile<'a>,
     before: &'a Good,
     out: Salvaged,
     found: Vec<Diagnostic>,
@@ -118,14 +123,13 @@ struct Salvage<'a> {
 
 impl Salvage<'_> {
     fn connector(&mut self, folder: &File, id: String, file: Arc<str>, source: Result<Written, Vec<Diagnostic>>) {
-        let config = load::config_of(&id, self.given);
-        let made = source.and_then(|source| Ok((source.compile(self.catalogue, &config)?, Arc::new(source))));
+        let made = source.and_then(|source| Ok(((self.compile)(&source, self.catalogue)?, Arc::new(source))));
         let made = match made {
             Ok(made) => Some(made),
             Err(found) => {
                 self.found.extend(found);
                 let before = self.before.connectors.get(&id);
-                before.and_then(|it| Some((it.compile(self.catalogue, &config).ok()?, it.clone())))
+                before.and_then(|it| Some(((self.compile)(it, self.catalogue).ok()?, it.clone())))
             }
         };
         match made {
@@ -171,7 +175,7 @@ impl Salvage<'_> {
         let text = self.before.routes.get(name)?.clone();
         for (id, source) in &self.before.connectors {
             if self.out.connectors.iter().all(|it| *it.id != **id)
-                && let Ok(connector) = source.compile(self.catalogue, &load::config_of(id, self.given))
+                && let Ok(connector) = (self.compile)(source, self.catalogue)
             {
                 self.out.connectors.push(connector);
                 self.out.good.connectors.insert(id.clone(), source.clone());

@@ -152,6 +152,7 @@ fn open_again(folder: &tempfile::TempDir, clock: &Arc<AtomicI64>, legacy: &Legac
         secrets: &BTreeMap::new(),
         own: &Arc::from([]),
         clock: &Clock::Manual(clock.clone()),
+        mock: None,
     };
     load::open(folder.path(), &around, legacy).unwrap_or_else(|found| panic!("{found:#?}"))
 }

@@ -4,9 +4,6 @@ use super::*;
 
 const SLOW: Duration = Duration::from_millis(250);
 
-fn slow(score: u32) -> Does {
-    Does::Waits(SLOW, json(&format!(r#"{{"score": {score}}}"#)))
-}
 
 #[tokio::test]
 async fn a_slow_vendor_is_overtaken_and_its_call_is_cancelled() {
