@@ -53,7 +53,7 @@ fn way(network: Network, port: u16, own: &[SocketAddr], lookup: Lookup) -> Way {
     let origin = Origin { secure: false, host: "vendor.example".into(), port };
     let guard = Guard::new(&origin, network, &own.into(), lookup);
     let http = http(&guard, false, None, None, &[]).unwrap();
-    Way { origin, certificate: None, http, guard }
+    Way { origin, certificate: None, http, guard, detour: None }
 }
 
 async fn call(way: &Way, port: u16) -> Result<u16, &'static str> {
