@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use stepward_core::request::Request;
 
 use crate::settings::Route;
@@ -50,11 +50,12 @@ impl Client {
 
     /// Told from the header fields: a navigation says so in `Sec-Fetch-Mode`, an old browser by accepting HTML.
     pub fn of(headers: &HeaderMap) -> Client {
-        let value = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
-        match value("sec-fetch-mode") {
+        static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+        let value = |name: &HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
+        match value(&SEC_FETCH_MODE) {
             Some("navigate") => Client::Page,
             Some(_) => Client::Fetch,
-            None if value("accept").is_some_and(|accept| accept.contains("text/html")) => Client::Page,
+            None if value(&header::ACCEPT).is_some_and(|accept| accept.contains("text/html")) => Client::Page,
             None => Client::Api,
         }
     }

@@ -11,7 +11,6 @@ use std::sync::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use stepward_core::{
     decision::{Outcome, Reason},
-    diagnostic::Diagnostic,
     request::head,
 };
 
@@ -32,6 +31,7 @@ use crate::{
     store::AnyStore,
     subject::Subjects,
     telemetry::{Metrics, lines::AccessLog},
+    vendors::salvage::Refused,
 };
 
 pub mod apply;
@@ -96,19 +96,18 @@ pub struct Reloaded {
     /// The release at work, or why the newest set is not.
     pub policies: Result<Arc<Release>, Arc<Refusal>>,
     /// What is wrong with the newest connectors.
-    pub connectors: Option<Arc<[Diagnostic]>>,
+    pub connectors: Option<Refused>,
 }
 
 impl Parts {
     /// Reads connectors and policies again; what cannot be used leaves the last good one at work, and is logged once.
     /// Blocks on the disk.
     pub fn reload(&self) -> Reloaded {
-        let connectors = self.signals.reload_connectors(&self.settings, &self.clock);
-        if let Ok(true) = connectors {
-            let told = |name: &str| self.signals.tells(name);
-            self.registry.retarget(Target::of(&self.settings, self.signals.catalogue(), told));
+        if self.signals.reload_connectors(&self.settings, &self.clock) {
+            let target = Target::of(&self.settings, self.signals.catalogue(), |name| self.signals.tells(name));
+            self.registry.retarget(target.without(&self.settings, &self.signals.lost()));
         }
-        Reloaded { policies: self.registry.reload(), connectors: connectors.err() }
+        Reloaded { policies: self.registry.reload(), connectors: self.signals.refused_connectors() }
     }
 
     /// Takes note whether the store answered.
@@ -210,7 +209,7 @@ impl Journeys {
 
     /// Decides a request that may be an event.
     pub async fn judge(&self, arrival: &Arc<Arrival>, seen: Seen) -> Ruling {
-        let visit = Visit::begin(&self.0, arrival, seen).await;
+        let visit = Box::new(Visit::begin(&self.0, arrival, seen).await);
         match self.line(visit).await {
             Ok(ruling) => ruling,
             Err(Loss(error)) => {
@@ -222,15 +221,15 @@ impl Journeys {
     }
 
     /// The line itself: which event, what is known, what is decided, what is done.
-    pub(crate) async fn line(&self, mut visit: Visit) -> Result<Ruling, Loss> {
+    pub(crate) async fn line(&self, mut visit: Box<Visit>) -> Result<Ruling, Loss> {
         let chosen = choose::choose(&self.0, &mut visit).await?;
         self.observe(&mut visit, &chosen.shadows).await;
         if let Some((reason, status)) = choose::indivisible(&visit.arrival.request, &chosen) {
             return Ok(Ruling::Answer(self.refusal(&visit.arrival, reason, status)));
         }
-        let Some(first) = chosen.enforced.first() else { return self.unmatched(visit).await };
+        let Some(first) = chosen.enforced.first() else { return Box::pin(self.unmatched(visit)).await };
         if actions::waits_for_answer(&first.policy) {
-            return self.wait(visit, first).await;
+            return Box::pin(self.wait(visit, first)).await;
         }
         let mut rulings = Vec::with_capacity(chosen.enforced.len());
         for event in &chosen.enforced {
@@ -241,7 +240,7 @@ impl Journeys {
     }
 
     /// An event that applies after success goes to the app first, unless it is locked out.
-    async fn wait(&self, mut visit: Visit, event: &choose::Choice) -> Result<Ruling, Loss> {
+    async fn wait(&self, mut visit: Box<Visit>, event: &choose::Choice) -> Result<Ruling, Loss> {
         match stand::count(&self.0, &mut visit, event).await? {
             Ok(decided) => apply::hold(self, visit, vec![decided]).await,
             Err(locked) => apply::apply(self, visit, &locked.decision, vec![locked.decided]).await,
@@ -252,11 +251,11 @@ impl Journeys {
     async fn observe(&self, visit: &mut Visit, shadows: &[choose::Choice]) {
         for event in shadows {
             // A shadow that cannot be decided is a missing log line, never a refusal.
-            let _ = stand::decide(&self.0, visit, event, Touching::Look).await;
+            let _ = Box::pin(stand::decide(&self.0, visit, event, Touching::Look)).await;
         }
     }
 
-    async fn unmatched(&self, visit: Visit) -> Result<Ruling, Loss> {
+    async fn unmatched(&self, visit: Box<Visit>) -> Result<Ruling, Loss> {
         match self.0.settings.unmatched {
             Unmatched::Forward => apply::send(self, visit, Vec::new(), Forwarding::default()).await,
             Unmatched::Block => {

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::{clock, keys::ring::Ring, settings::Mailboxes};
 
 mod canonical;
+mod memo;
 pub mod ring;
 mod signature;
 
@@ -114,6 +115,7 @@ struct Inner {
     /// Readable, but nothing new is made with them.
     others: Vec<Derived>,
     pseudonyms: Hmac<Sha256>,
+    memo: memo::Memo,
     ring: Ring,
 }
 
@@ -161,7 +163,8 @@ impl Keys {
         let current = derived(ring.current());
         let others = ring.others().map(derived).collect();
         let pseudonyms = keyed(&derive(ring.pseudonym_root(), "pseudonym", ""));
-        Keys(Arc::new(Inner { current, others, pseudonyms, ring }), Arc::default())
+        let inner = Inner { current, others, pseudonyms, memo: memo::Memo::default(), ring };
+        Keys(Arc::new(inner), Arc::default())
     }
 
     /// The same keys, which take such mailboxes' spellings for one account.
@@ -217,6 +220,16 @@ impl Keys {
     /// settings say so).
     pub fn account(&self, tenant: &str, subject: &str) -> [u8; 16] {
         self.pseudonym(tenant, "account", &canonical::account(subject, &self.1))
+    }
+
+    /// The same pseudonym as [`Keys::pseudonym_of`] gives, of what comes with one request after another: remembered for
+    /// a while. Not for names of people.
+    pub(crate) fn recurring(&self, fields: &[&[u8]]) -> [u8; 16] {
+        let mut known = [0; memo::FIELDS_BYTES_MAX];
+        match written(fields, &mut known) {
+            Some(known) => self.0.memo.of(known, || self.pseudonym_of(fields)),
+            None => self.pseudonym_of(fields),
+        }
     }
 
     pub(crate) fn pseudonym_of(&self, fields: &[&[u8]]) -> [u8; 16] {
@@ -360,6 +373,19 @@ fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     Hmac::new(&block.into())
 }
 
+/// Fields with their lengths, if there is room.
+fn written<'r>(fields: &[&[u8]], room: &'r mut [u8]) -> Option<&'r [u8]> {
+    let mut end = 0;
+    for field in fields {
+        for part in [&(field.len() as u64).to_be_bytes()[..], field] {
+            let next = end + part.len();
+            room.get_mut(end..next)?.copy_from_slice(part);
+            end = next;
+        }
+    }
+    room.get(..end)
+}
+
 fn front(bytes: &[u8]) -> [u8; 16] {
     let mut id = [0; 16];
     id.copy_from_slice(&bytes[..16]);
@@ -483,6 +509,20 @@ mod tests {
         assert!(old.covers(&stored) && new.covers(&stored));
         assert!(!old.covers(&new.fingerprint()), "the store has moved on to a key this ring lacks");
         assert!(!Keys::ephemeral().covers(&stored), "a ring of another installation with the same key id");
+    }
+
+    #[test]
+    fn what_recurs_has_the_pseudonym_that_it_always_has() {
+        let (keys, other) = (Keys::ephemeral(), Keys::ephemeral());
+        let long = [7; 500];
+        for fields in [&[b"bank", &b"ip"[..], b"10.0.0.1"][..], &[b"bankip", b"10.0.0.1"], &[], &[b""], &[&long, b"x"]]
+        {
+            for _ in 0..2 {
+                assert_eq!(keys.recurring(fields), keys.pseudonym_of(fields), "{fields:?}");
+                assert_ne!(other.recurring(fields), keys.recurring(fields), "of another ring: {fields:?}");
+            }
+        }
+        assert_eq!(keys.rotate(1).unwrap().recurring(&[b"a"]), keys.recurring(&[b"a"]), "outlives rotation");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    io,
+    io::{self, BufRead},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -25,6 +25,7 @@ use crate::{
     vendors::shadow::Tried,
 };
 
+mod line;
 pub mod record;
 
 /// How many of the newest decisions are kept for the API.
@@ -110,12 +111,14 @@ impl DecisionLog {
 
 /// Keeps the newest of a batch of whole lines.
 fn keep(recent: &Mutex<VecDeque<Box<[u8]>>>, lines: &[u8]) {
-    let newest = lines.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty()).take(RECENT_MAX);
-    let newest: Vec<Box<[u8]>> = newest.map(Into::into).collect();
     let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
-    let surplus = (recent.len() + newest.len()).saturating_sub(RECENT_MAX);
-    recent.drain(..surplus);
-    recent.extend(newest.into_iter().rev());
+    // Reading from memory does not fail.
+    for line in BufRead::split(lines, b'\n').map_while(Result::ok).filter(|line| !line.is_empty()) {
+        if recent.len() >= RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(line.into());
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub mod cookies;
+mod opened;
 pub mod record;
 pub mod snapshot;
 #[cfg(test)]
@@ -66,6 +67,7 @@ pub struct Sessions {
     limits: SessionLimits,
     /// For how long a copy of a session may answer for the store; nothing: it never does.
     snapshots: Duration,
+    lately: opened::Opened,
 }
 
 /// A session in the hands of one request.
@@ -100,7 +102,7 @@ pub enum Committed {
 impl Sessions {
     /// Sessions under these keys, with these lifetimes.
     pub fn new(keys: Keys, limits: SessionLimits) -> Self {
-        Self { keys, limits, snapshots: Duration::ZERO }
+        Self { keys, limits, snapshots: Duration::ZERO, lately: opened::Opened::default() }
     }
 
     /// The same with copies of sessions that may answer for the store for so long ([`snapshot`]).
@@ -115,7 +117,7 @@ impl Sessions {
 
     /// Where the session of a ticket is kept: goes into `store::Begin`.
     pub fn reference(&self, tenant: &str, ticket: &Ticket) -> SessionRef {
-        let id = self.keys.pseudonym_of(&[b"session", tenant.as_bytes(), &ticket.secret]);
+        let id = self.keys.recurring(&[b"session", tenant.as_bytes(), &ticket.secret]);
         SessionRef { home: ticket.home, id }
     }
 
@@ -170,9 +172,12 @@ impl Sessions {
     }
 
     fn opened(&self, tenant: &str, reference: &SessionRef, stored: &Session) -> Option<(Record, bool)> {
-        let opened = self.keys.open(Purpose::Session, tenant, &owner(reference), &stored.sealed).ok()?;
-        let record = Record::from_bytes(&opened.plain)?;
-        (&*record.tenant == tenant).then_some((record, opened.reseal))
+        let open = || {
+            let opened = self.keys.open(Purpose::Session, tenant, &owner(reference), &stored.sealed).ok()?;
+            let record = Record::from_bytes(&opened.plain)?;
+            (&*record.tenant == tenant).then_some((record, opened.reseal))
+        };
+        self.lately.of(tenant, reference, &stored.sealed, open)
     }
 
     fn sealed(&self, reference: &SessionRef, record: &Record) -> Vec<u8> {

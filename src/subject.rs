@@ -166,7 +166,7 @@ impl Subjects {
         let verified = match present(request, place) {
             Presented::Nothing => return,
             Presented::Unclear(why) => Err(why),
-            Presented::Token(token) => verifier.verify(token, self.clock.now_ms()).await,
+            Presented::Token(token) => Box::pin(verifier.verify(token, self.clock.now_ms())).await,
         };
         match verified {
             Ok(verified) => {

@@ -433,6 +433,11 @@ impl Operation {
         self.answer.interpret(reply, Scope::asking(input, &self.asking.config, derived, now_ms))
     }
 
+    /// Whether a part of its answers stays readable in the vendor's own terms.
+    pub fn keeps_raw(&self) -> bool {
+        self.answer.raw.is_some()
+    }
+
     /// How long raw data is kept, in milliseconds, where that is shorter than the attributes.
     pub fn raw_ttl_ms(&self) -> Option<u64> {
         self.answer.raw.as_ref().and_then(|raw| raw.ttl_ms)

@@ -6,11 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use ipnet::IpNet;
 use pingora::http::RequestHeader;
-use stepward_core::request::{
-    Body,
-    head::{self, Limits},
-    names,
-};
+use stepward_core::request::{Body, head, names};
 
 use crate::{
     arrival::{Arrival, Client},
@@ -24,14 +20,17 @@ pub(crate) fn arrival(
     request: &RequestHeader,
     connection: &Connection,
     trusted_proxies: &[IpNet],
-    limits: &Limits,
     route: Arc<Route>,
     body: Option<(Bytes, Body)>,
 ) -> Result<Arrival, head::Refusal> {
-    let told = |name| request.headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    // Only a trusted proxy has left any of these.
+    let told = |name| {
+        let lines = connection.trusted.then(|| request.headers.get_all(name).iter());
+        lines.into_iter().flatten().map(HeaderValue::as_bytes)
+    };
     let client_ip = names::client_ip(connection.peer.ip(), told("x-forwarded-for"), trusted_proxies);
     let secure = names::is_secure(connection.secure, connection.trusted, told("x-forwarded-proto"));
-    let head = guard::read(request, None, limits)?;
+    let head = guard::passed(request)?;
     let mut view = head.request(guard::fields(&request.headers), client_ip, secure, connection.trusted);
     let (body, fields) = body.map_or((None, Body::Unread), |(bytes, fields)| (Some(bytes), fields));
     view.body = fields;

@@ -28,10 +28,15 @@ pub(crate) enum Read {
 
 /// Reads the whole body, at most `bytes_max`, from first byte to last within `deadline`.
 pub(crate) async fn read(session: &mut Session, bytes_max: usize, deadline: Duration) -> pingora::Result<Read> {
-    if announced(session).is_some_and(|length| length > bytes_max) {
+    let announced = announced(session);
+    if announced.is_some_and(|length| length > bytes_max) {
         return Ok(Read::TooLarge);
     }
     invite(session).await?;
+    // Less than was announced is told below.
+    if matches!(announced, None | Some(0)) && session.is_body_empty() {
+        return Ok(Read::Whole(Bytes::new()));
+    }
     // Before the first read: Pingora then sends the same bytes on by itself, up to 64 KiB.
     session.enable_retry_buffering();
     match timeout(deadline, collect(session, bytes_max)).await {

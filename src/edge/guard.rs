@@ -4,7 +4,7 @@
 //! that two parsers read differently (measured in `research/security.md` §0). Here that is refused, never repaired.
 //! Allocates nothing for an ordinary request.
 
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 use pingora::http::RequestHeader;
 use stepward_core::{
     decision::Reason,
@@ -47,6 +47,15 @@ pub(crate) fn read<'a>(
         fields: fields(&request.headers),
     };
     Head::of(parts, limits)
+}
+
+/// The line of a head that [`read`] has let pass, as it is now: without what was taken away since.
+pub(crate) fn passed(request: &RequestHeader) -> Result<Head<'_>, head::Refusal> {
+    let refused = |detail| head::Refusal { reason: Reason::RequestMalformed, detail };
+    let target = std::str::from_utf8(request.raw_path()).map_err(|_| refused("target is not ASCII"))?;
+    let by_field = || request.headers.get(header::HOST).map(HeaderValue::as_bytes);
+    let host = request.uri.authority().map(|it| it.as_str().as_bytes()).or_else(by_field);
+    Head::passed(request.method.as_str(), target, host.ok_or(refused("host is missing"))?)
 }
 
 /// Name and value of every field, in order.

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, StatusCode, Version, header};
+use http::{HeaderName, Method, StatusCode, Version, header};
 use ipnet::IpNet;
 use pingora::{
     Error, ErrorSource, ErrorType, Result,
@@ -331,18 +331,18 @@ impl Proxy {
         };
         let read = match wanted {
             None => None,
-            Some(bytes_max) => match self.read(session, bytes_max).await? {
+            Some(bytes_max) => match Box::pin(self.read(session, bytes_max)).await? {
                 Ok(bytes) => Some(bytes),
-                Err(refusal) => return self.refuse(session, refusal).await,
+                Err(refusal) => return Box::pin(self.refuse(session, refusal)).await,
             },
         };
         let fields = match (&read, seen.reads_body) {
-            (Some(bytes), Some(_)) => bodies::parse(&session.req_header().headers, bytes).await,
+            (Some(bytes), Some(_)) => Box::pin(bodies::parse(&session.req_header().headers, bytes)).await,
             (_, None) | (None, _) => Ok(Body::Unread),
         };
         let fields = match fields {
             Ok(fields) => fields,
-            Err(reason) => return self.refuse_body(session, passage, way, reason).await,
+            Err(reason) => return Box::pin(self.refuse_body(session, passage, way, reason)).await,
         };
         let arrival = self.arrival(session, passage, way, read.clone().map(|bytes| (bytes, fields)))?;
         let ruling = self.journeys.judge(&Arc::new(arrival), seen).await;
@@ -374,7 +374,7 @@ impl Proxy {
         body: Option<Bytes>,
     ) -> Result<bool> {
         let forwarding = match ruling {
-            Ruling::Answer(reply) => return self.answer(session, reply).await,
+            Ruling::Answer(reply) => return Box::pin(self.answer(session, reply)).await,
             Ruling::Forward(forwarding) => forwarding,
         };
         if let Some(name) = &forwarding.upstream {
@@ -387,7 +387,7 @@ impl Proxy {
             || (forwarding.recheck.is_some() && is_event_stream(session));
         passage.forwarding = Some(forwarding);
         match relayed {
-            true => self.relay(session, passage, body.unwrap_or_default()).await,
+            true => Box::pin(self.relay(session, passage, body.unwrap_or_default())).await,
             false => self.pass(session).await,
         }
     }
@@ -488,7 +488,7 @@ impl Proxy {
     fn arrival(&self, session: &Session, passage: &Passage, way: Way, body: Option<(Bytes, Body)>) -> Result<Arrival> {
         let connection = passage.connection()?;
         let request = session.req_header();
-        arrive::arrival(request, connection, &self.trusted_proxies, &self.head_limits, way.route, body)
+        arrive::arrival(request, connection, &self.trusted_proxies, way.route, body)
             .map_err(|refusal| Error::explain(ErrorType::InvalidHTTPHeader, refusal.detail).into_down())
     }
 
@@ -544,7 +544,8 @@ fn disguisable(request: &RequestHeader) -> bool {
 
 /// The id of a parked request, by header or added to the query.
 fn resumed(request: &RequestHeader, query: Option<&str>) -> Option<String> {
-    let by_header = request.headers.get("stepward-resume").and_then(|value| value.to_str().ok());
+    static STEPWARD_RESUME: HeaderName = HeaderName::from_static("stepward-resume");
+    let by_header = request.headers.get(&STEPWARD_RESUME).and_then(|value| value.to_str().ok());
     let by_query = || query?.split('&').find_map(|pair| pair.strip_prefix("stepward_resume="));
     by_header.or_else(by_query).map(str::to_owned)
 }

@@ -25,7 +25,7 @@ use crate::{
 /// When the state store is lost on the way.
 pub async fn apply(
     journeys: &Journeys,
-    mut visit: Visit,
+    mut visit: Box<Visit>,
     decision: &Decision,
     decided: Vec<Decided>,
 ) -> Result<Ruling, Loss> {
@@ -37,7 +37,7 @@ pub async fn apply(
         Carried::Answer(reply) => {
             if let (Some(id), false) = (&visit.resuming, is_kept) {
                 // A refusal other than a challenge drops what was parked (DESIGN §9).
-                parts.challenges.discard(id).await.map_err(Loss)?;
+                Box::pin(parts.challenges.discard(id)).await.map_err(Loss)?;
             }
             Ok(Ruling::Answer(reply))
         }
@@ -88,7 +88,7 @@ pub async fn carry(
         resuming: resuming.as_deref(),
         speaker: actions::speaker(&first.policy, decision),
     };
-    let carried = parts.actions.carry(&mut scene, decision).await.map_err(Loss)?;
+    let carried = Box::pin(parts.actions.carry(&mut scene, decision)).await.map_err(Loss)?;
     notify(parts, visit, decision, first, &carried);
     Ok(carried)
 }
@@ -134,7 +134,7 @@ async fn count(parts: &Parts, visit: &Visit, decision: &Decision, first: &Decide
 /// The request goes to the app.
 async fn onward(
     journeys: &Journeys,
-    visit: Visit,
+    visit: Box<Visit>,
     decided: Vec<Decided>,
     forward: &Forward,
     upstream: Option<std::sync::Arc<str>>,
@@ -147,7 +147,7 @@ async fn onward(
 ///
 /// # Errors
 /// When the state store is lost on the way.
-pub async fn hold(journeys: &Journeys, visit: Visit, decided: Vec<Decided>) -> Result<Ruling, Loss> {
+pub async fn hold(journeys: &Journeys, visit: Box<Visit>, decided: Vec<Decided>) -> Result<Ruling, Loss> {
     let mut forwarding = forwarding(journeys, &visit, &decided, &Forward::default(), None);
     forwarding.hold = decided.first().map(|first| first.policy.park_bytes_max);
     send(journeys, visit, decided, forwarding).await
@@ -161,7 +161,7 @@ pub async fn hold(journeys: &Journeys, visit: Visit, decided: Vec<Decided>) -> R
 /// When the state store is lost on the way.
 pub async fn send(
     journeys: &Journeys,
-    mut visit: Visit,
+    mut visit: Box<Visit>,
     decided: Vec<Decided>,
     mut forwarding: Forwarding,
 ) -> Result<Ruling, Loss> {
@@ -170,8 +170,8 @@ pub async fn send(
         // Taken just before the first byte to the app, by one request only: it is never sent again.
         let session = visit.need_session(parts).clone();
         let subject = visit.own_subject(parts);
-        let taken = parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id).await.map_err(Loss)?;
-        let Some(parked) = taken else {
+        let taken = parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id);
+        let Some(parked) = Box::pin(taken).await.map_err(Loss)? else {
             return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
         };
         forwarding.replay = Some(parked);

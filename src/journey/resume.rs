@@ -79,7 +79,7 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     visit.resuming = Some(id.into());
     match &parked.answer {
         Some(answer) => Ok(Ruling::Answer(release(journeys, visit, &parked, answer).await?)),
-        None => journeys.line(visit).await,
+        None => journeys.line(Box::new(visit)).await,
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Forwarding {
 
 /// An event that was forwarded and whose answer is awaited.
 pub struct Pending {
-    pub(crate) visit: Visit,
+    pub(crate) visit: Box<Visit>,
     pub(crate) decided: Vec<Decided>,
 }
 

@@ -200,7 +200,7 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
         let asked: Vec<_> = wanted.iter().filter_map(|id| Some((id, policy.slots.get(usize::from(id.0))?))).collect();
         let answers = {
             let ask = ask(parts, visit, &policy, &decided.facts);
-            parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left).await
+            Box::pin(parts.signals.collect(&ask, &asked, deadline, &mut paid_calls_left)).await
         };
         for (slot, reading, provenance) in answers.readings {
             decided.facts.learn(slot, reading, provenance);

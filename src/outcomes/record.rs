@@ -2,19 +2,22 @@
 //!
 //! Values of slots marked as personal leave here as pseudonyms, addresses cut to their network, never as they are.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde::{Serialize, Serializer};
 use stepward_core::{
     attribute,
-    decision::{Decision, Outcome, Rate, Reason, Reroute, Scope, Trace, Verb},
-    facts::{Facts, Provenance, Reading, Why},
+    decision::{Decision, Outcome, Rate, Reroute, Scope, Trace},
+    facts::{Facts, Provenance, Reading},
     policy::{Mode, Policy},
     session::Method,
     value::Value,
 };
 
-use crate::vendors::{Call, shadow::Tried};
+use crate::{
+    outcomes::line::Object,
+    vendors::{Call, shadow::Tried},
+};
 
 /// What the line of a decision is marked with.
 pub const SCHEMA: &str = "stepward.decision/1";
@@ -44,101 +47,101 @@ pub struct Record<'a> {
     pub took: Duration,
 }
 
-impl<'a> Record<'a> {
+impl Record<'_> {
     /// Writes the line it becomes, without its end; `pseudonym` is given tenant and value.
     pub fn write(&self, pseudonym: &dyn Fn(&str, &str) -> [u8; 16], into: &mut Vec<u8>) {
         let begun = into.len();
-        if let Err(error) = serde_json::to_writer(&mut *into, &self.line(pseudonym)) {
+        if let Err(error) = self.try_write(pseudonym, into) {
             // Text, numbers and enums always serialise; half a line would be worse than none.
             tracing::error!(%error, decision = %self.id, "a decision could not be written down");
             into.truncate(begun);
         }
     }
 
-    fn line(&'a self, pseudonym: &'a dyn Fn(&str, &str) -> [u8; 16]) -> Line<'a> {
-        let policy = self.policy;
-        let (decision, units) = (self.decision, &self.facts.units);
-        Line {
-            schema: SCHEMA,
-            id: self.id,
-            time: time(self.facts.now_ms),
-            tenant: self.tenant,
-            event: policy.map(|it| &*it.event),
-            journey: policy.and_then(|it| it.journey.as_deref()),
-            release: self.release,
-            release_hash: self.release_hash,
-            mode: self.mode,
-            outcome: decision.outcome.verb(),
-            reason: decision.reason,
-            step: decision.step.as_deref(),
-            rule: decision.rule.as_deref(),
-            details: Details::of(&decision.outcome),
-            trace: &decision.trace,
-            attributes: Attributes { record: self, pseudonym },
-            calls: self.calls.iter().map(Called::of).collect(),
-            proofs: self.proofs(),
-            units: Units {
-                subject: units.subject.as_deref(),
-                device: units.device.as_deref(),
-                session: units.session.as_deref(),
-            },
-            arms: decision.arms.iter().map(|(experiment, arm)| Arm { experiment, arm }).collect(),
-            tags: &decision.obligations.tag,
-            latency_us: u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
+    /// Field by field in the order in which it is read; DESIGN §5 says what must be in it.
+    fn try_write(&self, pseudonym: &dyn Fn(&str, &str) -> [u8; 16], into: &mut Vec<u8>) -> serde_json::Result<()> {
+        let (policy, decision, units) = (self.policy, self.decision, &self.facts.units);
+        let mut line = Object::begin(into);
+        line.text("schema", SCHEMA);
+        line.text("id", self.id);
+        line.text("time", &time(self.facts.now_ms));
+        line.text("tenant", self.tenant);
+        line.maybe("event", policy.map(|it| &*it.event));
+        line.maybe("journey", policy.and_then(|it| it.journey.as_deref()));
+        line.value("release", &self.release)?;
+        line.text("release_hash", self.release_hash);
+        line.value("mode", &self.mode)?;
+        line.text("outcome", decision.outcome.verb().name());
+        line.text("reason", decision.reason.code());
+        line.maybe("step", decision.step.as_deref());
+        line.maybe("rule", decision.rule.as_deref());
+        line.value("details", &Details::of(&decision.outcome))?;
+        line.list("trace", &decision.trace, |step, Trace { step: name, label, came }| {
+            step.text("step", name);
+            step.maybe("label", label.as_deref());
+            step.value("came", came)
+        })?;
+        self.write_attributes(pseudonym, Object::begin(line.field("attributes")))?;
+        line.list("calls", self.calls, |told, call| {
+            told.text("connector", &call.connector);
+            told.text("outcome", call.outcome);
+            told.value("ms", &u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX))
+        })?;
+        line.list("proofs", &self.facts.proofs, |told, proof| {
+            told.value("method", &proof.method)?;
+            told.value("age_ms", &self.facts.now_ms.saturating_sub(proof.at_ms))?;
+            told.text("event", &proof.event);
+            told.maybe("bound_to", proof.bound_to.as_ref().map(|digest| hex(digest)).as_deref());
+            Ok(())
+        })?;
+        let mut sticky = Object::begin(line.field("units"));
+        sticky.maybe("subject", units.subject.as_deref());
+        sticky.maybe("device", units.device.as_deref());
+        sticky.maybe("session", units.session.as_deref());
+        sticky.end();
+        line.list("arms", &decision.arms, |told, (experiment, arm)| {
+            told.text("experiment", experiment);
+            told.text("arm", arm);
+            Ok(())
+        })?;
+        line.value("tags", &decision.obligations.tag)?;
+        line.value("latency_us", &u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX))?;
+        line.end();
+        Ok(())
+    }
+
+    /// What was known, by name. What nobody asked for is not there: that it was not needed is told by its absence.
+    fn write_attributes(
+        &self,
+        pseudonym: &dyn Fn(&str, &str) -> [u8; 16],
+        mut attributes: Object<'_>,
+    ) -> serde_json::Result<()> {
+        let slots = self.policy.map_or(&[][..], |policy| &policy.slots);
+        for (at, (slot, reading)) in slots.iter().zip(&self.facts.readings).enumerate() {
+            let known = match reading {
+                Reading::Pending => continue,
+                Reading::Unknown(why) => {
+                    let mut told = Object::begin(attributes.named(&slot.name));
+                    told.value("unknown", why)?;
+                    told.end();
+                    continue;
+                }
+                Reading::Known(value) => value,
+            };
+            let mut told = Object::begin(attributes.named(&slot.name));
+            match slot.pii {
+                true => told.text("pseudonym", &hex(&pseudonym(self.tenant, &plain(known)))),
+                false => told.value("value", &Shown(known))?,
+            }
+            if let Some(Provenance { source, age_ms, path }) = self.facts.provenance.get(at).and_then(Option::as_ref) {
+                told.text("source", source);
+                told.value("age_ms", age_ms)?;
+                told.value("path", path)?;
+            }
+            told.end();
         }
-    }
-
-    fn proofs(&self) -> Vec<Proven<'_>> {
-        let proofs = self.facts.proofs.iter();
-        let told = proofs.map(|proof| Proven {
-            method: proof.method,
-            age_ms: self.facts.now_ms.saturating_sub(proof.at_ms),
-            event: &proof.event,
-            bound_to: proof.bound_to.as_ref().map(|digest| hex(digest)),
-        });
-        told.collect()
-    }
-}
-
-/// The line of a decision, field by field in the order in which it is written; DESIGN §5 says what must be in it.
-#[derive(Serialize)]
-struct Line<'a> {
-    schema: &'static str,
-    id: &'a str,
-    time: String,
-    tenant: &'a str,
-    event: Option<&'a str>,
-    journey: Option<&'a str>,
-    release: u64,
-    release_hash: &'a str,
-    mode: Mode,
-    outcome: Verb,
-    reason: Reason,
-    step: Option<&'a str>,
-    rule: Option<&'a str>,
-    details: Option<Details<'a>>,
-    trace: &'a [Trace],
-    attributes: Attributes<'a>,
-    calls: Vec<Called<'a>>,
-    proofs: Vec<Proven<'a>>,
-    units: Units<'a>,
-    arms: Vec<Arm<'a>>,
-    tags: &'a [Arc<str>],
-    latency_us: u64,
-}
-
-/// A vendor that was asked.
-#[derive(Serialize)]
-struct Called<'a> {
-    connector: &'a str,
-    outcome: &'static str,
-    ms: u64,
-}
-
-impl<'a> Called<'a> {
-    fn of(call: &'a Call) -> Self {
-        let ms = u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX);
-        Called { connector: &call.connector, outcome: call.outcome, ms }
+        attributes.end();
+        Ok(())
     }
 }
 
@@ -214,27 +217,6 @@ fn trial<'a>(
     }
 }
 
-#[derive(Serialize)]
-struct Proven<'a> {
-    method: Method,
-    age_ms: i64,
-    event: &'a str,
-    bound_to: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Units<'a> {
-    subject: Option<&'a str>,
-    device: Option<&'a str>,
-    session: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Arm<'a> {
-    experiment: &'a str,
-    arm: &'a str,
-}
-
 /// What an outcome says beyond its word.
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -262,52 +244,6 @@ impl<'a> Details<'a> {
             Outcome::Block => return None,
             Outcome::LockOut(lock) => Details::LockOut { what: lock.what, for_ms: lock.for_ms },
         })
-    }
-}
-
-/// What was known, by name. What nobody asked for is not there: that it was not needed is told by its absence.
-struct Attributes<'a> {
-    record: &'a Record<'a>,
-    pseudonym: &'a dyn Fn(&str, &str) -> [u8; 16],
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Told<'a> {
-    Unknown {
-        unknown: Why,
-    },
-    Pseudonym {
-        pseudonym: String,
-        #[serde(flatten)]
-        origin: Option<&'a Provenance>,
-    },
-    Value {
-        value: Shown<'a>,
-        #[serde(flatten)]
-        origin: Option<&'a Provenance>,
-    },
-}
-
-impl Serialize for Attributes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let facts = self.record.facts;
-        let slots = self.record.policy.map_or(&[][..], |policy| &policy.slots);
-        let mut attributes = serializer.serialize_map(None)?;
-        for (at, (slot, reading)) in slots.iter().zip(&facts.readings).enumerate() {
-            let origin = facts.provenance.get(at).and_then(Option::as_ref);
-            let told = match reading {
-                Reading::Pending => continue,
-                Reading::Unknown(why) => Told::Unknown { unknown: *why },
-                Reading::Known(value) if slot.pii => {
-                    let pseudonym = hex(&(self.pseudonym)(self.record.tenant, &plain(value)));
-                    Told::Pseudonym { pseudonym, origin }
-                }
-                Reading::Known(value) => Told::Value { value: Shown(value), origin },
-            };
-            attributes.serialize_entry(&slot.name, &told)?;
-        }
-        attributes.end()
     }
 }
 

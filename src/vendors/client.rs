@@ -40,19 +40,26 @@ pub struct Answer {
 /// Why there is no answer. The words are fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What it counts as for a retry.
-    pub cause: Cause,
+    /// What it means.
+    pub class: Class,
+    /// What it counts as for a retry; nothing where another try would end the same way.
+    pub cause: Option<Cause>,
     /// For the log.
     pub why: &'static str,
 }
 
 impl Failure {
     fn connect(why: &'static str) -> Self {
-        Failure { cause: Cause::ConnectError, why }
+        Failure { class: Class::Unavailable, cause: Some(Cause::ConnectError), why }
     }
 
     fn broken(why: &'static str) -> Self {
-        Failure { cause: Cause::Timeout, why }
+        Failure { class: Class::Unavailable, cause: Some(Cause::Timeout), why }
+    }
+
+    /// The same would come of it again: of a wrong key, or of an answer that is not what was agreed.
+    pub(super) fn lasting(class: Class, why: &'static str) -> Self {
+        Failure { class, cause: None, why }
     }
 }
 
@@ -179,7 +186,7 @@ impl Client {
                 Ok(None) => {
                     (Heard::silent(operation, Class::InvalidInput, "the request cannot be made of this", sent), None)
                 }
-                Err(failure) => (Heard::silent(operation, Class::Unavailable, failure.why, sent), Some(failure.cause)),
+                Err(failure) => (Heard::silent(operation, failure.class, failure.why, sent), failure.cause),
             };
             let again = cause.filter(|cause| operation.retry.on.contains(cause) && sent <= operation.retry.max);
             let Some(wait) = again.map(|_| pause(operation, sent, heard.again_in_ms)) else { return heard };
@@ -298,13 +305,13 @@ impl Sender<'_> {
         if url.host_str().map(|host| host.trim_matches(['[', ']'])) != Some(&**host) {
             return Err(Failure::broken("the request's URL is malformed"));
         }
-        let request = self.request(prepared, url).map_err(Failure::broken)?;
+        let request = self.request(prepared, url)?;
         let answer = request.send().await.map_err(|error| match error.is_connect() {
             true => Failure::connect("cannot connect"),
             false => Failure::broken("the answer broke off"),
         })?;
         if answer.headers().get_all(reqwest::header::CONTENT_ENCODING).iter().any(|it| it != "identity") {
-            return Err(Failure::broken("the answer is compressed, which was not asked for"));
+            return Err(Failure::lasting(Class::ContractError, "the answer is compressed, which was not asked for"));
         }
         let status = answer.status().as_u16();
         let headers = answer.headers().iter();
@@ -312,19 +319,24 @@ impl Sender<'_> {
         Ok(Answer { status, headers: headers.collect(), body: body(answer, body_bytes_max).await? })
     }
 
-    fn request(&self, prepared: Prepared, url: reqwest::Url) -> Result<reqwest::RequestBuilder, &'static str> {
-        let method = reqwest::Method::from_bytes(prepared.method.name().as_bytes()).map_err(|_| "no such method")?;
+    fn request(&self, prepared: Prepared, url: reqwest::Url) -> Result<reqwest::RequestBuilder, Failure> {
+        let method = reqwest::Method::from_bytes(prepared.method.name().as_bytes());
+        let method = method.map_err(|_| Failure::broken("no such method"))?;
         let mut request = self.0.http.request(method, url);
         request = request.header(reqwest::header::ACCEPT_ENCODING, "identity");
         let mut headers = prepared.headers;
         if let Some(unsigned) = &prepared.unsigned {
             headers.push(match &self.0.detour {
                 Some(_) => fixtures::signature(unsigned),
-                None => unsigned.header(&signing::sign(unsigned)?),
+                None => {
+                    let signed = signing::sign(unsigned).map_err(|why| Failure::lasting(Class::ConfigError, why))?;
+                    unsigned.header(&signed)
+                }
             });
         }
         for (name, value) in &headers {
-            let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| "a header cannot be sent")?;
+            let value = reqwest::header::HeaderValue::from_str(value);
+            let mut value = value.map_err(|_| Failure::broken("a header cannot be sent"))?;
             value.set_sensitive(true);
             request = request.header(&**name, value);
         }
@@ -342,7 +354,7 @@ async fn body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|_| Failure::broken("the answer broke off"))? {
         if body.len() + chunk.len() > bytes_max {
-            return Err(Failure::broken("the answer is too large"));
+            return Err(Failure::lasting(Class::ContractError, "the answer is too large"));
         }
         body.extend_from_slice(&chunk);
     }

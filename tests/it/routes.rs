@@ -28,8 +28,10 @@ use crate::vendors::{Does, Vendor, http, json, write};
 mod gateway;
 mod outage;
 mod rehearsal;
+mod salvage;
 mod several;
 mod shares;
+mod whole;
 
 const START_MS: i64 = 1_700_000_000_000;
 

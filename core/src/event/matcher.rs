@@ -122,7 +122,13 @@ impl Matcher {
             if reached.is_empty() {
                 return Ok(Vec::new());
             }
-            (vec![readings::plain(path).map(Cow::Borrowed).collect()], vec![reached])
+            let form: Form<'_> = readings::plain(path).map(Cow::Borrowed).collect();
+            if let ([rank], [method]) = (&reached[..], methods) {
+                // One pattern of one reading contradicts nobody.
+                let hits: Vec<Hit> = self.hit(*rank, method, &form, 0).into_iter().collect();
+                return Ok(self.candidate(&hits, &[form]).into_iter().collect());
+            }
+            (vec![form], vec![reached])
         } else {
             let forms = readings::forms(path).ok_or(Ambiguous)?;
             let reached = forms.iter().map(|form| self.trie.find(host, form.iter().map(|it| &**it))).collect();

@@ -9,9 +9,26 @@ pub fn pairs(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// Whether a pair, without spaces before it, has this name: as [`pairs`] reads it, without looking at the value.
+pub fn is_of(pair: &[u8], name: &str) -> bool {
+    let rest = pair.strip_prefix(name.as_bytes()).map(<[u8]>::trim_ascii_start);
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pair_has_the_name_that_it_is_read_with() {
+        let lines = ["a=1", "a", "a =1", "a\t= 2", "ab=1", "b=a", "=a", "a;", " a b=1", "a b", "A=1", "stepward-x=1"];
+        for pair in lines.iter().flat_map(|line| line.split(';')).map(str::trim_start) {
+            for name in ["a", "ab", "a b", "b", "stepward", "stepward-x"] {
+                let read = pairs(pair.as_bytes()).any(|(read, _)| read == name.as_bytes());
+                assert_eq!(is_of(pair.as_bytes(), name), read, "{name} in {pair:?}");
+            }
+        }
+    }
 
     #[test]
     fn pairs_are_read_as_most_servers_do() {

@@ -113,6 +113,15 @@ impl<'a> Head<'a> {
         read(parts, limits).map_err(|detail| Refusal { reason: Reason::RequestMalformed, detail })
     }
 
+    /// Method, target in origin form and host of a head that [`Head::of`] has let pass before. Its fields are not looked
+    /// at again, so that nothing is dropped and no method overridden by it.
+    pub fn passed(method: &'a str, target: &'a str, host: &'a [u8]) -> Result<Self, Refusal> {
+        let named = host::parse(host).map_err(|detail| Refusal { reason: Reason::RequestMalformed, detail })?;
+        let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let (host, port) = (named.host, named.port);
+        Ok(Head { method, host, port, path, query, rewritten: None, dropped: Vec::new(), overrides: Vec::new() })
+    }
+
     /// The request, as policies see it.
     ///
     /// `fields` are those of the head. Left out are the dropped ones, `Stepward-*`, values that are not UTF-8, and,
@@ -263,20 +272,23 @@ impl<'a> Fields<'a> {
         if value.iter().fold(false, |odd, it| odd | ((*it < b' ') & (*it != b'\t')) | (*it == 0x7f)) {
             return Err("a header value has a control character");
         }
-        let name = name_of(name)?;
-        if !names::is_plain(name) {
+        let marks = names::marks(name);
+        if marks & names::TOKEN == 0 || name.is_empty() {
+            return Err("a header name is odd");
+        }
+        if marks & names::PLAIN == 0 {
             if limits.underscores == Underscores::Refuse {
                 return Err("a header name reads as another one to CGI");
             }
-            self.dropped.push(name);
+            self.dropped.push(std::str::from_utf8(name).map_err(|_| "a header name is odd")?);
             return Ok(());
         }
         self.note(name, value.trim_ascii())
     }
 
     /// Looks closer at what parsers and back ends fall out over.
-    fn note(&mut self, name: &str, value: &'a [u8]) -> Result<(), &'static str> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known);
+    fn note(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), &'static str> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match name.len() {
             4 if is("host") => holds(self.host.replace(value).is_none(), "host stands twice"),
             6 if is("cookie") => self.note_cookies(value),
@@ -310,9 +322,9 @@ impl<'a> Fields<'a> {
     }
 
     fn note_cookies(&mut self, line: &[u8]) -> Result<(), &'static str> {
-        for (name, _) in cookies::pairs(line) {
+        for pair in line.split(|it| *it == b';').map(<[u8]>::trim_ascii_start) {
             for (own, seen) in OWN_COOKIES.iter().zip(&mut self.own_cookies) {
-                let again = own.as_bytes() == name && std::mem::replace(seen, true);
+                let again = cookies::is_of(pair, own) && std::mem::replace(seen, true);
                 holds(!again, "our own cookie stands twice")?;
             }
         }
@@ -340,31 +352,6 @@ impl<'a> Fields<'a> {
 fn holds(fine: bool, wrong: &'static str) -> Result<(), &'static str> {
     if fine { Ok(()) } else { Err(wrong) }
 }
-
-/// A field name is a token (RFC 9110 section 5.6.2).
-fn name_of(name: &[u8]) -> Result<&str, &'static str> {
-    let token = name.iter().all(|it| TOKEN.get(usize::from(*it)).is_some_and(|it| *it));
-    match std::str::from_utf8(name) {
-        Ok(text) if token && !name.is_empty() => Ok(text),
-        Ok(_) | Err(_) => Err("a header name is odd"),
-    }
-}
-
-/// Which bytes a token may have.
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut at = 0;
-    while at < 256 {
-        let byte = at as u8;
-        let mark = matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        );
-        table[at] = byte.is_ascii_alphanumeric() || mark;
-        at += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests;

@@ -38,19 +38,34 @@ fn port_of(port: Option<&str>, rest: &str) -> Result<Option<u16>, &'static str> 
     }
 }
 
+fn is_label(bytes: usize) -> bool {
+    (1..=63).contains(&bytes)
+}
+
 fn name_of(text: &str) -> Result<Cow<'_, str>, &'static str> {
     let name = text.strip_suffix('.').unwrap_or(text);
-    let letter = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_');
-    if name.len() > 253 || !name.split('.').all(|it| (1..=63).contains(&it.len()) && it.bytes().all(letter)) {
+    if name.len() > 253 {
+        return Err("host is not a name");
+    }
+    let (mut upper, mut label_begins, mut digits) = (false, 0, true);
+    for (at, byte) in name.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => {}
+            b'a'..=b'z' | b'-' | b'_' => digits = false,
+            b'A'..=b'Z' => (upper, digits) = (true, false),
+            b'.' if is_label(at - label_begins) => (label_begins, digits) = (at + 1, true),
+            _ => return Err("host is not a name"),
+        }
+    }
+    if !is_label(name.len() - label_begins) {
         return Err("host is not a name");
     }
     // `127.1` and `0x7f000001` are addresses to some resolvers and names to others.
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let numeric = last.bytes().all(|it| it.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
+    let last = name.get(label_begins..).unwrap_or_default();
+    let numeric = digits || last.starts_with("0x") || last.starts_with("0X");
     if numeric && name.parse::<Ipv4Addr>().is_err() {
         return Err("host is a number that is no address");
     }
-    let upper = name.bytes().any(|it| it.is_ascii_uppercase());
     Ok(if upper { name.to_ascii_lowercase().into() } else { name.into() })
 }
 

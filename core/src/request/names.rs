@@ -40,8 +40,37 @@ fn forwarding(first: u8) -> &'static [&'static str] {
 
 /// Whether a name has only letters, digits and `-`. CGI, WSGI and PHP turn everything else into the same `_` as `-`.
 pub fn is_plain(name: &str) -> bool {
-    name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-')
+    marks(name.as_bytes()) & PLAIN != 0
 }
+
+/// Whether every byte of a name may stand in a token (RFC 9110 section 5.6.2).
+pub(crate) const TOKEN: u8 = 1;
+/// Whether every byte of a name is a letter, a digit or `-`.
+pub(crate) const PLAIN: u8 = 2;
+
+/// What holds for every byte of a name: [`TOKEN`] and [`PLAIN`], in one pass.
+pub(crate) fn marks(name: &[u8]) -> u8 {
+    name.iter().fold(TOKEN | PLAIN, |all, it| all & MARKS[usize::from(*it)])
+}
+
+const MARKS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        let odd = matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        );
+        table[at] = match byte.is_ascii_alphanumeric() || byte == b'-' {
+            true => TOKEN | PLAIN,
+            false if odd => TOKEN,
+            false => 0,
+        };
+        at += 1;
+    }
+    table
+};
 
 /// Whether a name is one of `Stepward-*`, which no request from outside may carry.
 pub fn is_reserved_header(name: &str) -> bool {
