@@ -4,7 +4,6 @@ use super::*;
 
 const SLOW: Duration = Duration::from_millis(250);
 
-
 #[tokio::test]
 async fn a_slow_vendor_is_overtaken_and_its_call_is_cancelled() {
     let (a, b) = (Vendor::that(Does::Stalls).await, Vendor::scoring(40).await);
