@@ -26,6 +26,7 @@ use crate::{
     telemetry::Metrics,
     vendors::{
         load::{Legacy, Surroundings},
+        local::List,
         shadow::Trial,
         walk::{Heard, Line},
     },
@@ -38,6 +39,7 @@ pub mod fixtures;
 pub mod guard;
 pub mod limits;
 pub mod load;
+pub mod local;
 pub mod rehearse;
 pub mod runner;
 pub mod shadow;
@@ -186,7 +188,14 @@ impl Vendors {
         let Some(folder) = &settings.connectors else { return Ok(Vendors::none()) };
         let listeners = settings.listen.iter().map(|listen| listen.address);
         let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
-        let around = Surroundings { given: &settings.connector_config, secrets: &settings.secrets, own: &own, clock };
+        let lists = settings.state.path.as_ref().map(|path| path.join("lists"));
+        let around = Surroundings {
+            given: &settings.connector_config,
+            secrets: &settings.secrets,
+            own: &own,
+            clock,
+            copies: lists.as_deref(),
+        };
         load::open(folder, &around, &self.legacy)
     }
 
@@ -200,13 +209,18 @@ impl Vendors {
         own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let around = Surroundings { given: &load::Given::new(), secrets, own, clock };
+        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, copies: None };
         load::open(folder, &around, &Legacy::default())
     }
 
     /// What outlives these vendors when they are loaded again.
     pub fn legacy(&self) -> &Legacy {
         &self.legacy
+    }
+
+    /// Reads files that changed again and begins downloads that are due: what connectors look up. Blocks on the disk.
+    pub fn refresh(&self) {
+        self.legacy.lists().for_each(List::refresh);
     }
 
     /// The vocabulary, with what each attribute costs here.
