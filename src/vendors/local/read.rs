@@ -169,7 +169,9 @@ impl<'a> Reading<'a> {
 
     fn add(&mut self, entry: &str, row: Json) -> Result<(), Unreadable> {
         let added = match self.local.kind {
-            LocalKind::List => self.keys.canonical(entry).map(|entry| drop(self.set.insert(entry))),
+            LocalKind::List => self.keys.canonical(entry).map(|entry| {
+                self.set.insert(entry);
+            }),
             LocalKind::Cidr => self.networks.add(entry, row),
             // A database has no lines.
             LocalKind::Mmdb => None,
