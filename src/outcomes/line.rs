@@ -118,7 +118,11 @@ mod tests {
             object.maybe("c", Some(text));
             quoted(object.named(text), text);
             object.value("d", &[1.5, f64::NAN]).unwrap();
-            object.list("e", [text, ""], |item, text| Ok(item.text("t", text))).unwrap();
+            let write = |item: &mut Object<'_>, text: &str| {
+                item.text("t", text);
+                Ok(())
+            };
+            object.list("e", [text, ""], write).unwrap();
             object.list("f", [0; 0], |_, _| Ok(())).unwrap();
             Object::begin(object.field("g")).end();
             object.end();

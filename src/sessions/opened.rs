@@ -31,9 +31,11 @@ struct Kept {
     reseal: bool,
 }
 
+type Place = Mutex<Option<Kept>>;
+
 /// The newest record of each place; a session always has the same place. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Opened(Arc<OnceLock<Box<[Mutex<Option<Kept>>]>>>);
+pub(super) struct Opened(Arc<OnceLock<Box<[Place]>>>);
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

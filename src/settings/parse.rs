@@ -84,8 +84,8 @@ impl Parser<'_> {
                 document::Unmatched::Block => settings::Unmatched::Block,
             },
             mailboxes: settings::Mailboxes {
-                dots_ignored_at: document.accounts.dots_ignored_at.iter().map(domain).collect(),
-                plus_ignored_at: document.accounts.plus_ignored_at.iter().map(domain).collect(),
+                dots_ignored_at: document.accounts.dots_ignored_at.iter().map(|it| domain(it)).collect(),
+                plus_ignored_at: document.accounts.plus_ignored_at.iter().map(|it| domain(it)).collect(),
             },
             lists: self.lists(document),
             geo: settings::Geo {
@@ -498,7 +498,7 @@ impl Parser<'_> {
     }
 }
 
-fn domain(typed: &String) -> String {
+fn domain(typed: &str) -> String {
     typed.trim().trim_start_matches('@').to_lowercase()
 }
 
