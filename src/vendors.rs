@@ -26,6 +26,7 @@ use crate::{
     telemetry::Metrics,
     vendors::{
         load::{Legacy, Surroundings},
+        local::List,
         salvage::Refused,
         shadow::Trial,
         walk::{Heard, Line},
@@ -39,6 +40,7 @@ pub mod fixtures;
 pub mod guard;
 pub mod limits;
 pub mod load;
+pub mod local;
 pub mod mock;
 pub mod rehearse;
 pub mod runner;
@@ -200,12 +202,14 @@ impl Vendors {
         if let Some(mock) = settings.mock {
             tracing::warn!(%mock, "NO VENDOR IS CALLED: every connector asks the mock; this is for trying things out");
         }
+        let lists = settings.state.path.as_ref().map(|path| path.join("lists"));
         let around = Surroundings {
             given: &settings.connector_config,
             secrets: &settings.secrets,
             own: &own,
             clock,
             mock: settings.mock,
+            copies: lists.as_deref(),
         };
         load::open(folder, &around, &self.legacy)
     }
@@ -220,7 +224,7 @@ impl Vendors {
         own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, mock: None };
+        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, mock: None, copies: None };
         load::open(folder, &around, &Legacy::default())
     }
 
@@ -237,6 +241,11 @@ impl Vendors {
     /// The attributes that nobody tells because a file was refused, by that file.
     pub fn lost(&self) -> &BTreeMap<Arc<str>, Arc<str>> {
         &self.lost
+    }
+
+    /// Reads files that changed again and begins downloads that are due: what connectors look up. Blocks on the disk.
+    pub fn refresh(&self) {
+        self.legacy.lists().for_each(List::refresh);
     }
 
     /// The vocabulary, with what each attribute costs here.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use stepward_core::{
     attribute::Catalogue,
     connector::{
-        Connector,
+        Connector, Operation,
         compile::{self, source::Source as Written},
         route::{self, Route},
     },
@@ -24,6 +24,7 @@ use crate::{
         Vendors, Vocabulary,
         client::Client,
         fixtures,
+        local::{List, Places},
         runner::{Crowd, Outfit, Runner, Source, State},
         salvage::{self, Good, Salvaged},
         shadow::{self, Candidate},
@@ -45,6 +46,8 @@ pub struct Surroundings<'a> {
     pub clock: &'a Clock,
     /// The mock that is called instead of every vendor; no secret is read then.
     pub mock: Option<SocketAddr>,
+    /// Where downloads are kept; nowhere: only in memory.
+    pub copies: Option<&'a File>,
 }
 
 /// What outlives a reload.
@@ -52,9 +55,17 @@ pub struct Surroundings<'a> {
 pub struct Legacy {
     states: BTreeMap<Arc<str>, ([u8; 32], Arc<State>)>,
     spends: BTreeMap<Arc<str>, Arc<Spend>>,
+    lists: BTreeMap<Arc<str>, ([u8; 32], Arc<List>)>,
     crowd: Crowd,
     shadow_crowd: Option<Crowd>,
     good: Good,
+}
+
+impl Legacy {
+    /// What connectors look up.
+    pub fn lists(&self) -> impl Iterator<Item = &Arc<List>> {
+        self.lists.values().map(|(_, list)| list)
+    }
 }
 
 /// Sets up a folder. What is wrong with single files is in [`Vendors::refused`].
@@ -75,6 +86,7 @@ pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result
     let catalogue = Vocabulary::told_by(&connectors, &routes).catalogue;
     let connectors = connectors.into_iter().map(|connector| (connector.id.clone(), connector)).collect();
     let mut loader = Loader {
+        folder,
         around,
         before,
         connectors,
@@ -95,6 +107,7 @@ pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result
 }
 
 struct Loader<'a> {
+    folder: &'a File,
     around: &'a Surroundings<'a>,
     before: &'a Legacy,
     connectors: BTreeMap<Arc<str>, Connector>,
@@ -160,24 +173,44 @@ impl Loader<'_> {
             return Err(fault("operation.missing", message));
         };
         let digest = identity(&connector, &secrets);
-        let client = match self.around.mock {
-            Some(mock) => Client::detoured(&connector, mock, self.around.own),
-            None => Client::new(&connector, secrets, self.around.own).map_err(str::to_owned),
-        };
-        let client = client.map_err(|why| fault("connector.client", why))?;
+        let source =
+            self.source(&connector, &operation, secrets, digest).map_err(|why| fault("connector.client", why))?;
         let known = self.before.states.get(&connector.id).filter(|(before, _)| *before == digest);
         let state = known.map_or_else(|| Arc::new(State::new(&operation)), |(_, state)| state.clone());
         self.legacy.states.insert(connector.id.clone(), (digest, state.clone()));
         let crowd = if is_shadow { self.legacy.shadow_crowd.as_ref() } else { None }.unwrap_or(&self.legacy.crowd);
-        let outfit = Outfit {
-            operation,
-            source: Source::Vendor(client),
-            route,
-            state: Some(state),
-            clock: self.around.clock,
-            crowd,
-        };
+        let outfit = Outfit { operation, source, route, state: Some(state), clock: self.around.clock, crowd };
         Ok(Runner::new(Arc::new(connector), outfit))
+    }
+}
+
+impl Loader<'_> {
+    /// Who answers. What is looked up, and has not changed, stays in memory.
+    fn source(
+        &mut self,
+        connector: &Connector,
+        operation: &Arc<Operation>,
+        secrets: Vec<(Arc<str>, Arc<str>)>,
+        digest: [u8; 32],
+    ) -> Result<Source, String> {
+        let known = self.before.lists.get(&connector.id).filter(|(before, _)| *before == digest);
+        let list = match known {
+            Some((_, list)) => list.clone(),
+            None if operation.local().is_some() => {
+                let places = Places { connectors: self.folder, copies: self.around.copies };
+                let list = List::open(connector, operation, secrets, self.around.own, &places, self.around.clock)?;
+                Arc::new(list)
+            }
+            None => {
+                let client = match self.around.mock {
+                    Some(mock) => Client::detoured(connector, mock, self.around.own)?,
+                    None => Client::new(connector, secrets, self.around.own).map_err(str::to_owned)?,
+                };
+                return Ok(Source::Vendor(client));
+            }
+        };
+        self.legacy.lists.insert(connector.id.clone(), (digest, list.clone()));
+        Ok(Source::Local(list))
     }
 }
 

@@ -28,6 +28,7 @@ mod guessing;
 mod handover;
 mod invitation;
 mod layering;
+mod local;
 mod logs;
 mod mailbox;
 mod moving;

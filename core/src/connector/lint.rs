@@ -77,7 +77,8 @@ impl Lint<'_> {
         let operations = document.operations.values();
         let ways = document.auth.iter().chain(operations.clone().filter_map(|it| it.auth.as_ref()));
         let keys: Vec<&Spanned<String>> = ways.flat_map(|it| in_query(it)).collect();
-        let texts = operations.flat_map(|it| std::iter::once(&it.request.url).chain(it.request.query.values()));
+        let requests = operations.filter_map(|it| it.request.as_ref());
+        let texts = requests.flat_map(|it| std::iter::once(&it.url).chain(it.query.values()));
         for text in texts.chain(keys) {
             let template = Template::parse(text, &|_| Some(String::new()));
             if template.is_ok_and(|it| it.names().any(|name| matches!(name, Name::Secret(_)))) {
@@ -87,8 +88,9 @@ impl Lint<'_> {
         }
     }
 
-    fn answers(&mut self, name: &str, operation: &Operation, connector: &Connector) {
-        let (at, response) = (&operation.request.url.span, &operation.response);
+    fn answers(&mut self, name: &str, operation: &Spanned<Operation>, connector: &Connector) {
+        let response = &operation.response;
+        let at = operation.request.as_ref().map_or(&operation.span, |it| &it.url.span);
         if response.required.is_empty() && !response.map.is_empty() {
             let help = "name under `required` what every good answer has, so that a changed format is noticed";
             self.warn("lint.required", at, "an answer that says nothing at all would count as a success", help);
@@ -124,7 +126,7 @@ impl Lint<'_> {
             let help = "write one whose `expect.outcome` is `not_found`";
             self.warn("lint.tests", at, format!("no fixture of `{name}` shows an answer that nothing is known"), help);
         }
-        if !has(ExpectedOutcome::RateLimited) {
+        if operation.request.is_some() && !has(ExpectedOutcome::RateLimited) {
             let help = "write one whose `expect.outcome` is `rate_limited`: that is when the next vendor is asked";
             self.warn(
                 "lint.tests",
