@@ -125,6 +125,7 @@ fn open(folder: &File, given: &Given, clock: &Arc<AtomicI64>, before: &Legacy) -
         own: &Arc::from([]),
         clock: &Clock::Manual(clock.clone()),
         copies: Some(&copies),
+        mock: None,
     };
     load::open(&folder.join("connectors"), &around, before).unwrap_or_else(|why| panic!("{why:#?}"))
 }
