@@ -199,17 +199,17 @@ impl Vendors {
         let Some(folder) = &settings.connectors else { return Ok(Vendors::none()) };
         let listeners = settings.listen.iter().map(|listen| listen.address);
         let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
+        let lists = settings.state.path.as_ref().map(|path| path.join("lists"));
         if let Some(mock) = settings.mock {
             tracing::warn!(%mock, "NO VENDOR IS CALLED: every connector asks the mock; this is for trying things out");
         }
-        let lists = settings.state.path.as_ref().map(|path| path.join("lists"));
         let around = Surroundings {
             given: &settings.connector_config,
             secrets: &settings.secrets,
             own: &own,
             clock,
-            mock: settings.mock,
             copies: lists.as_deref(),
+            mock: settings.mock,
         };
         load::open(folder, &around, &self.legacy)
     }
@@ -224,13 +224,18 @@ impl Vendors {
         own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, mock: None, copies: None };
+        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, copies: None, mock: None };
         load::open(folder, &around, &Legacy::default())
     }
 
     /// What outlives these vendors when they are loaded again.
     pub fn legacy(&self) -> &Legacy {
         &self.legacy
+    }
+
+    /// Reads files that changed again and begins downloads that are due: what connectors look up. Blocks on the disk.
+    pub fn refresh(&self) {
+        self.legacy.lists().for_each(List::refresh);
     }
 
     /// What was refused while the rest went on.
@@ -241,11 +246,6 @@ impl Vendors {
     /// The attributes that nobody tells because a file was refused, by that file.
     pub fn lost(&self) -> &BTreeMap<Arc<str>, Arc<str>> {
         &self.lost
-    }
-
-    /// Reads files that changed again and begins downloads that are due: what connectors look up. Blocks on the disk.
-    pub fn refresh(&self) {
-        self.legacy.lists().for_each(List::refresh);
     }
 
     /// The vocabulary, with what each attribute costs here.

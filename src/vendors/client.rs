@@ -139,8 +139,9 @@ impl Client {
     pub fn detoured(connector: &Connector, mock: SocketAddr, own: &Arc<[SocketAddr]>) -> Result<Self, String> {
         let detour = Detour::to(mock, &connector.id).map_err(|elsewhere: Elsewhere| elsewhere.to_string())?;
         let (instead, mut ways) = (detour.origin(), Vec::<Way>::new());
-        let places = connector.operations.iter().flat_map(|it| it.origins().map(move |origin| (it, origin)));
-        for (operation, origin) in places {
+        for operation in &connector.operations {
+            // What is looked up is asked of no mock.
+            let Some(origin) = operation.origin() else { continue };
             if ways.iter().any(|way| way.origin == *origin) {
                 continue;
             }
@@ -241,10 +242,6 @@ impl Client {
         way.exchange(prepared, ask.operation.body_bytes_max).await.map(Some)
     }
 
-    fn is_detoured(&self) -> bool {
-        self.ways.iter().any(|way| way.detour.is_some())
-    }
-
     /// Downloads a part of what an operation looks up, unless it has not changed since: then the status is 304.
     pub(super) async fn download(
         &self,
@@ -265,6 +262,10 @@ impl Client {
         when("if-modified-since", known.last_modified);
         let way = self.way(origin, operation.certificate.as_ref())?;
         way.exchange(prepared, usize::try_from(bytes_max).unwrap_or(usize::MAX)).await
+    }
+
+    fn is_detoured(&self) -> bool {
+        self.ways.iter().any(|way| way.detour.is_some())
     }
 
     fn way(&self, origin: &Origin, certificate: Option<&Arc<Certificate>>) -> Result<Sender<'_>, Failure> {

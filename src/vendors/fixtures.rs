@@ -219,12 +219,6 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
     problems
 }
 
-/// What stands for a signature with a private key.
-pub(super) fn signature(unsigned: &Unsigned) -> (Arc<str>, String) {
-    let (name, _) = unsigned.header(&[]);
-    (name, "***signature***".to_owned())
-}
-
 /// What the data of a fixture says.
 fn looked_up(operation: &Arc<Operation>, fixture: &Fixture, inputs: Option<&Named>, now_ms: i64) -> Vec<String> {
     let mut problems = Vec::new();
@@ -262,6 +256,19 @@ pub(super) fn list(operation: &Arc<Operation>, fixture: &Fixture, clock: &Clock)
     };
     let age = Duration::from_millis(fixture.data_age.map_or(0, |age| age.ms));
     Ok(List::told(operation, index, age, clock))
+}
+
+/// The data of the first fixture that has some, for whoever may ask nobody: fresh, whatever it shows there.
+pub(super) fn any_list(connector: &Connector, operation: &Arc<Operation>, clock: &Clock) -> List {
+    let mut fixtures = connector.fixtures.iter().filter(|it| it.data.is_some() && it.data_age.is_none());
+    let first = fixtures.find_map(|fixture| list(operation, fixture, clock).ok());
+    first.unwrap_or_else(|| List::told(operation, None, Duration::ZERO, clock))
+}
+
+/// What stands for a signature with a private key.
+pub(super) fn signature(unsigned: &Unsigned) -> (Arc<str>, String) {
+    let (name, _) = unsigned.header(&[]);
+    (name, "***signature***".to_owned())
 }
 
 /// The request with every secret as its own name.

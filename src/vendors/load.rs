@@ -44,10 +44,10 @@ pub struct Surroundings<'a> {
     pub own: &'a Arc<[SocketAddr]>,
     /// The time.
     pub clock: &'a Clock,
-    /// The mock that is called instead of every vendor; no secret is read then.
-    pub mock: Option<SocketAddr>,
     /// Where downloads are kept; nowhere: only in memory.
     pub copies: Option<&'a File>,
+    /// The mock that is called instead of every vendor; no secret is read then.
+    pub mock: Option<SocketAddr>,
 }
 
 /// What outlives a reload.
@@ -165,7 +165,8 @@ impl Loader<'_> {
             Some(_) => fixtures::masked(&connector),
             None => revealed(&connector, self.around.secrets).map_err(|why| fault("secret.missing", why))?,
         };
-        if let Some(name) = connector.unset.first() {
+        let needs_nothing = self.around.mock.is_some() && connector.asked().is_some_and(|it| it.local().is_some());
+        if let Some(name) = connector.unset.first().filter(|_| !needs_nothing) {
             return Err(fault("config.missing", format!("`{name}` is required and has no value")));
         }
         let Some(operation) = connector.asked().cloned() else {
@@ -173,8 +174,8 @@ impl Loader<'_> {
             return Err(fault("operation.missing", message));
         };
         let digest = identity(&connector, &secrets);
-        let source =
-            self.source(&connector, &operation, secrets, digest).map_err(|why| fault("connector.client", why))?;
+        let source = self.source(&connector, &operation, secrets, digest);
+        let source = source.map_err(|why| fault("connector.client", why))?;
         let known = self.before.states.get(&connector.id).filter(|(before, _)| *before == digest);
         let state = known.map_or_else(|| Arc::new(State::new(&operation)), |(_, state)| state.clone());
         self.legacy.states.insert(connector.id.clone(), (digest, state.clone()));
@@ -185,7 +186,8 @@ impl Loader<'_> {
 }
 
 impl Loader<'_> {
-    /// Who answers. What is looked up, and has not changed, stays in memory.
+    /// Who answers. What is looked up, and has not changed, stays in memory; where no vendor may be called, it is the
+    /// data of a fixture.
     fn source(
         &mut self,
         connector: &Connector,
@@ -193,20 +195,20 @@ impl Loader<'_> {
         secrets: Vec<(Arc<str>, Arc<str>)>,
         digest: [u8; 32],
     ) -> Result<Source, String> {
+        let around = self.around;
+        if operation.local().is_none() {
+            return Ok(Source::Vendor(match around.mock {
+                Some(mock) => Client::detoured(connector, mock, around.own)?,
+                None => Client::new(connector, secrets, around.own)?,
+            }));
+        }
         let known = self.before.lists.get(&connector.id).filter(|(before, _)| *before == digest);
         let list = match known {
             Some((_, list)) => list.clone(),
-            None if operation.local().is_some() => {
-                let places = Places { connectors: self.folder, copies: self.around.copies };
-                let list = List::open(connector, operation, secrets, self.around.own, &places, self.around.clock)?;
-                Arc::new(list)
-            }
+            None if around.mock.is_some() => Arc::new(fixtures::any_list(connector, operation, around.clock)),
             None => {
-                let client = match self.around.mock {
-                    Some(mock) => Client::detoured(connector, mock, self.around.own)?,
-                    None => Client::new(connector, secrets, self.around.own).map_err(str::to_owned)?,
-                };
-                return Ok(Source::Vendor(client));
+                let places = Places { connectors: self.folder, copies: around.copies };
+                Arc::new(List::open(connector, operation, secrets, around.own, &places, around.clock)?)
             }
         };
         self.legacy.lists.insert(connector.id.clone(), (digest, list.clone()));

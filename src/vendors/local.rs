@@ -180,15 +180,23 @@ impl List {
         match &self.source {
             Origin::File(path) => self.reread(local, path),
             Origin::Downloads { .. } => {
-                let is_due = self.clock.now_ms() >= self.due().at_ms;
-                if let (true, Ok(runtime)) = (is_due, tokio::runtime::Handle::try_current()) {
+                if let (true, Ok(runtime)) = (self.is_due(), tokio::runtime::Handle::try_current()) {
                     let list = self.clone();
-                    runtime.spawn(async move { list.renew().await });
+                    // Asked again: another may have ended before this one began.
+                    runtime.spawn(async move {
+                        if list.is_due() {
+                            list.renew().await;
+                        }
+                    });
                 }
             }
             Origin::Told => {}
         }
         self.say_if_stale();
+    }
+
+    fn is_due(&self) -> bool {
+        self.clock.now_ms() >= self.due().at_ms
     }
 
     /// Once when it becomes too old, and once when it is good again.

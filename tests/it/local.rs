@@ -120,12 +120,12 @@ impl Desk {
 fn open(folder: &File, given: &Given, clock: &Arc<AtomicI64>, before: &Legacy) -> Vendors {
     let copies = folder.join("state/lists");
     let around = Surroundings {
-        mock: None,
         given,
         secrets: &Default::default(),
         own: &Arc::from([]),
         clock: &Clock::Manual(clock.clone()),
         copies: Some(&copies),
+        mock: None,
     };
     load::open(&folder.join("connectors"), &around, before).unwrap_or_else(|why| panic!("{why:#?}"))
 }
