@@ -128,7 +128,7 @@ impl Compiler<'_> {
         let document = self.document;
         let setting = path.strip_prefix("${config.").and_then(|it| it.strip_suffix('}'));
         let chosen = setting.and_then(|name| document.config.get(name)).is_some_and(|it| it.default.is_none());
-        let written = self.public_text(path)?;
+        let written = self.own_text(path)?;
         let below = Path::new(&written).components().all(|it| matches!(it, std::path::Component::Normal(_)));
         if written.is_empty() || !(chosen || below) {
             let message = "a file outside the folder of connectors is named by a setting without a default: \
@@ -173,7 +173,7 @@ impl Compiler<'_> {
     /// A length of time that may come from a setting.
     fn time(&mut self, text: Option<&Spanned<String>>) -> Option<u64> {
         let text = text?;
-        let written = self.public_text(text)?;
+        let written = self.own_text(text)?;
         let time = units::duration_ms(&written).and_then(|ms| u64::try_from(ms).ok());
         if time.is_none() {
             self.fault("local.time", &text.span, format!("`{written}` is no length of time, such as `12h`"));
