@@ -22,6 +22,7 @@ use crate::{
     vendors::{
         Vendors, Vocabulary,
         client::Client,
+        feedback::Desk,
         runner::{Crowd, Outfit, Runner, Source, State},
         shadow::{self, Candidate},
         shipped,
@@ -49,6 +50,7 @@ pub struct Legacy {
     spends: BTreeMap<Arc<str>, Arc<Spend>>,
     crowd: Crowd,
     shadow_crowd: Option<Crowd>,
+    desk: Desk,
 }
 
 /// Sets up a folder.
@@ -66,6 +68,7 @@ pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result
         legacy: Legacy {
             crowd: before.crowd.clone(),
             shadow_crowd: Some(before.shadow_crowd.clone().unwrap_or_else(|| Crowd::of(shadow::CALLS_MAX))),
+            desk: before.desk.clone(),
             ..Legacy::default()
         },
         faults: Vec::new(),
@@ -129,20 +132,7 @@ impl Loader<'_> {
     fn equip(&mut self, connector: Connector, route: &Route, is_shadow: bool) -> Result<Runner, Diagnostic> {
         let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
         let fault = |code, message: String| Diagnostic::error(code, &file, 0..0, message);
-        let mut secrets: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-        for name in connector.secrets.iter().chain(&connector.optional_secrets) {
-            let full = format!("{}.{name}", connector.id);
-            let value = match self.around.secrets.get(full.as_str()) {
-                Some(secret) => reveal(secret),
-                None if connector.optional_secrets.contains(name) => continue,
-                None => Err("is not under `secrets` in `stepward.yaml`"),
-            };
-            let value = value.map_err(|why| fault("secret.missing", format!("secret `{full}` {why}")))?;
-            secrets.push((name.clone(), value));
-        }
-        if let Some(name) = connector.unset.first() {
-            return Err(fault("config.missing", format!("`{name}` is required and has no value")));
-        }
+        let secrets = secrets_of(&connector, self.around.secrets)?;
         let Some(operation) = connector.asked().cloned() else {
             let message = "a route asks a `lookup` or a `verify`, and it has neither".to_owned();
             return Err(fault("operation.missing", message));
@@ -161,8 +151,67 @@ impl Loader<'_> {
             state: Some(state),
             clock: self.around.clock,
             crowd,
+            desk: &self.legacy.desk,
         };
         Ok(Runner::new(Arc::new(connector), outfit))
+    }
+}
+
+/// The values of a connector's secrets; an error where one is missing, or a setting is.
+fn secrets_of(
+    connector: &Connector,
+    known: &BTreeMap<Arc<str>, Secret>,
+) -> Result<Vec<(Arc<str>, Arc<str>)>, Diagnostic> {
+    let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
+    let fault = |code, message: String| Diagnostic::error(code, &file, 0..0, message);
+    let mut secrets: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+    for name in connector.secrets.iter().chain(&connector.optional_secrets) {
+        let full = format!("{}.{name}", connector.id);
+        let value = match known.get(full.as_str()) {
+            Some(secret) => reveal(secret),
+            None if connector.optional_secrets.contains(name) => continue,
+            None => Err("is not under `secrets` in `stepward.yaml`"),
+        };
+        let value = value.map_err(|why| fault("secret.missing", format!("secret `{full}` {why}")))?;
+        secrets.push((name.clone(), value));
+    }
+    match connector.unset.first() {
+        Some(name) => Err(fault("config.missing", format!("`{name}` is required and has no value"))),
+        None => Ok(secrets),
+    }
+}
+
+/// A connector that no route asks, by its id, with what it takes to speak to it: of the folder, or one that comes with
+/// Stepward. Our own listeners are no vendors.
+///
+/// # Errors
+/// There is none, something is wrong with its file, or a secret or setting is missing.
+pub fn single(id: &str, settings: &Settings) -> Result<(Connector, Client), Vec<Diagnostic>> {
+    let named: Arc<str> = format!("connectors/{id}/connector.yaml").into();
+    let find = finder(settings.connectors.as_deref());
+    let Some((file, text)) = find(id) else {
+        let message = format!("there is no connector `{id}`, neither in your folder nor among those that are shipped");
+        return Err(vec![Diagnostic::error("connector.unknown", &named, 0..0, message)]);
+    };
+    let source = Written::read(&file, &text, &find)?;
+    let connector = source.compile(&Catalogue::builtin(), &config_of(id, &settings.connector_config))?;
+    let secrets = secrets_of(&connector, &settings.secrets).map_err(|fault| vec![fault])?;
+    let listeners = settings.listen.iter().map(|listen| listen.address);
+    let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
+    let client = Client::new(&connector, secrets, &own);
+    let client = client.map_err(|why| vec![Diagnostic::error("connector.client", &named, 0..0, why)])?;
+    Ok((connector, client))
+}
+
+/// Finds the file of a connector: the operator's own counts.
+fn finder(folder: Option<&File>) -> impl Fn(&str) -> Option<(Arc<str>, String)> + use<'_> {
+    // An id has neither a slash nor a dot, so that it leads nowhere else.
+    let plain = |id: &str| !id.is_empty() && id.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
+    let own = move |id: &str| std::fs::read_to_string(folder?.join(id).join("connector.yaml")).ok();
+    let label = |id: &str| -> Arc<str> { format!("connectors/{id}/connector.yaml").into() };
+    move |id| {
+        let mine = plain(id).then(|| own(id)).flatten().map(|text| (label(id), text));
+        mine.or_else(|| Some((shipped::label(id), shipped::text(id)?.into_owned())))
     }
 }
 
@@ -223,11 +272,7 @@ pub fn sources(folder: &File) -> (Vec<Written>, Vec<Diagnostic>) {
     let (mut sources, mut faults) = (Vec::new(), Vec::new());
     let place = |name: &str| folder.join(name).join("connector.yaml");
     let file = |name: &str| -> Arc<str> { format!("connectors/{name}/connector.yaml").into() };
-    // An id has neither a slash nor a dot, so that what is extended lies in the folder.
-    let plain = |id: &str| id.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
-    let own = |id: &str| Some((file(id), std::fs::read_to_string(plain(id).then(|| place(id))?).ok()?));
-    let shipped = |id: &str| Some((shipped::label(id), shipped::text(id)?.into_owned()));
-    let find = |id: &str| own(id).or_else(|| shipped(id));
+    let find = finder(Some(folder));
     for name in entries(folder, &mut faults) {
         if name == "routes" || !place(&name).exists() {
             continue;

@@ -27,6 +27,7 @@ use crate::{
     telemetry::{Metrics, SignalOutcome, vendors::Hedged},
     vendors::{
         Call, Question, Told,
+        feedback::Owed,
         runner::{Begun, Flying, Purse, Refusal, Runner},
         shadow::{Candidate, Trial},
         spend::Spend,
@@ -127,6 +128,8 @@ pub struct Heard<'n> {
     pub calls: Vec<Call>,
     /// What is to be tried out once the decision is made.
     pub trials: Vec<Trial>,
+    /// Whom to tell how it came out.
+    pub owed: Vec<Owed>,
 }
 
 impl Line {
@@ -146,7 +149,8 @@ impl Line {
         let route_ends = self.route.time_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
         let deadline = route_ends.map_or(question.deadline, |ends| ends.min(question.deadline));
         let question = Question { deadline, ..*question };
-        let mut walk = Walk { line: self, question: &question, metrics, wanted: Vec::new(), calls: Vec::new() };
+        let mut walk =
+            Walk { line: self, question: &question, metrics, wanted: Vec::new(), calls: Vec::new(), owed: Vec::new() };
         walk.want(names);
         match self.route.strategy {
             Strategy::Priority | Strategy::FillMissing => walk.in_turn().await,
@@ -157,7 +161,7 @@ impl Line {
         let readings = self.readings.get_or_init(|| Readings::of(&self.route.capability, metrics));
         let told: Vec<_> = walk.wanted.into_iter().filter(|it| it.is_asked).map(Wanted::told).collect();
         told.iter().for_each(|(_, told)| readings.count(told));
-        Heard { told, calls: walk.calls, trials }
+        Heard { told, calls: walk.calls, trials, owed: walk.owed }
     }
 }
 
@@ -214,6 +218,7 @@ struct Walk<'w, 'n> {
     metrics: &'w Metrics,
     wanted: Vec<Wanted<'n>>,
     calls: Vec<Call>,
+    owed: Vec<Owed>,
 }
 
 impl<'n> Walk<'_, 'n> {
@@ -379,6 +384,13 @@ impl<'n> Walk<'_, 'n> {
         self.call(racer.at, answer.class.name(), took);
         self.count_hedge(&racer, Hedged::Won);
         self.count_signal(racer.at, outcome, took);
+        // INVARIANT: an answer that was kept, or that somebody else asked for, is about another decision.
+        if racer.flying.is_own
+            && let Some(place) = self.line.members.get(racer.at)
+        {
+            let purse = (self.line.spend.clone(), self.line.route.spend_micros_per_day);
+            self.owed.extend(place.runner.owes(self.question, answer, purse, self.metrics));
+        }
         match self.line.route.strategy {
             Strategy::Priority | Strategy::FillMissing => self.take(racer.at, answer, None, racer.is_hedge),
             Strategy::All => self.vote(racer.at, answer, None),

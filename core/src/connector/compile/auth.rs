@@ -327,6 +327,7 @@ fn form_request(url: &Spanned<String>, form: IndexMap<String, Spanned<String>>) 
         url: url.clone(),
         query: IndexMap::new(),
         headers: IndexMap::from([("accept".to_owned(), plain("application/json"))]),
+        jsonl: None,
         json: None,
         form: Some(form),
         xml: None,
