@@ -148,7 +148,8 @@ pub async fn start_with(
         registry::Origin::Texts(_) => Vec::new(),
     };
     watched.extend(settings.connectors.clone());
-    let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name));
+    let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name))
+        .without(&settings, &signals.lost());
     let registry = Arc::new(Registry::open(origin, target, clock.clone(), metrics.clone())?);
     let sinks = Sinks::open(&settings, &clock, &metrics).map_err(signals::SetUpError::Connectors)?;
     let pseudonyms = keys.clone();

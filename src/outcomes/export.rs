@@ -31,8 +31,8 @@ use crate::{
     settings::{self, Settings},
     telemetry::{Metrics, vendors::Meter},
     vendors::{
+        alone,
         client::{Ask, Client, Heard},
-        load,
     },
 };
 
@@ -159,7 +159,7 @@ impl Sink {
         clock: &Clock,
         metrics: &Metrics,
     ) -> Result<Sink, Vec<Diagnostic>> {
-        let (connector, client) = load::single(&named.connector, settings)?;
+        let (connector, client) = alone::equip(&named.connector, settings)?;
         let Some(operation) = connector.first(Kind::Sink).cloned() else {
             let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
             let message = "it is named under `sinks` and has no operation of kind `sink`".to_owned();

@@ -56,6 +56,19 @@ pub enum Kind {
     Sink,
 }
 
+impl Kind {
+    /// The word in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Lookup => "lookup",
+            Kind::Verify => "verify",
+            Kind::Send => "send",
+            Kind::Feedback => "feedback",
+            Kind::Sink => "sink",
+        }
+    }
+}
+
 /// What is sent. Of a mapping, what mentions a value that is not there is left out.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
