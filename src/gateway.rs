@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     actions::Actions,
@@ -20,7 +20,7 @@ use crate::{
     edge::{Edge, EdgeError, RunningEdge},
     journey::{Journeys, Parts},
     keys::{Keys, ring::Ring},
-    outcomes::DecisionLog,
+    outcomes::{DecisionLog, export::Sinks},
     recalls::{self, Recalls},
     registry::{self, Registry, watch::Watch},
     sessions::Sessions,
@@ -30,10 +30,14 @@ use crate::{
     store::{AnyStore, StateError, any::OpenError, ring},
     subject::{SourceError, Subjects},
     telemetry::Telemetry,
+    vendors::feedback::Promises,
 };
 
 /// How often the operator's lists and databases are looked at.
 const REFRESH_EVERY: Duration = Duration::from_secs(2);
+
+/// How long sinks may take at the end, at least, to be given what is left.
+const DRAIN_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +96,8 @@ pub struct Running {
     background: JoinSet<()>,
     /// Watches the policies for as long as it lives.
     watch: Option<Watch>,
+    /// Who is given decisions.
+    sinks: Sinks,
 }
 
 /// Where policies come from, if not from the folder in the settings.
@@ -145,10 +151,12 @@ pub async fn start_with(
     let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name))
         .without(&settings, &signals.lost());
     let registry = Arc::new(Registry::open(origin, target, clock.clone(), metrics.clone())?);
+    let sinks = Sinks::open(&settings, &clock, &metrics).map_err(signals::SetUpError::Connectors)?;
     let pseudonyms = keys.clone();
     let log = DecisionLog::open(
         &settings.decision_log,
         Arc::new(move |tenant, value| pseudonyms.pseudonym(tenant, "log", value)),
+        sinks.clone(),
         metrics.clone(),
     )
     .map_err(StartError::Log)?;
@@ -165,6 +173,7 @@ pub async fn start_with(
         signals,
         challenges,
         log,
+        promises: Promises::default(),
         recalls: Recalls::default(),
         metrics,
         access_log,
@@ -179,6 +188,7 @@ pub async fn start_with(
             Some(Watch::over(&watched, move || reload(&journeys)).map_err(StartError::Watch)?)
         }
     };
+    sinks.start();
     let mut background = JoinSet::new();
     background.spawn(refresh(journeys.clone()));
     let parts = journeys.parts();
@@ -186,7 +196,7 @@ pub async fn start_with(
     for address in sockets.left() {
         tracing::warn!(%address, "a socket was passed for an address that nothing listens on");
     }
-    Ok(Running { addresses: edge.addresses.clone(), journeys, api, edge, background, watch })
+    Ok(Running { addresses: edge.addresses.clone(), journeys, api, edge, background, watch, sinks })
 }
 
 impl Running {
@@ -223,7 +233,7 @@ impl Running {
     /// Gives the state up to another process: accepts nothing new, lets requests that need state finish within `wait`,
     /// writes down what is left and closes the store. What still streams is in the edge that is handed back.
     pub async fn part(self, wait: Duration) -> RunningEdge {
-        let Running { journeys, api, edge, mut background, watch, .. } = self;
+        let Running { journeys, api, edge, mut background, watch, sinks, .. } = self;
         if !edge.quiesce(wait).await {
             tracing::warn!("requests that need state were still open when it was handed over; their outcome is lost");
         }
@@ -231,17 +241,23 @@ impl Running {
         api.stop().await;
         background.shutdown().await;
         shut(&journeys);
+        // The other process need not wait for somebody else's server.
+        tokio::spawn(async move { sinks.drain(DRAIN_AT_LEAST).await });
         edge
     }
 
     /// Stops accepting, lets open requests finish within `grace`, and writes down what is left.
     pub async fn stop(self, grace: Duration) {
-        let Running { journeys, api, edge, mut background, .. } = self;
+        let Running { journeys, api, edge, mut background, sinks, .. } = self;
+        let until = Instant::now() + grace;
         api.drain();
         edge.stop(grace).await;
         api.stop().await;
         background.shutdown().await;
         shut(&journeys);
+        // What the requests have left of the grace, and a moment where they took all of it.
+        let left = until.saturating_duration_since(Instant::now());
+        sinks.drain(left.max(DRAIN_AT_LEAST.min(grace))).await;
     }
 }
 

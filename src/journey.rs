@@ -31,7 +31,7 @@ use crate::{
     store::AnyStore,
     subject::Subjects,
     telemetry::{Metrics, lines::AccessLog},
-    vendors::salvage::Refused,
+    vendors::{feedback::Promises, salvage::Refused},
 };
 
 pub mod apply;
@@ -81,6 +81,8 @@ pub struct Parts {
     pub actions: Actions,
     /// The record of decisions.
     pub log: DecisionLog,
+    /// Vendors that wait to hear how a challenge came out.
+    pub promises: Promises,
     /// What is open, by whom it would have to be asked about again.
     pub recalls: Recalls,
     /// Counters of this process.

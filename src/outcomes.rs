@@ -19,12 +19,13 @@ use stepward_core::{
 };
 
 use crate::{
-    outcomes::record::Record,
+    outcomes::{export::Sinks, record::Record},
     settings::LogTarget,
     telemetry::{Log, Metrics, writer},
     vendors::shadow::Tried,
 };
 
+pub mod export;
 mod line;
 pub mod record;
 
@@ -47,10 +48,15 @@ pub struct DecisionLog {
 
 impl DecisionLog {
     /// Opens the log; that it cannot be opened now is an error, that it cannot be written later is not.
-    pub fn open(target: &LogTarget, pseudonym: Pseudonym, metrics: Metrics) -> io::Result<Self> {
+    /// `sinks` are given each line too.
+    pub fn open(target: &LogTarget, pseudonym: Pseudonym, sinks: Sinks, metrics: Metrics) -> io::Result<Self> {
         let recent: Arc<Mutex<VecDeque<Box<[u8]>>>> = Arc::default();
         let kept = recent.clone();
-        let writer = writer::Writer::open(Log::Decisions, target, move |lines| keep(&kept, lines), metrics)?;
+        let seen = move |lines: &[u8]| {
+            keep(&kept, lines);
+            sinks.take(lines);
+        };
+        let writer = writer::Writer::open(Log::Decisions, target, seen, metrics)?;
         Ok(DecisionLog { writer: Arc::new(writer), pseudonym, recent })
     }
 

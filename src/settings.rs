@@ -13,7 +13,10 @@ use std::{
 };
 
 use ipnet::IpNet;
-use stepward_core::diagnostic::{Diagnostic, Severity};
+use stepward_core::{
+    connector::mapping,
+    diagnostic::{Diagnostic, Severity},
+};
 use zeroize::Zeroizing;
 
 use crate::render;
@@ -137,10 +140,25 @@ pub struct Settings {
     pub limits: Limits,
     /// Where decisions are logged: a file, or standard output.
     pub decision_log: LogTarget,
+    /// Who is given each line of the decision log as well.
+    pub sinks: Vec<Sink>,
     /// Where requests are logged, if at all.
     pub access_log: Option<LogTarget>,
     /// How pages look and speak.
     pub pages: Pages,
+}
+
+/// A connector that takes decisions.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// Its id.
+    pub connector: Arc<str>,
+    /// Which lines; all without it.
+    pub only: Option<Arc<mapping::Expression>>,
+    /// How many lines are sent at once.
+    pub batch: usize,
+    /// How long the first line waits for others.
+    pub wait: Duration,
 }
 
 /// One address that clients connect to.

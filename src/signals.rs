@@ -32,6 +32,7 @@ use crate::{
     telemetry::{Metrics, SignalOutcome},
     vendors::{
         self, Call, Question, Vendors,
+        feedback::Owed,
         salvage::Refused,
         shadow::{Trial, Tried},
     },
@@ -203,6 +204,8 @@ pub struct Collected {
     pub calls: Vec<Call>,
     /// What is to be tried out after the decision: [`Signals::try_out`].
     pub trials: Vec<Trial>,
+    /// Whom to tell how it came out.
+    pub owed: Vec<Owed>,
 }
 
 /// What a request is asked about.
@@ -396,7 +399,7 @@ impl Signals {
             answers.push((id, reading, provenance));
         }
         *paid_left = paid.into_inner();
-        Collected { readings: answers, calls: told.calls, trials: told.trials }
+        Collected { readings: answers, calls: told.calls, trials: told.trials, owed: told.owed }
     }
 
     /// What this machine knows by itself; `None` for attributes that only vendors could tell.

@@ -25,6 +25,7 @@ use crate::{
     settings::{Secret, Settings},
     telemetry::Metrics,
     vendors::{
+        feedback::Owed,
         load::{Legacy, Surroundings},
         local::List,
         salvage::Refused,
@@ -33,9 +34,11 @@ use crate::{
     },
 };
 
+pub mod alone;
 pub mod breaker;
 pub mod cache;
 pub mod client;
+pub mod feedback;
 pub mod fixtures;
 pub mod guard;
 pub mod limits;
@@ -155,6 +158,8 @@ pub struct Answers {
     pub calls: Vec<Call>,
     /// What is to be tried out once the decision is made.
     pub trials: Vec<Trial>,
+    /// Whom to tell how it came out.
+    pub owed: Vec<Owed>,
 }
 
 impl Vendors {
@@ -304,6 +309,7 @@ fn answers(names: &[&str], heard: Vec<Heard<'_>>) -> Answers {
         told.extend(one.told);
         answers.calls.extend(one.calls);
         answers.trials.extend(one.trials);
+        answers.owed.extend(one.owed);
     }
     for name in names {
         let found = told.iter().find(|(it, _)| it == name).map(|(_, told)| told.clone());

@@ -86,7 +86,7 @@ impl Class {
 }
 
 /// What connectors can be asked about under its own name, and what type it has then. Any other input says its type.
-pub const INPUTS: [(&str, InputKind); 16] = [
+pub const INPUTS: [(&str, InputKind); 18] = [
     ("ip", InputKind::Ip),
     ("email", InputKind::Email),
     ("phone", InputKind::Phone),
@@ -103,7 +103,16 @@ pub const INPUTS: [(&str, InputKind); 16] = [
     ("code", InputKind::SecretString),
     ("message", InputKind::SecretString),
     ("locale", InputKind::String),
+    (DECISION, InputKind::Object),
+    (DECISIONS, InputKind::Object),
 ];
+
+/// The input of a sink that takes one decision at a time.
+pub const DECISION: &str = "decision";
+/// The input of a sink that takes a list of them.
+pub const DECISIONS: &str = "decisions";
+/// Longest line of the decision log, and longest list of them, that a sink is given, in bytes.
+pub const DECISIONS_BYTES_MAX: usize = 256 * 1024;
 
 /// A compiled connector.
 #[derive(Debug)]
@@ -356,6 +365,19 @@ impl Operation {
     /// Whether it is asked about something that is never kept, such as a password.
     pub fn asks_secrets(&self) -> bool {
         self.asking.inputs.iter().any(|needed| needed.kind == InputKind::SecretString)
+    }
+
+    /// Whether it declares this input.
+    pub fn takes(&self, input: &str) -> bool {
+        self.asking.inputs.iter().any(|needed| *needed.name == *input)
+    }
+
+    /// The declared inputs among these that may be remembered until a `feedback`: none that is secret.
+    pub fn memorable(&self, given: &Named) -> Vec<(Arc<str>, Arc<str>)> {
+        let is_plain = |needed: &Needed| needed.kind != InputKind::SecretString;
+        let mine = self.asking.inputs.iter().filter(|needed| is_plain(needed));
+        mine.filter_map(|needed| given.iter().find(|(it, value)| *it == needed.name && needed.takes(value)).cloned())
+            .collect()
     }
 
     /// The declared inputs among these, in the order of declaration: all that this operation ever sees, and all of

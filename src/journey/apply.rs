@@ -1,6 +1,6 @@
 //! From a decision to a ruling: what the edge does with the request.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use stepward_core::decision::{Decision, Forward, Notified, Outcome, Reason, Verb};
@@ -17,6 +17,7 @@ use crate::{
     },
     reply::Reply,
     store::{Begin, Counted, Kind, StateStore},
+    vendors::feedback,
 };
 
 /// Carries the decision out and rules on the request.
@@ -27,7 +28,7 @@ pub async fn apply(
     journeys: &Journeys,
     mut visit: Box<Visit>,
     decision: &Decision,
-    decided: Vec<Decided>,
+    mut decided: Vec<Decided>,
 ) -> Result<Ruling, Loss> {
     let parts = &*journeys.0;
     let is_kept = decision.outcome.verb() == Verb::Challenge;
@@ -35,6 +36,7 @@ pub async fn apply(
         Carried::Onward(forward) => onward(journeys, visit, decided, &forward, None).await,
         Carried::Elsewhere(upstream) => onward(journeys, visit, decided, &Forward::default(), Some(upstream)).await,
         Carried::Answer(reply) => {
+            tell_refusal(parts, &mut decided, decision, &reply);
             if let (Some(id), false) = (&visit.resuming, is_kept) {
                 // A refusal other than a challenge drops what was parked (DESIGN §9).
                 Box::pin(parts.challenges.discard(id)).await.map_err(Loss)?;
@@ -42,6 +44,24 @@ pub async fn apply(
             Ok(Ruling::Answer(reply))
         }
     }
+}
+
+/// Vendors that were asked hear that the request went no further; of a challenge they hear when it is met or spent.
+pub fn tell_refusal(parts: &Parts, decided: &mut [Decided], decision: &Decision, reply: &Reply) {
+    let outcome = match &decision.outcome {
+        // A challenge whose tries are spent is a refusal.
+        Outcome::Challenge(_) if reply.status == StatusCode::FORBIDDEN => feedback::Outcome::Blocked,
+        Outcome::Challenge(_) => {
+            let Some(id) = decided.first().map(|first| first.decision_id.clone()) else { return };
+            let owed = decided.iter_mut().flat_map(|it| std::mem::take(&mut it.owed)).collect();
+            return parts.promises.keep(id, owed, Instant::now());
+        }
+        Outcome::LockOut(_) => feedback::Outcome::LockedOut,
+        Outcome::Block => feedback::Outcome::Blocked,
+        // Nobody is told of a request that has yet to come out.
+        Outcome::Forward(_) | Outcome::Throttle(_) | Outcome::Reroute(_) => return,
+    };
+    decided.iter_mut().for_each(|event| feedback::tell(std::mem::take(&mut event.owed), outcome));
 }
 
 /// Carries a decision out on the first of its events, the one that decides, with what accompanies it.

@@ -32,6 +32,7 @@ use crate::{
     signals::{self, Who, known},
     store::{Begin, Id, Standing, StateStore, Stored},
     subject::{self, app_session},
+    vendors::feedback,
 };
 
 /// The app answered; the lines returned are added to its answer.
@@ -45,8 +46,19 @@ pub async fn concluded(parts: &Parts, pending: Pending, status: StatusCode, head
         if let Err(Loss(error)) = settle(parts, &mut visit, &mut event, success, headers).await {
             tracing::warn!(%error, event = %event.policy.event, "the end of an event could not be recorded");
         }
+        tell(&mut event, success);
     }
     cookies(parts, &mut visit).await
+}
+
+/// Vendors that were asked hear how the event came out, where that is known.
+fn tell(event: &mut Decided, success: Option<bool>) {
+    let outcome = match success {
+        Some(true) => feedback::Outcome::Succeeded,
+        Some(false) => feedback::Outcome::Failed,
+        None => return,
+    };
+    feedback::tell(std::mem::take(&mut event.owed), outcome);
 }
 
 /// The app did not answer: nobody knows whether the event happened, so it counts as a failed try.
@@ -116,12 +128,14 @@ pub async fn release(
                     return Ok(journeys.gone(&visit.arrival));
                 }
             }
+            decided.iter_mut().for_each(|event| tell(event, Some(true)));
             let cookies = cookies(parts, visit).await;
             Ok(apply::released(answer, cookies).unwrap_or_else(|| journeys.broken(&visit.arrival)))
         }
         // The app has answered already: there is no other upstream to ask.
         Carried::Elsewhere(_) => Ok(journeys.broken(&visit.arrival)),
         Carried::Answer(mut reply) => {
+            apply::tell_refusal(parts, decided, &decision, &reply);
             reply.headers.extend(cookies(parts, visit).await.into_iter().map(|it| (header::SET_COOKIE, it)));
             Ok(reply)
         }

@@ -21,6 +21,7 @@ use crate::{
     signals::Who,
     store::{Drawer, Id, StateStore, Stored},
     telemetry::ChallengeResult,
+    vendors::feedback,
 };
 
 /// Where apps may read the keys that assertions are signed with.
@@ -53,7 +54,8 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
     let served = parts.challenges.serve(&arrival, session, subject.as_ref()).await.map_err(Loss)?;
     Ok(match served {
         Served::Answer(reply) => reply,
-        Served::Passed { method, account, mut reply, .. } => {
+        Served::Passed { method, account, decision_id, mut reply, .. } => {
+            parts.promises.settle(&decision_id, feedback::Outcome::ChallengePassed);
             parts.metrics.challenge(method, ChallengeResult::Passed);
             if let Some(account) = account.filter(|_| method.strength() >= STRENGTH_OF_A_KNOWN_DEVICE) {
                 match know_device(parts, visit, account).await {
@@ -70,6 +72,7 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
         }
         Served::Spent { method, on_fail, decision_id, .. } => {
             parts.metrics.challenge(method, ChallengeResult::Spent);
+            parts.promises.settle(&decision_id, feedback::Outcome::ChallengeFailed);
             spent(parts, visit, &on_fail, &decision_id).await?
         }
     })

@@ -13,7 +13,7 @@ use crate::{
     reply::Reply,
     settings::Unmatched,
     store::Counted,
-    vendors::{Call, shadow::Trial},
+    vendors::{Call, feedback::Owed, shadow::Trial},
 };
 
 /// Whether a request may be an event.
@@ -83,6 +83,8 @@ pub struct Decided {
     pub(crate) calls: Vec<Call>,
     /// What is to be tried out after it.
     pub(crate) trials: Vec<Trial>,
+    /// Whom to tell how it came out.
+    pub(crate) owed: Vec<Owed>,
 }
 
 /// Asks again whether what stays open may stay open: now and then, and when its subject, session, device or address is

@@ -140,7 +140,8 @@ async fn meet(
     let (index, policy) = (event.index, event.policy.clone());
     let locked = locked_until_ms.map(|until_ms| locked_out(until_ms - visit.now_ms));
     let decision_id = clock::fresh_name();
-    let decided = Decided { index, policy, facts, whom, decision_id, calls: Vec::new(), trials: Vec::new() };
+    let (calls, trials, owed) = (Vec::new(), Vec::new(), Vec::new());
+    let decided = Decided { index, policy, facts, whom, decision_id, calls, trials, owed };
     Ok((decided, locked))
 }
 
@@ -207,6 +208,7 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
         }
         decided.calls.extend(answers.calls);
         decided.trials.extend(answers.trials);
+        decided.owed.extend(answers.owed);
         decide::over_budget(&mut decided.facts, wanted);
     }
     // The core promises to end within as many rounds as there are slots; if it ever did not, nobody gets in.

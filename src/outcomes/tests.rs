@@ -86,7 +86,10 @@ fn record_of(log: &DecisionLog, id: &str, tenant: &str) {
 fn open(path: &Path) -> (DecisionLog, Metrics) {
     let metrics = Metrics::new();
     let pseudonym: Pseudonym = Arc::new(|_, value| [value.len() as u8; 16]);
-    (DecisionLog::open(&LogTarget::File(path.to_path_buf()), pseudonym, metrics.clone()).unwrap(), metrics)
+    (
+        DecisionLog::open(&LogTarget::File(path.to_path_buf()), pseudonym, Sinks::default(), metrics.clone()).unwrap(),
+        metrics,
+    )
 }
 
 fn lines(path: &Path) -> Vec<Value> {

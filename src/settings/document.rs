@@ -78,6 +78,9 @@ pub struct Document {
     /// Where decisions are logged, one JSON line each.
     #[serde(default)]
     pub decision_log: LogTarget,
+    /// Who is given each line of the decision log as well: connectors with an operation of kind `sink`.
+    #[serde(default)]
+    pub sinks: Vec<Sink>,
     /// Where requests are logged, one JSON line each; nowhere if left out.
     #[serde(default)]
     pub access_log: Option<LogTarget>,
@@ -607,6 +610,35 @@ pub enum LogTarget {
     Stdout,
     /// Appended to this file; SIGUSR1 opens it anew.
     File(String),
+}
+
+/// A connector that takes decisions. It may be slow or down without any decision waiting for it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sink {
+    /// Its id: one that comes with Stepward, or of your folder.
+    pub connector: String,
+    /// Which lines, as CEL over `decision`: `decision.outcome != 'forward'`. All if left out; a line of which it cannot be told is given.
+    #[serde(default)]
+    pub only: Option<String>,
+    /// How many lines are sent at once, where the connector takes a list.
+    #[serde(default = "Sink::batch")]
+    #[schemars(range(min = 1, max = 100))]
+    pub batch: usize,
+    /// How long the first line waits for others.
+    #[serde(default = "Sink::wait")]
+    #[schemars(extend("format" = "duration"))]
+    pub wait: String,
+}
+
+impl Sink {
+    fn batch() -> usize {
+        100
+    }
+
+    fn wait() -> String {
+        "2s".into()
+    }
 }
 
 /// Domains of mail where mailboxes have several spellings. Say so before the first account sets something up: what one

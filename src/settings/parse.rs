@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use stepward_core::diagnostic::{self, Diagnostic, Severity};
+use stepward_core::{
+    connector::mapping::{Expression, Names},
+    diagnostic::{self, Diagnostic, Severity},
+};
 
 use crate::settings::{
     self, Presence, Settings, check,
@@ -96,6 +99,7 @@ impl Parser<'_> {
             sessions: self.sessions(&document.sessions),
             limits: limits(&document.limits),
             decision_log: self.log_target(&document.decision_log),
+            sinks: self.sinks(document),
             access_log: document.access_log.as_ref().map(|it| self.log_target(it)),
             pages: settings::Pages {
                 service_name: document.pages.service_name.as_str().into(),
@@ -421,6 +425,29 @@ impl Parser<'_> {
             );
         }
         settings::SessionLimits { idle, absolute }
+    }
+
+    fn sinks(&mut self, document: &Document) -> Vec<settings::Sink> {
+        let mut sinks: Vec<settings::Sink> = Vec::new();
+        for (at, entry) in document.sinks.iter().enumerate() {
+            let at = at.to_string();
+            if sinks.iter().any(|earlier| *earlier.connector == *entry.connector) {
+                let message = format!("`{}` is a sink already", entry.connector);
+                self.error("sink.twice", &["sinks", &at, "connector"], &message, "say all of it in one place");
+            }
+            let names = Names { is_about_decision: true, ..Names::default() };
+            let only = entry.only.as_ref().and_then(|text| match Expression::parse(text, &names) {
+                Ok(expression) => Some(Arc::new(expression)),
+                Err(fault) => {
+                    let help = fault.help.unwrap_or_else(|| "write `decision.outcome != 'forward'`".into());
+                    self.error("sink.only", &["sinks", &at, "only"], &fault.message, &help);
+                    None
+                }
+            });
+            let connector = entry.connector.as_str().into();
+            sinks.push(settings::Sink { connector, only, batch: entry.batch, wait: time(&entry.wait) });
+        }
+        sinks
     }
 
     fn log_target(&self, target: &document::LogTarget) -> settings::LogTarget {

@@ -27,6 +27,9 @@ pub struct Numbers {
     spend: Family<ConnectorLabels, Counter<f64, AtomicU64>>,
     shadows: Family<ResultLabels, Counter>,
     readings: Family<PathLabels, Counter>,
+    sink_delivered: Family<ConnectorLabels, Counter>,
+    sink_dropped: Family<DropLabels, Counter>,
+    feedback: Family<ResultLabels, Counter>,
 }
 
 /// How a breaker stands.
@@ -97,6 +100,9 @@ impl Default for Numbers {
             spend: Family::default(),
             shadows: Family::default(),
             readings: Family::default(),
+            sink_delivered: Family::default(),
+            sink_dropped: Family::default(),
+            feedback: Family::default(),
         }
     }
 }
@@ -122,6 +128,9 @@ impl Numbers {
             self.shadows.clone(),
         );
         all.register("vendor_readings", "Attributes by the way in which they came", self.readings.clone());
+        all.register("sink_delivered", "Decisions that a sink has taken", self.sink_delivered.clone());
+        all.register("sink_dropped", "Decisions that a sink has not been given, by why", self.sink_dropped.clone());
+        all.register("vendor_feedback", "Outcomes that were told to a vendor", self.feedback.clone());
     }
 
     /// The numbers of one connector.
@@ -197,6 +206,22 @@ impl Meter {
         self.numbers.spend.get_or_create(&self.connector()).inc_by(micros as f64 / 1e6);
     }
 
+    /// A sink took so many decisions.
+    pub fn delivered(&self, decisions: u64) {
+        self.numbers.sink_delivered.get_or_create(&self.connector()).inc_by(decisions);
+    }
+
+    /// A sink was not given so many decisions; `reason` is a word of a closed list.
+    pub fn dropped(&self, reason: &'static str, decisions: u64) {
+        let labels = DropLabels { connector: Name(self.connector.clone()), reason };
+        self.numbers.sink_dropped.get_or_create(&labels).inc_by(decisions);
+    }
+
+    /// It was told an outcome, or not; `result` is a word of a closed list.
+    pub fn feedback(&self, result: &'static str) {
+        self.numbers.feedback.get_or_create(&self.result(result)).inc();
+    }
+
     /// It was asked as a shadow.
     pub fn shadowed(&self, shadowed: Shadowed) {
         let word = match shadowed {
@@ -237,4 +262,10 @@ struct LimitLabels {
 struct PathLabels {
     capability: Name,
     path: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DropLabels {
+    connector: Name,
+    reason: &'static str,
 }

@@ -23,6 +23,7 @@ use crate::{
     vendors::{
         Vendors, Vocabulary,
         client::Client,
+        feedback::Desk,
         fixtures,
         local::{List, Places},
         runner::{Crowd, Outfit, Runner, Source, State},
@@ -59,6 +60,7 @@ pub struct Legacy {
     crowd: Crowd,
     shadow_crowd: Option<Crowd>,
     good: Good,
+    desk: Desk,
 }
 
 impl Legacy {
@@ -94,6 +96,7 @@ pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result
             crowd: before.crowd.clone(),
             shadow_crowd: Some(before.shadow_crowd.clone().unwrap_or_else(|| Crowd::of(shadow::CALLS_MAX))),
             good,
+            desk: before.desk.clone(),
             ..Legacy::default()
         },
         faults: Vec::new(),
@@ -180,7 +183,8 @@ impl Loader<'_> {
         let state = known.map_or_else(|| Arc::new(State::new(&operation)), |(_, state)| state.clone());
         self.legacy.states.insert(connector.id.clone(), (digest, state.clone()));
         let crowd = if is_shadow { self.legacy.shadow_crowd.as_ref() } else { None }.unwrap_or(&self.legacy.crowd);
-        let outfit = Outfit { operation, source, route, state: Some(state), clock: self.around.clock, crowd };
+        let (clock, desk) = (self.around.clock, &self.legacy.desk);
+        let outfit = Outfit { operation, source, route, state: Some(state), clock, crowd, desk };
         Ok(Runner::new(Arc::new(connector), outfit))
     }
 }

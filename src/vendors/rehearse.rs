@@ -25,6 +25,7 @@ use crate::{
     telemetry::Metrics,
     vendors::{
         Question,
+        feedback::Desk,
         fixtures::{self, Case, Checked},
         local::List,
         runner::{Crowd, Outfit, Runner, Source, Told},
@@ -104,6 +105,7 @@ fn line(route: &Route, test: &Test, connectors: &[Arc<Connector>]) -> Line {
             state: None,
             clock: &Clock::System,
             crowd: &crowd,
+            desk: &Desk::default(),
         };
         members.push(Place::new(Arc::new(Runner::new(connector.clone(), outfit)), member.timeout_ms, member.weight));
     }

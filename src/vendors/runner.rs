@@ -16,7 +16,7 @@ use std::{
 use stepward_core::connector::{
     Class, Connector, Named, Operation,
     answer::{Interpreted, Reply},
-    document::operation::CacheScope,
+    document::operation::{CacheScope, Kind},
     route::{self, document::Failure},
 };
 use tokio::{
@@ -36,6 +36,7 @@ use crate::{
         breaker::{self, Breaker, Ending},
         cache::{self, Answers, Times},
         client::{Answer, Ask, Client, Heard},
+        feedback::{Desk, Owed},
         limits::{Limits, Over},
         local::List,
         spend::Spend,
@@ -57,6 +58,7 @@ pub struct Runner {
     stale_ms: u64,
     clock: Clock,
     crowd: Crowd,
+    desk: Desk,
     meter: OnceLock<Meter>,
 }
 
@@ -132,6 +134,8 @@ pub struct Outfit<'a> {
     pub clock: &'a Clock,
     /// The places for all calls.
     pub crowd: &'a Crowd,
+    /// Where outcomes wait to be told.
+    pub desk: &'a Desk,
 }
 
 /// Money that a call may take.
@@ -198,6 +202,8 @@ pub struct Flying {
     landed: watch::Receiver<Option<Arc<Interpreted>>>,
     /// Since when.
     pub since: Instant,
+    /// Whether it is for this question that the call is made: it joined nobody else's.
+    pub is_own: bool,
 }
 
 impl Flying {
@@ -263,6 +269,7 @@ impl Runner {
             breaker: outfit.route.breaker,
             clock: outfit.clock.clone(),
             crowd: outfit.crowd.clone(),
+            desk: outfit.desk.clone(),
             meter: OnceLock::new(),
         }
     }
@@ -314,7 +321,7 @@ impl Runner {
         let mut flights = held(&self.state.flights);
         if let Some(flight) = flights.get(&key) {
             meter.kept(Kept::Shared);
-            return Begun::Flying(self.joined(key, flight.clone()));
+            return Begun::Flying(self.joined(key, flight.clone(), false));
         }
         meter.kept(Kept::Miss);
         let places = match self.admitted(purse, meter, now_ms) {
@@ -323,7 +330,7 @@ impl Runner {
         };
         let flight = Arc::new(Flight { landed: watch::Sender::new(None), task: OnceLock::new() });
         flights.insert(key, flight.clone());
-        let flying = self.joined(key, flight.clone());
+        let flying = self.joined(key, flight.clone(), true);
         drop(flights);
         let airborne = Airborne {
             runner: self.clone(),
@@ -350,9 +357,9 @@ impl Runner {
         Begun::Found(answer, age_ms)
     }
 
-    fn joined(self: &Arc<Self>, key: cache::Key, flight: Arc<Flight>) -> Flying {
+    fn joined(self: &Arc<Self>, key: cache::Key, flight: Arc<Flight>, is_own: bool) -> Flying {
         let landed = flight.landed.subscribe();
-        Flying { runner: self.clone(), key, flight, landed, since: Instant::now() }
+        Flying { runner: self.clone(), key, flight, landed, since: Instant::now(), is_own }
     }
 
     /// Takes a call from every limit and the purse, or from none.
@@ -451,6 +458,43 @@ impl Runner {
     /// An answer past its time served.
     pub fn served_stale(&self, metrics: &Metrics) {
         self.meter(metrics).kept(Kept::Stale);
+    }
+
+    /// What this connector is to be told of this question's end, if it wants to be told.
+    pub fn owes(
+        self: &Arc<Self>,
+        question: &Question<'_>,
+        answer: &Interpreted,
+        purse: (Arc<Spend>, Option<u64>),
+        metrics: &Metrics,
+    ) -> Option<Owed> {
+        let operation = self.connector.first(Kind::Feedback)?.clone();
+        if answer.class != Class::Success {
+            return None;
+        }
+        let (spend, cap_micros) = purse;
+        Some(Owed {
+            inputs: operation.memorable(question.inputs),
+            state: answer.state.clone(),
+            price_micros: if self.connector.is_paid { self.connector.price_micros } else { 0 },
+            meter: self.meter(metrics).clone(),
+            desk: self.desk.clone(),
+            clock: self.clock.clone(),
+            runner: self.clone(),
+            operation,
+            spend,
+            cap_micros,
+        })
+    }
+
+    /// Tells the vendor something that nobody waits for.
+    pub async fn tell(&self, ask: &Ask<'_>) -> Heard {
+        match &self.source {
+            Source::Vendor(client) => client.ask(ask).await,
+            Source::Told(told) => told.say(ask.operation, ask.inputs, Duration::ZERO, ask.now_ms).await,
+            // Data of the operator's own has nobody to be told.
+            Source::Local(_) => Heard::silent(ask.operation, Class::Unavailable, "nobody hears of it", 0),
+        }
     }
 
     async fn exchange(&self, inputs: &Named, limit: Duration) -> Spoken {

@@ -27,6 +27,7 @@ use crate::{
     telemetry::{Metrics, SignalOutcome, vendors::Hedged},
     vendors::{
         Call, Question, Told,
+        feedback::Owed,
         runner::{Begun, Flying, Purse, Refusal, Runner},
         shadow::{Candidate, Trial},
         spend::Spend,
@@ -151,6 +152,8 @@ pub struct Heard<'n> {
     pub calls: Vec<Call>,
     /// What is to be tried out once the decision is made.
     pub trials: Vec<Trial>,
+    /// Whom to tell how it came out.
+    pub owed: Vec<Owed>,
 }
 
 impl Line {
@@ -170,7 +173,8 @@ impl Line {
         let route_ends = self.route.time_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
         let deadline = route_ends.map_or(question.deadline, |ends| ends.min(question.deadline));
         let question = Question { deadline, ..*question };
-        let mut walk = Walk { line: self, question: &question, metrics, wanted: Vec::new(), calls: Vec::new() };
+        let mut walk =
+            Walk { line: self, question: &question, metrics, wanted: Vec::new(), calls: Vec::new(), owed: Vec::new() };
         walk.want(names);
         match self.route.strategy {
             Strategy::Priority | Strategy::FillMissing => walk.in_turn().await,
@@ -181,7 +185,7 @@ impl Line {
         let readings = self.readings.get_or_init(|| Readings::of(&self.route.capability, metrics));
         let told: Vec<_> = walk.wanted.into_iter().filter(|it| it.is_asked).map(Wanted::told).collect();
         told.iter().for_each(|(_, told)| readings.count(told));
-        Heard { told, calls: walk.calls, trials }
+        Heard { told, calls: walk.calls, trials, owed: walk.owed }
     }
 }
 
@@ -258,6 +262,7 @@ struct Walk<'w, 'n> {
     metrics: &'w Metrics,
     wanted: Vec<Wanted<'n>>,
     calls: Vec<Call>,
+    owed: Vec<Owed>,
 }
 
 impl<'n> Walk<'_, 'n> {
@@ -429,6 +434,13 @@ impl<'n> Walk<'_, 'n> {
         self.call(racer.at, answer.class.name(), took);
         self.count_hedge(&racer, Hedged::Won);
         self.count_signal(racer.at, outcome(answer), took);
+        // INVARIANT: an answer that was kept, or that somebody else asked for, is about another decision.
+        if racer.flying.is_own
+            && let Some(place) = self.line.members.get(racer.at)
+        {
+            let purse = (self.line.spend.clone(), self.line.route.spend_micros_per_day);
+            self.owed.extend(place.runner.owes(self.question, answer, purse, self.metrics));
+        }
         self.heard(racer.at, answer, Age::Asked, racer.is_hedge);
     }
 

@@ -22,6 +22,7 @@ mod disguise;
 mod docs;
 mod edge;
 mod every_outcome;
+mod export;
 mod faults;
 mod fuzz;
 mod guessing;

@@ -148,6 +148,7 @@ impl<'a> Compiler<'a> {
         let document = self.document;
         let public = document.inputs.iter().filter(|(name, input)| !settings::is_secret(name, input));
         Names {
+            is_about_decision: false,
             has_answer: false,
             inputs: public.map(|(name, _)| Arc::from(name.as_str())).collect(),
             config: document.config.keys().map(|name| Arc::from(name.as_str())).collect(),

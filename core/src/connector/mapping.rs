@@ -32,6 +32,8 @@ const LIST_MAX: usize = 256;
 pub struct Names {
     /// Whether there is an answer: `body`, `status`, `headers`.
     pub has_answer: bool,
+    /// Whether it is about a line of the decision log: `decision`, and nothing else.
+    pub is_about_decision: bool,
     /// Names under `input`.
     pub inputs: Vec<Arc<str>>,
     /// Names under `config`.
@@ -58,6 +60,13 @@ impl<'a> Scope<'a> {
     /// Before there is an answer. `now_ms` is the time of the event.
     pub fn asking(input: Data<'a>, config: &'a Data<'static>, derived: Data<'a>, now_ms: i64) -> Self {
         Scope { body: Data::Null, status: Data::Null, headers: Data::Map(Vec::new()), input, config, derived, now_ms }
+    }
+
+    /// About a line of the decision log.
+    pub fn decided(line: Data<'a>) -> Self {
+        const NOTHING: &Data<'static> = &Data::Map(Vec::new());
+        let asking = Scope::asking(Data::Map(Vec::new()), NOTHING, Data::Map(Vec::new()), 0);
+        Scope { body: line, ..asking }
     }
 
     /// The same with an answer.

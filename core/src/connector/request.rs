@@ -35,6 +35,7 @@ pub(crate) struct Outgoing {
 pub(crate) enum Payload {
     None,
     Json(Filled),
+    Lines(Filled),
     Form(Templates),
     Xml(Template),
     Text(Template),
@@ -182,6 +183,10 @@ impl Outgoing {
             Payload::Json(filled) => {
                 Body::Json(values.json(filled).unwrap_or_else(|| Json::Object(Default::default())))
             }
+            // Half of what was to be told is not told as if it were all.
+            Payload::Lines(filled) => {
+                Body::Text("application/x-ndjson", lines(values.json(filled).ok_or(Unfilled::Missing)?))
+            }
             Payload::Form(pairs) => Body::Form(values.pairs(pairs, Place::Plain)?),
             Payload::Xml(template) => Body::Text("application/xml", values.fill(template, Place::Xml)?),
             Payload::Text(template) => Body::Text("text/plain; charset=utf-8", values.fill(template, Place::Plain)?),
@@ -195,6 +200,22 @@ impl Outgoing {
             content_type: self.content_type.clone(),
         })
     }
+}
+
+/// Each item of a list on a line of its own; a list in it is several lines.
+fn lines(json: Json) -> String {
+    let items = match json {
+        Json::Array(items) => items,
+        other => vec![other],
+    };
+    let mut text = String::new();
+    for item in items {
+        match item {
+            Json::Array(several) => several.iter().for_each(|it| text.push_str(&format!("{it}\n"))),
+            one => text.push_str(&format!("{one}\n")),
+        }
+    }
+    text
 }
 
 impl Draft {

@@ -44,6 +44,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
             hand_over: Duration::from_secs(5),
         },
         decision_log: LogTarget::File("/dev/null".into()),
+        sinks: Vec::new(),
         access_log: None,
         pages: Pages { service_name: "Test".into(), language: "en".into(), locales: None },
     }

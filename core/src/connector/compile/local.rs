@@ -146,6 +146,7 @@ impl Compiler<'_> {
             query: Default::default(),
             headers: Default::default(),
             json: None,
+            jsonl: None,
             form: None,
             xml: None,
             text: None,

@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use crate::{
     attribute::Catalogue,
     connector::{
-        Asking, Caching, Limits, Operation, Retry,
+        Asking, Caching, DECISION, DECISIONS, Limits, Operation, Retry,
         compile::{Compiler, auth::Access, request::Within},
         document::operation::{self, CacheScope, Cause, Kind, Method},
         local::Means,
@@ -40,6 +40,13 @@ impl Compiler<'_> {
         let answer = self.answer(&operation.response, catalogue);
         if answer.map.is_empty() && matches!(operation.kind, Kind::Lookup | Kind::Verify) {
             self.fault("operation.silent", span, format!("`{name}` tells nothing: a look-up has a `response.map`"));
+        }
+        if operation.kind == Kind::Sink && !asking.inputs.iter().any(|it| matches!(&*it.name, DECISION | DECISIONS)) {
+            self.fault(
+                "operation.sink",
+                span,
+                format!("`{name}` takes nothing: a sink has an input `decision` or `decisions`"),
+            );
         }
         let timeout_ms = operation.timeout.map_or(TIMEOUT_MS, |timeout| timeout.ms);
         if !(1..=TIMEOUT_MS_MAX).contains(&timeout_ms) {

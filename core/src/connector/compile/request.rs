@@ -241,12 +241,17 @@ impl Compiler<'_> {
 
     fn payload(&mut self, request: &Request, within: Within) -> Payload {
         let span = &request.url.span;
-        let given = [request.json.is_some(), request.form.is_some(), request.xml.is_some(), request.text.is_some()];
+        let lines = request.jsonl.is_some();
+        let given =
+            [request.json.is_some(), lines, request.form.is_some(), request.xml.is_some(), request.text.is_some()];
         if given.iter().filter(|it| **it).count() > 1 {
-            self.fault("request.body", span, "`json`, `form`, `xml` and `text` exclude each other");
+            self.fault("request.body", span, "`json`, `jsonl`, `form`, `xml` and `text` exclude each other");
         }
         if let Some(json) = &request.json {
             return self.filled(json, span, within).map_or(Payload::None, Payload::Json);
+        }
+        if let Some(json) = &request.jsonl {
+            return self.filled(json, span, within).map_or(Payload::None, Payload::Lines);
         }
         if let Some(form) = &request.form {
             return Payload::Form(self.templates(form, within));

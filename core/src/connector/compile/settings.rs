@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::{
     connector::{
-        INPUTS, Needed,
+        DECISION, DECISIONS, DECISIONS_BYTES_MAX, INPUTS, Needed,
         compile::{Compiler, Config},
         document::settings::{Input, InputKind, Setting, SettingKind},
         mapping::{Expression, data::Data},
@@ -94,6 +94,7 @@ impl<'a> Compiler<'a> {
                 self.unknown("input.unknown", &input.span, message, near);
                 InputKind::String
             });
+            let is_decisions = matches!(name.as_str(), DECISION | DECISIONS) && input.max_len.is_none();
             let bytes_max = input.max_len.unwrap_or(INPUT_BYTES_MAX);
             if !(1..=INPUT_BYTES_LIMIT).contains(&bytes_max) {
                 self.fault("input.length", &input.span, format!("`max_len` is 1 to {INPUT_BYTES_LIMIT}"));
@@ -104,7 +105,7 @@ impl<'a> Compiler<'a> {
                 name: name.as_str().into(),
                 kind,
                 required: input.required,
-                bytes_max: bytes_max as usize,
+                bytes_max: if is_decisions { DECISIONS_BYTES_MAX } else { bytes_max as usize },
                 skip_when,
             });
         }

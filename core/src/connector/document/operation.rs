@@ -54,6 +54,8 @@ pub enum Kind {
     Send,
     /// Tells the vendor how it came out; nobody waits for it.
     Feedback,
+    /// Takes decisions: lines of the decision log, one (`decision`) or many (`decisions`) at a time; nobody waits for it.
+    Sink,
 }
 
 impl Kind {
@@ -64,6 +66,7 @@ impl Kind {
             Kind::Verify => "verify",
             Kind::Send => "send",
             Kind::Feedback => "feedback",
+            Kind::Sink => "sink",
         }
     }
 }
@@ -84,6 +87,8 @@ pub struct Request {
     pub headers: IndexMap<String, Spanned<String>>,
     /// A JSON body; its texts are templates. A text that is one placeholder alone takes the type of its value.
     pub json: Option<Json>,
+    /// A JSON body of lines, one for each item of the list that this comes to; a list in the list is lines of its own.
+    pub jsonl: Option<Json>,
     /// A form; its texts are templates.
     pub form: Option<IndexMap<String, Spanned<String>>>,
     /// An XML body: a template; values are escaped.

@@ -78,6 +78,10 @@ impl Checker<'_> {
         if let Some(at) = self.locals.iter().rposition(|local| local == name) {
             return Ok(Root::Local(at));
         }
+        if self.names.is_about_decision {
+            let message = || format!("`{name}` is not known here; write `decision.{name}`");
+            return if name == "decision" { Ok(Root::Body) } else { Err(fault(span, message())) };
+        }
         Ok(match name {
             "body" if self.names.has_answer => Root::Body,
             "status" if self.names.has_answer => Root::Status,
