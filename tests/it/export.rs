@@ -254,7 +254,7 @@ fn what_cannot_be_a_sink_is_told_when_the_settings_are_read() {
         let found = read(folder.path(), &format!("{around}sinks: {sinks}\n")).unwrap_err();
         assert!(found.iter().any(|it| it.contains(expected)), "{sinks}: {found:?}");
     }
-    for (id, expected) in [("no-such", "there is no connector"), ("ip-api", "kind `sink`")] {
+    for (id, expected) in [("no-such", "there is no connector"), ("ipquery", "kind `sink`")] {
         let settings = read(folder.path(), &format!("{around}sinks: [{{ connector: {id} }}]\n")).unwrap();
         let found = Sinks::open(&settings, &Clock::System, &Metrics::new()).err().unwrap();
         assert!(found.iter().any(|it| it.message.contains(expected)), "{found:?}");

@@ -33,6 +33,8 @@ pub(crate) struct Answer {
     pub(crate) required: Vec<usize>,
     pub(crate) state: Vec<(Arc<str>, Expression)>,
     pub(crate) raw: Option<raw::Raw>,
+    /// Whether anybody cares for what it says beyond its class.
+    pub(crate) is_read: bool,
 }
 
 /// An attribute and how it is told.
@@ -102,8 +104,7 @@ impl Answer {
             return nothing(class, message);
         }
         // An empty body says nothing: that is an answer only where a rule says so, or nothing is read from it.
-        let is_read = !self.map.is_empty() || !self.state.is_empty();
-        if parsed.is_none() && is_read && !(is_empty && is_ruled) {
+        if parsed.is_none() && self.is_read && !(is_empty && is_ruled) {
             return nothing(Class::ContractError, Some("the answer is not in the form that was agreed"));
         }
         self.told(&scope, message)

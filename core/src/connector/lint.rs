@@ -90,8 +90,12 @@ impl Lint<'_> {
         }
     }
 
-    fn answers(&mut self, name: &str, operation: &Operation, connector: &Connector) {
+    fn answers(&mut self, name: &str, operation: &Spanned<Operation>, connector: &Connector) {
         let response = &operation.response;
+        if response.map.is_empty() && matches!(operation.kind, Kind::Lookup | Kind::Verify) {
+            let help = "say under `response.map` what its answers tell";
+            self.warn("lint.silent", &operation.span, format!("`{name}` tells nothing"), help);
+        }
         // What is looked up is checked as it is read.
         if let Some(at) = operation.request.as_ref().map(|it| &it.url.span)
             && response.required.is_empty()

@@ -151,7 +151,7 @@ fn connectors_are_listed_described_tested_and_linted_in_every_shape() {
     ] {
         assert!(told.contains(part), "{part} is missing from\n{told}");
     }
-    assert_eq!(json(&folder, &["connector", "describe", "acme"])["calls"]["timeout_ms"], 300);
+    assert_eq!(json(&folder, &["connector", "describe", "acme"])["operations"][0]["timeout_ms"], 300);
     let (code, _, talk) = within(&folder, &["connector", "describe", "acmee"]);
     assert!(code == Some(2) && talk.contains("did you mean `acme`?"), "{talk}");
     let (code, _, talk) = within(&folder, &["connector", "test"]);

@@ -31,7 +31,8 @@ const OWNED: [&str; 8] = ["request.", "subject.", "actor.", "token.", "proof.", 
 const HEADERS_HIDDEN: [&str; 3] = ["set-cookie", "authorization", "www-authenticate"];
 
 impl Compiler<'_> {
-    pub(super) fn answer(&mut self, response: &Response, catalogue: &Catalogue) -> Answer {
+    /// `is_asked` is whether somebody wants to know something of the vendor.
+    pub(super) fn answer(&mut self, response: &Response, is_asked: bool, catalogue: &Catalogue) -> Answer {
         let headers = self.read_headers(response);
         let names = self.names(&headers);
         let outcomes = response.outcome.iter().filter_map(|rule| {
@@ -56,6 +57,7 @@ impl Compiler<'_> {
             map,
             state,
             raw: self.raw(response),
+            is_read: is_asked || !response.map.is_empty() || !response.keep_state.is_empty(),
         }
     }
 

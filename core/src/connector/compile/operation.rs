@@ -37,10 +37,8 @@ impl Compiler<'_> {
         let retry = self.retry(operation);
         let cache = self.cache(operation);
         let limits = self.limits(operation.limits.as_ref());
-        let answer = self.answer(&operation.response, catalogue);
-        if answer.map.is_empty() && matches!(operation.kind, Kind::Lookup | Kind::Verify) {
-            self.fault("operation.silent", span, format!("`{name}` tells nothing: a look-up has a `response.map`"));
-        }
+        let is_asked = matches!(operation.kind, Kind::Lookup | Kind::Verify);
+        let answer = self.answer(&operation.response, is_asked, catalogue);
         if operation.kind == Kind::Sink && !asking.inputs.iter().any(|it| matches!(&*it.name, DECISION | DECISIONS)) {
             self.fault(
                 "operation.sink",

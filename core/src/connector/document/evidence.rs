@@ -8,6 +8,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// Specifications, SDKs, documentation and other people's integrations, by name.
+    #[serde(default)]
     pub read: Vec<String>,
     /// What was written from memory: the first things to look at when a vendor answers otherwise.
     #[serde(default)]
