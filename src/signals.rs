@@ -338,6 +338,7 @@ impl Signals {
     pub fn refresh(&self) {
         self.lists.refresh();
         self.geo.refresh();
+        self.vendors.load().refresh();
     }
 
     /// Where an address is, by the city database.

@@ -27,6 +27,7 @@ use crate::{
     vendors::{
         feedback::Owed,
         load::{Legacy, Surroundings},
+        local::List,
         salvage::Refused,
         shadow::Trial,
         walk::{Heard, Line},
@@ -42,6 +43,7 @@ pub mod fixtures;
 pub mod guard;
 pub mod limits;
 pub mod load;
+pub mod local;
 pub mod mock;
 pub mod rehearse;
 pub mod runner;
@@ -202,6 +204,7 @@ impl Vendors {
         let Some(folder) = &settings.connectors else { return Ok(Vendors::none()) };
         let listeners = settings.listen.iter().map(|listen| listen.address);
         let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
+        let lists = settings.state.path.as_ref().map(|path| path.join("lists"));
         if let Some(mock) = settings.mock {
             tracing::warn!(%mock, "NO VENDOR IS CALLED: every connector asks the mock; this is for trying things out");
         }
@@ -210,6 +213,7 @@ impl Vendors {
             secrets: &settings.secrets,
             own: &own,
             clock,
+            copies: lists.as_deref(),
             mock: settings.mock,
         };
         load::open(folder, &around, &self.legacy)
@@ -225,13 +229,18 @@ impl Vendors {
         own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, mock: None };
+        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, copies: None, mock: None };
         load::open(folder, &around, &Legacy::default())
     }
 
     /// What outlives these vendors when they are loaded again.
     pub fn legacy(&self) -> &Legacy {
         &self.legacy
+    }
+
+    /// Reads files that changed again and begins downloads that are due: what connectors look up. Blocks on the disk.
+    pub fn refresh(&self) {
+        self.legacy.lists().for_each(List::refresh);
     }
 
     /// What was refused while the rest went on.

@@ -20,8 +20,9 @@ use crate::{
             operation::{CacheScope, Cause, Kind, Method},
             settings::InputKind,
         },
+        local::Means,
         mapping::{Expression, Scope, data::Data},
-        request::{Asked, Draft, Outgoing, Values},
+        request::{Asked, Draft, Values},
         template::{Name, Place, Template, Unfilled},
     },
     yaml::units::Rate,
@@ -32,6 +33,7 @@ pub mod auth;
 pub mod compile;
 pub mod document;
 pub mod lint;
+pub mod local;
 pub mod mapping;
 pub mod request;
 pub mod route;
@@ -206,7 +208,7 @@ impl Connector {
     }
 }
 
-/// One request and its one answer, compiled.
+/// One request and its one answer, or one look-up, compiled.
 #[derive(Debug)]
 pub struct Operation {
     /// The connector's id.
@@ -234,7 +236,7 @@ pub struct Operation {
     /// The certificate with which it connects, if it needs one.
     pub certificate: Option<Arc<Certificate>>,
     pub(crate) asking: Arc<Asking>,
-    pub(crate) request: Outgoing,
+    pub(crate) means: Means,
     pub(crate) credentials: Vec<Credential>,
     pub(crate) answer: Answer,
 }
@@ -350,14 +352,14 @@ impl Prepared {
 }
 
 impl Operation {
-    /// Scheme, host and port, as literally written: its requests never go anywhere else.
-    pub fn origin(&self) -> &Origin {
-        &self.request.origin
+    /// Scheme, host and port, as literally written: its requests never go anywhere else. `None` where it sends none.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.means.request().map(|request| &request.origin)
     }
 
-    /// Every place it connects to: its own, and where its token comes from.
+    /// Every place it connects to: its own, where its token comes from, and where its data is downloaded from.
     pub fn origins(&self) -> impl Iterator<Item = &Origin> {
-        std::iter::once(&self.request.origin).chain(self.token.iter().map(|token| &token.request.origin))
+        self.means.origins().chain(self.token.iter().map(|token| &token.request.origin))
     }
 
     /// Whether it is asked about something that is never kept, such as a password.
@@ -418,11 +420,12 @@ impl Operation {
         let input = self.asking.typed(asked.inputs);
         let derived = self.asking.derive(&input, asked.moment.now_ms);
         let values = Values { asked, derived: &derived, input: &input };
-        let mut draft = self.request.fill(&values).ok()?;
+        let request = self.means.request()?;
+        let mut draft = request.fill(&values).ok()?;
         if let Some(source) = &self.token {
             draft.headers.push((source.header.clone(), values.fill(&source.value, Place::Header).ok()?));
         }
-        Prepared::finish(draft, &self.request.origin, &self.credentials, &values).ok()
+        Prepared::finish(draft, &request.origin, &self.credentials, &values).ok()
     }
 
     /// Header fields of an answer that its expressions read, lower case.

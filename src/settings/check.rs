@@ -72,10 +72,12 @@ impl<'a> Checker<'a> {
         let Shape::Map(entries) = &node.shape else { return };
         let properties = schema.get("properties").and_then(Value::as_object);
         let others = schema.get("additionalProperties").filter(|it| it.is_object());
+        let is_open = schema.get("additionalProperties") == Some(&Value::Bool(true));
         for entry in entries {
             match properties.and_then(|it| it.get(&entry.key)).or(others) {
                 Some(inner) if not_built(inner) => self.not_built(&entry.key, &entry.key_span),
                 Some(inner) => self.value(&entry.key, inner, &entry.value),
+                None if is_open => {}
                 None => {
                     let known: Vec<_> = properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
                     self.unknown_key(&entry.key, &entry.key_span, &known);

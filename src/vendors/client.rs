@@ -78,6 +78,15 @@ pub struct Ask<'a> {
     pub deadline: Instant,
 }
 
+/// What is known of an earlier download.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known<'a> {
+    /// Its entity tag.
+    pub(super) etag: Option<&'a str>,
+    /// When it was last modified, in the words of its source.
+    pub(super) last_modified: Option<&'a str>,
+}
+
 /// What came of a question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
@@ -131,7 +140,8 @@ impl Client {
         let detour = Detour::to(mock, &connector.id).map_err(|elsewhere: Elsewhere| elsewhere.to_string())?;
         let (instead, mut ways) = (detour.origin(), Vec::<Way>::new());
         for operation in &connector.operations {
-            let origin = operation.origin();
+            // What is looked up is asked of no mock.
+            let Some(origin) = operation.origin() else { continue };
             if ways.iter().any(|way| way.origin == *origin) {
                 continue;
             }
@@ -227,8 +237,31 @@ impl Client {
         let asked = Asked { inputs: ask.inputs, secrets: &self.secrets, state: ask.state, token, moment };
         let Some(prepared) = ask.operation.prepare(asked) else { return Ok(None) };
         *sent += 1;
-        let way = self.way(ask.operation.origin(), ask.operation.certificate.as_ref())?;
+        let origin = ask.operation.origin().ok_or(Failure::connect("it sends nothing"))?;
+        let way = self.way(origin, ask.operation.certificate.as_ref())?;
         way.exchange(prepared, ask.operation.body_bytes_max).await.map(Some)
+    }
+
+    /// Downloads a part of what an operation looks up, unless it has not changed since: then the status is 304.
+    pub(super) async fn download(
+        &self,
+        operation: &Operation,
+        at: usize,
+        known: Known<'_>,
+        bytes_max: u64,
+        now_ms: i64,
+    ) -> Result<Answer, Failure> {
+        let moment = Moment { now_ms, uuid: uuid() };
+        let asked = Asked { inputs: &[], secrets: &self.secrets, state: &[], token: None, moment: &moment };
+        let made = operation.download(at, asked);
+        let (origin, mut prepared) = made.ok_or(Failure::broken("the request cannot be made"))?;
+        let mut when = |name: &str, value: Option<&str>| {
+            prepared.headers.extend(value.map(|value| (name.into(), value.to_owned())));
+        };
+        when("if-none-match", known.etag);
+        when("if-modified-since", known.last_modified);
+        let way = self.way(origin, operation.certificate.as_ref())?;
+        way.exchange(prepared, usize::try_from(bytes_max).unwrap_or(usize::MAX)).await
     }
 
     fn is_detoured(&self) -> bool {

@@ -3,7 +3,7 @@
 //! It sends nothing and reads no secret: in what would be sent each secret is its own name, as `***name***`, a token
 //! is `***token***`, and what would be signed with a private key is `***signature***`.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use serde_json::Value as Json;
 use stepward_core::{
@@ -13,14 +13,27 @@ use stepward_core::{
         answer::{Interpreted, Reply},
         auth::message::Unsigned,
         compile::{Config, source::Source},
-        document::fixture::{ExpectedOutcome, ExpectedRequest, Fixture, Recorded},
+        document::{
+            fixture::{ExpectedOutcome, ExpectedRequest, Fixture, Recorded},
+            local::{LocalFormat, LocalKind},
+        },
         request::{Asked, Moment},
     },
     diagnostic::Diagnostic,
     value::Value,
 };
 
-use crate::vendors::{load, rehearse};
+use crate::{
+    clock::Clock,
+    vendors::{
+        load,
+        local::{
+            List,
+            read::{self, Unreadable},
+        },
+        rehearse,
+    },
+};
 
 /// The time of an event in fixtures, if they do not say: `2026-01-01T00:00:00Z`.
 pub const NOW_MS: i64 = 1_767_225_600_000;
@@ -181,6 +194,9 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
         return vec!["`now` is no moment such as `2026-01-01T00:00:00Z`".to_owned()];
     };
     let inputs = operation.inputs(&given(fixture), now_ms);
+    if operation.local().is_some() {
+        return looked_up(operation, fixture, inputs.as_deref(), now_ms);
+    }
     let prepared = inputs.as_deref().and_then(|inputs| prepare(connector, operation, inputs, &state(fixture), now_ms));
     let (Some(inputs), Some(prepared)) = (inputs, prepared) else {
         return match fixture.expect.outcome {
@@ -201,6 +217,52 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
         }
     }
     problems
+}
+
+/// What the data of a fixture says.
+fn looked_up(operation: &Arc<Operation>, fixture: &Fixture, inputs: Option<&Named>, now_ms: i64) -> Vec<String> {
+    let mut problems = Vec::new();
+    match (inputs, fixture.expect.outcome) {
+        (None, ExpectedOutcome::Skipped) => {}
+        (None, other) => problems.push(format!("nothing is looked up, but `{other:?}` is expected")),
+        (Some(inputs), _) => {
+            let clock = Clock::Manual(Arc::new(now_ms.into()));
+            match list(operation, fixture, &clock) {
+                Ok(list) => answered(operation, fixture, &list.find(inputs, now_ms).0, &mut problems),
+                // A list that cannot be read is never taken, so that there is none.
+                Err(why) if fixture.expect.outcome != ExpectedOutcome::Unavailable => {
+                    problems.push(format!("the data cannot be read: {why}"));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    problems
+}
+
+/// The data of a fixture, read as it would be from a file.
+pub(super) fn list(operation: &Arc<Operation>, fixture: &Fixture, clock: &Clock) -> Result<List, Unreadable> {
+    let local = operation.local().ok_or(Unreadable::Malformed)?;
+    let index = match &fixture.data {
+        None => None,
+        Some(rows) if local.kind == LocalKind::Mmdb => Some(read::records(rows)?),
+        Some(rows) if local.format == LocalFormat::Json => {
+            Some(read::read(local, vec![Json::from(rows.clone()).to_string().into_bytes()])?)
+        }
+        Some(rows) => {
+            let lines: Vec<Arc<str>> = rows.iter().map(text).collect();
+            Some(read::read(local, vec![lines.join("\n").into_bytes()])?)
+        }
+    };
+    let age = Duration::from_millis(fixture.data_age.map_or(0, |age| age.ms));
+    Ok(List::told(operation, index, age, clock))
+}
+
+/// The data of the first fixture that has some, for whoever may ask nobody: fresh, whatever it shows there.
+pub(super) fn any_list(connector: &Connector, operation: &Arc<Operation>, clock: &Clock) -> List {
+    let mut fixtures = connector.fixtures.iter().filter(|it| it.data.is_some() && it.data_age.is_none());
+    let first = fixtures.find_map(|fixture| list(operation, fixture, clock).ok());
+    first.unwrap_or_else(|| List::told(operation, None, Duration::ZERO, clock))
 }
 
 /// What stands for a signature with a private key.

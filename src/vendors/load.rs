@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use stepward_core::{
     attribute::Catalogue,
     connector::{
-        Connector,
+        Connector, Operation,
         compile::{self, source::Source as Written},
         route::{self, Route},
     },
@@ -25,6 +25,7 @@ use crate::{
         client::Client,
         feedback::Desk,
         fixtures,
+        local::{List, Places},
         runner::{Crowd, Outfit, Runner, Source, State},
         salvage::{self, Good, Salvaged},
         shadow::{self, Candidate},
@@ -44,6 +45,8 @@ pub struct Surroundings<'a> {
     pub own: &'a Arc<[SocketAddr]>,
     /// The time.
     pub clock: &'a Clock,
+    /// Where downloads are kept; nowhere: only in memory.
+    pub copies: Option<&'a File>,
     /// The mock that is called instead of every vendor; no secret is read then.
     pub mock: Option<SocketAddr>,
 }
@@ -53,10 +56,18 @@ pub struct Surroundings<'a> {
 pub struct Legacy {
     states: BTreeMap<Arc<str>, ([u8; 32], Arc<State>)>,
     spends: BTreeMap<Arc<str>, Arc<Spend>>,
+    lists: BTreeMap<Arc<str>, ([u8; 32], Arc<List>)>,
     crowd: Crowd,
     shadow_crowd: Option<Crowd>,
     good: Good,
     desk: Desk,
+}
+
+impl Legacy {
+    /// What connectors look up.
+    pub fn lists(&self) -> impl Iterator<Item = &Arc<List>> {
+        self.lists.values().map(|(_, list)| list)
+    }
 }
 
 /// Sets up a folder. What is wrong with single files is in [`Vendors::refused`].
@@ -77,6 +88,7 @@ pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result
     let catalogue = Vocabulary::told_by(&connectors, &routes).catalogue;
     let connectors = connectors.into_iter().map(|connector| (connector.id.clone(), connector)).collect();
     let mut loader = Loader {
+        folder,
         around,
         before,
         connectors,
@@ -98,6 +110,7 @@ pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result
 }
 
 struct Loader<'a> {
+    folder: &'a File,
     around: &'a Surroundings<'a>,
     before: &'a Legacy,
     connectors: BTreeMap<Arc<str>, Connector>,
@@ -155,7 +168,8 @@ impl Loader<'_> {
             Some(_) => fixtures::masked(&connector),
             None => revealed(&connector, self.around.secrets).map_err(|why| fault("secret.missing", why))?,
         };
-        if let Some(name) = connector.unset.first() {
+        let needs_nothing = self.around.mock.is_some() && connector.asked().is_some_and(|it| it.local().is_some());
+        if let Some(name) = connector.unset.first().filter(|_| !needs_nothing) {
             return Err(fault("config.missing", format!("`{name}` is required and has no value")));
         }
         let Some(operation) = connector.asked().cloned() else {
@@ -163,25 +177,46 @@ impl Loader<'_> {
             return Err(fault("operation.missing", message));
         };
         let digest = identity(&connector, &secrets);
-        let client = match self.around.mock {
-            Some(mock) => Client::detoured(&connector, mock, self.around.own),
-            None => Client::new(&connector, secrets, self.around.own).map_err(str::to_owned),
-        };
-        let client = client.map_err(|why| fault("connector.client", why))?;
+        let source = self.source(&connector, &operation, secrets, digest);
+        let source = source.map_err(|why| fault("connector.client", why))?;
         let known = self.before.states.get(&connector.id).filter(|(before, _)| *before == digest);
         let state = known.map_or_else(|| Arc::new(State::new(&operation)), |(_, state)| state.clone());
         self.legacy.states.insert(connector.id.clone(), (digest, state.clone()));
         let crowd = if is_shadow { self.legacy.shadow_crowd.as_ref() } else { None }.unwrap_or(&self.legacy.crowd);
-        let outfit = Outfit {
-            operation,
-            source: Source::Vendor(client),
-            route,
-            state: Some(state),
-            clock: self.around.clock,
-            crowd,
-            desk: &self.legacy.desk,
-        };
+        let (clock, desk) = (self.around.clock, &self.legacy.desk);
+        let outfit = Outfit { operation, source, route, state: Some(state), clock, crowd, desk };
         Ok(Runner::new(Arc::new(connector), outfit))
+    }
+}
+
+impl Loader<'_> {
+    /// Who answers. What is looked up, and has not changed, stays in memory; where no vendor may be called, it is the
+    /// data of a fixture.
+    fn source(
+        &mut self,
+        connector: &Connector,
+        operation: &Arc<Operation>,
+        secrets: Vec<(Arc<str>, Arc<str>)>,
+        digest: [u8; 32],
+    ) -> Result<Source, String> {
+        let around = self.around;
+        if operation.local().is_none() {
+            return Ok(Source::Vendor(match around.mock {
+                Some(mock) => Client::detoured(connector, mock, around.own)?,
+                None => Client::new(connector, secrets, around.own)?,
+            }));
+        }
+        let known = self.before.lists.get(&connector.id).filter(|(before, _)| *before == digest);
+        let list = match known {
+            Some((_, list)) => list.clone(),
+            None if around.mock.is_some() => Arc::new(fixtures::any_list(connector, operation, around.clock)),
+            None => {
+                let places = Places { connectors: self.folder, copies: around.copies };
+                Arc::new(List::open(connector, operation, secrets, around.own, &places, around.clock)?)
+            }
+        };
+        self.legacy.lists.insert(connector.id.clone(), (digest, list.clone()));
+        Ok(Source::Local(list))
     }
 }
 

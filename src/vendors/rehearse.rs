@@ -10,7 +10,7 @@ use std::{
 
 use stepward_core::{
     connector::{
-        Connector,
+        Connector, Operation,
         route::{
             Route,
             document::{Failure, Given, Test},
@@ -27,6 +27,7 @@ use crate::{
         Question,
         feedback::Desk,
         fixtures::{self, Case, Checked},
+        local::List,
         runner::{Crowd, Outfit, Runner, Source, Told},
         walk::{Heard, Line, Place},
     },
@@ -99,7 +100,7 @@ fn line(route: &Route, test: &Test, connectors: &[Arc<Connector>]) -> Line {
         let Some(operation) = connector.asked() else { continue };
         let outfit = Outfit {
             operation: operation.clone(),
-            source: Source::Told(told(connector, test.given.get(&*member.connector))),
+            source: source(connector, operation, test.given.get(&*member.connector)),
             route,
             state: None,
             clock: &Clock::System,
@@ -109,6 +110,19 @@ fn line(route: &Route, test: &Test, connectors: &[Arc<Connector>]) -> Line {
         members.push(Place::new(Arc::new(Runner::new(connector.clone(), outfit)), member.timeout_ms, member.weight));
     }
     Line::new(route.clone(), members, Vec::new(), Arc::default())
+}
+
+/// Who answers: the data of a fixture where something is looked up, unless it is to fail.
+fn source(connector: &Connector, operation: &Arc<Operation>, given: Option<&Given>) -> Source {
+    if operation.local().is_none() {
+        return Source::Told(told(connector, given));
+    }
+    let fixture = given.filter(|given| given.fail.is_none()).and_then(|given| {
+        let list = connector.fixtures.iter().find(|it| Some(&*it.name) == given.fixture.as_deref())?;
+        fixtures::list(operation, list, &Clock::System).ok()
+    });
+    let nothing = || List::told(operation, None, Duration::ZERO, &Clock::System);
+    Source::Local(Arc::new(fixture.unwrap_or_else(nothing)))
 }
 
 /// What a connector says; one of which nothing is said fails, and is told of if it was asked.

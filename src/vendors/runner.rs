@@ -38,6 +38,7 @@ use crate::{
         client::{Answer, Ask, Client, Heard},
         feedback::{Desk, Owed},
         limits::{Limits, Over},
+        local::List,
         spend::Spend,
     },
 };
@@ -65,6 +66,8 @@ pub struct Runner {
 pub enum Source {
     /// The vendor.
     Vendor(Client),
+    /// Data in memory.
+    Local(Arc<List>),
     /// Whoever was told beforehand what to say: the tests of a route, which send nothing.
     Told(Told),
 }
@@ -152,6 +155,8 @@ pub enum Begun {
     Skipped,
     /// The answer was kept; how old it is, in milliseconds.
     Kept(Arc<Interpreted>, u64),
+    /// It was looked up; how old the data is, in milliseconds. It may say that there is none.
+    Found(Interpreted, u64),
     /// It is not asked.
     Refused(Refusal),
     /// It is under way.
@@ -292,8 +297,11 @@ impl Runner {
         metrics: &Metrics,
     ) -> Begun {
         let Some(inputs) = self.operation.declared(question.inputs) else { return Begun::Skipped };
-        let key = cache::key(question.tenant, &self.connector.id, &inputs);
         let (meter, now_ms) = (self.meter(metrics), self.clock.now_ms());
+        if let Source::Local(list) = &self.source {
+            return self.look_up(list, &inputs, now_ms);
+        }
+        let key = cache::key(question.tenant, &self.connector.id, &inputs);
         if let Some((answer, age_ms)) = held(&self.state.answers).find(&key, now_ms) {
             meter.kept(Kept::Hit);
             return Begun::Kept(answer, age_ms);
@@ -337,6 +345,16 @@ impl Runner {
         // Only ever set here.
         let _ = flight.task.set(task.abort_handle());
         Begun::Flying(flying)
+    }
+
+    /// Memory only: no place, no money, no breaker, and nothing to keep.
+    fn look_up(&self, list: &List, inputs: &Named, now_ms: i64) -> Begun {
+        if self.operation.skips(inputs, now_ms) {
+            return Begun::Skipped;
+        }
+        let (answer, age_ms) = list.find(inputs, now_ms);
+        self.count(answer.class.name(), Duration::ZERO);
+        Begun::Found(answer, age_ms)
     }
 
     fn joined(self: &Arc<Self>, key: cache::Key, flight: Arc<Flight>, is_own: bool) -> Flying {
@@ -401,6 +419,9 @@ impl Runner {
 
     /// An answer past its time, for when nobody answers.
     pub fn stale(&self, question: &Question<'_>) -> Option<(Arc<Interpreted>, u64)> {
+        if matches!(self.source, Source::Local(_)) {
+            return None;
+        }
         let (inputs, now_ms) = (self.operation.declared(question.inputs)?, self.clock.now_ms());
         match self.operation.cache.scope {
             CacheScope::Attributes => {
@@ -471,6 +492,8 @@ impl Runner {
         match &self.source {
             Source::Vendor(client) => client.ask(ask).await,
             Source::Told(told) => told.say(ask.operation, ask.inputs, Duration::ZERO, ask.now_ms).await,
+            // Data of the operator's own has nobody to be told.
+            Source::Local(_) => Heard::silent(ask.operation, Class::Unavailable, "nobody hears of it", 0),
         }
     }
 
@@ -480,6 +503,10 @@ impl Runner {
             Source::Vendor(client) => {
                 let deadline = Instant::now() + limit;
                 client.ask(&Ask { operation, inputs, state: &[], now_ms, deadline }).await
+            }
+            // Looked up before a call is ever made.
+            Source::Local(list) => {
+                Heard { answer: list.find(inputs, now_ms).0, reply: None, again_in_ms: None, sent: 0 }
             }
             Source::Told(told) => told.say(operation, inputs, limit, now_ms).await,
         };

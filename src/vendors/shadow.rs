@@ -101,6 +101,10 @@ impl Trial {
                 meter.shadowed(Shadowed::Dropped);
                 return None;
             }
+            Begun::Found(answer, _) => {
+                let word = answer.class.name();
+                (Arc::new(answer), word, Duration::ZERO)
+            }
             Begun::Kept(answer, _) => (answer, "cached", Duration::ZERO),
             Begun::Flying(mut flying) => {
                 let answer = flying.answer().await;

@@ -189,6 +189,26 @@ impl Line {
     }
 }
 
+/// How old an answer is, in milliseconds.
+#[derive(Clone, Copy)]
+enum Age {
+    /// It was just given.
+    Asked,
+    /// It was given so long ago, and kept.
+    Kept(u64),
+    /// It was looked up in data that is so old.
+    Listed(u64),
+}
+
+impl Age {
+    fn ms(self) -> u64 {
+        match self {
+            Age::Asked => 0,
+            Age::Kept(ms) | Age::Listed(ms) => ms,
+        }
+    }
+}
+
 /// One attribute that is wanted.
 struct Wanted<'n> {
     name: &'n str,
@@ -200,7 +220,7 @@ struct Wanted<'n> {
     failed: Option<usize>,
     silent: Option<usize>,
     /// For `all`: who said what, how old it is.
-    votes: Vec<(usize, Value, Option<u64>)>,
+    votes: Vec<(usize, Value, Age)>,
 }
 
 impl<'n> Wanted<'n> {
@@ -209,13 +229,13 @@ impl<'n> Wanted<'n> {
     }
 
     /// By which way an answer of that member came.
-    fn path(&self, at: usize, age_ms: Option<u64>, is_hedge: bool) -> Path {
-        match age_ms {
-            Some(_) => Path::Cache,
-            None if is_hedge => Path::Hedge,
-            None if self.failed.is_some_and(|failed| failed < at) => Path::FailOver,
-            None if self.silent.is_some_and(|silent| silent < at) => Path::Fill,
-            None => Path::Live,
+    fn path(&self, at: usize, age: Age, is_hedge: bool) -> Path {
+        match age {
+            Age::Kept(_) => Path::Cache,
+            Age::Asked | Age::Listed(_) if is_hedge => Path::Hedge,
+            Age::Asked | Age::Listed(_) if self.failed.is_some_and(|failed| failed < at) => Path::FailOver,
+            Age::Asked | Age::Listed(_) if self.silent.is_some_and(|silent| silent < at) => Path::Fill,
+            Age::Asked | Age::Listed(_) => Path::Live,
         }
     }
 
@@ -303,7 +323,8 @@ impl<'n> Walk<'_, 'n> {
             from = at + 1;
             match self.begin(at) {
                 Begun::Skipped => {}
-                Begun::Kept(answer, age_ms) => self.take(at, &answer, Some(age_ms), false),
+                Begun::Kept(answer, age_ms) => self.take(at, &answer, Age::Kept(age_ms), false),
+                Begun::Found(answer, age_ms) => self.found(at, &answer, age_ms, false),
                 Begun::Refused(refusal) => self.refused(at, refusal),
                 Begun::Flying(flying) => self.race(Racer { at, flying, is_hedge: false }, &mut from).await,
             }
@@ -349,8 +370,14 @@ impl<'n> Walk<'_, 'n> {
             match self.begin(at) {
                 Begun::Skipped => {}
                 Begun::Kept(answer, age_ms) => {
-                    self.take(at, &answer, Some(age_ms), true);
+                    self.take(at, &answer, Age::Kept(age_ms), true);
                     return None;
+                }
+                Begun::Found(answer, age_ms) => {
+                    self.found(at, &answer, age_ms, true);
+                    if !answer.class.falls_over() {
+                        return None;
+                    }
                 }
                 Begun::Refused(refusal) => self.refused(at, refusal),
                 Begun::Flying(flying) => return Some(Racer { at, flying, is_hedge: true }),
@@ -377,7 +404,8 @@ impl<'n> Walk<'_, 'n> {
             }
             match self.begin(at) {
                 Begun::Skipped => {}
-                Begun::Kept(answer, age_ms) => self.vote(at, &answer, Some(age_ms)),
+                Begun::Kept(answer, age_ms) => self.vote(at, &answer, Age::Kept(age_ms)),
+                Begun::Found(answer, age_ms) => self.found(at, &answer, age_ms, false),
                 Begun::Refused(refusal) => self.refused(at, refusal),
                 Begun::Flying(flying) => racers.push(Racer { at, flying, is_hedge: false }),
             }
@@ -403,11 +431,9 @@ impl<'n> Walk<'_, 'n> {
             self.failed(racer.at, Why::Unavailable);
             return;
         }
-        let is_absent = answer.values.iter().all(Option::is_none);
-        let outcome = if is_absent { SignalOutcome::Absent } else { SignalOutcome::Answered };
         self.call(racer.at, answer.class.name(), took);
         self.count_hedge(&racer, Hedged::Won);
-        self.count_signal(racer.at, outcome, took);
+        self.count_signal(racer.at, outcome(answer), took);
         // INVARIANT: an answer that was kept, or that somebody else asked for, is about another decision.
         if racer.flying.is_own
             && let Some(place) = self.line.members.get(racer.at)
@@ -415,9 +441,25 @@ impl<'n> Walk<'_, 'n> {
             let purse = (self.line.spend.clone(), self.line.route.spend_micros_per_day);
             self.owed.extend(place.runner.owes(self.question, answer, purse, self.metrics));
         }
+        self.heard(racer.at, answer, Age::Asked, racer.is_hedge);
+    }
+
+    /// It was looked up: it costs no time, and may say that there is no data.
+    fn found(&mut self, at: usize, answer: &Interpreted, age_ms: u64, is_hedge: bool) {
+        self.call(at, answer.class.name(), Duration::ZERO);
+        if answer.class.falls_over() {
+            self.count_signal(at, SignalOutcome::Failed, Duration::ZERO);
+            self.failed(at, Why::Unavailable);
+            return;
+        }
+        self.count_signal(at, outcome(answer), Duration::ZERO);
+        self.heard(at, answer, Age::Listed(age_ms), is_hedge);
+    }
+
+    fn heard(&mut self, at: usize, answer: &Interpreted, age: Age, is_hedge: bool) {
         match self.line.route.strategy {
-            Strategy::Priority | Strategy::FillMissing => self.take(racer.at, answer, None, racer.is_hedge),
-            Strategy::All => self.vote(racer.at, answer, None),
+            Strategy::Priority | Strategy::FillMissing => self.take(at, answer, age, is_hedge),
+            Strategy::All => self.vote(at, answer, age),
         }
     }
 
@@ -450,9 +492,9 @@ impl<'n> Walk<'_, 'n> {
     }
 
     /// Takes what an answer gives for what is still open.
-    fn take(&mut self, at: usize, answer: &Interpreted, age_ms: Option<u64>, is_hedge: bool) {
+    fn take(&mut self, at: usize, answer: &Interpreted, age: Age, is_hedge: bool) {
         let Some(place) = self.line.members.get(at) else { return };
-        if age_ms.is_some() {
+        if matches!(age, Age::Kept(_)) {
             self.kept(at);
         }
         let settles = self.line.route.strategy == Strategy::Priority;
@@ -461,8 +503,8 @@ impl<'n> Walk<'_, 'n> {
                 continue;
             }
             let source = place.runner.connector.id.clone();
-            let origin = Provenance { source, age_ms: age_ms.unwrap_or(0), path: it.path(at, age_ms, is_hedge) };
-            match place.value(it.name, answer, age_ms.unwrap_or(0)) {
+            let origin = Provenance { source, age_ms: age.ms(), path: it.path(at, age, is_hedge) };
+            match place.value(it.name, answer, age.ms()) {
                 Some(value) => it.told = Some((Reading::Known(value), Some(origin))),
                 None if settles => it.told = Some((Reading::Unknown(Why::Absent), Some(origin))),
                 None => it.silent = Some(it.silent.map_or(at, |first| first.min(at))),
@@ -470,14 +512,14 @@ impl<'n> Walk<'_, 'n> {
         }
     }
 
-    fn vote(&mut self, at: usize, answer: &Interpreted, age_ms: Option<u64>) {
+    fn vote(&mut self, at: usize, answer: &Interpreted, age: Age) {
         let Some(place) = self.line.members.get(at) else { return };
-        if age_ms.is_some() {
+        if matches!(age, Age::Kept(_)) {
             self.kept(at);
         }
         for it in &mut self.wanted {
-            if let Some(value) = place.value(it.name, answer, age_ms.unwrap_or(0)) {
-                it.votes.push((at, value, age_ms));
+            if let Some(value) = place.value(it.name, answer, age.ms()) {
+                it.votes.push((at, value, age));
             }
         }
     }
@@ -493,19 +535,15 @@ impl<'n> Walk<'_, 'n> {
             let votes: Vec<_> = it.votes.iter().map(|(at, value, _)| (value, weight(*at))).collect();
             let Some(value) = combine.of(&votes) else { continue };
             let origin = match it.votes.as_slice() {
-                [(at, _, age_ms)] => Provenance {
-                    source: id(*at).into(),
-                    age_ms: age_ms.unwrap_or(0),
-                    path: it.path(*at, *age_ms, false),
-                },
-                [(at, _, age_ms), ..] if combine == Combine::First => Provenance {
-                    source: id(*at).into(),
-                    age_ms: age_ms.unwrap_or(0),
-                    path: it.path(*at, *age_ms, false),
-                },
+                [(at, _, age)] => {
+                    Provenance { source: id(*at).into(), age_ms: age.ms(), path: it.path(*at, *age, false) }
+                }
+                [(at, _, age), ..] if combine == Combine::First => {
+                    Provenance { source: id(*at).into(), age_ms: age.ms(), path: it.path(*at, *age, false) }
+                }
                 several => {
                     let ids: Vec<&str> = several.iter().map(|(at, ..)| id(*at)).collect();
-                    let oldest_ms = several.iter().filter_map(|(.., age_ms)| *age_ms).max().unwrap_or(0);
+                    let oldest_ms = several.iter().map(|(.., age)| age.ms()).max().unwrap_or(0);
                     let source = format!("{}({})", combine.name(), ids.join(", ")).into();
                     Provenance { source, age_ms: oldest_ms, path: Path::Combined }
                 }
@@ -590,6 +628,13 @@ impl<'n> Walk<'_, 'n> {
         if let Some(place) = self.line.members.get(racer.at).filter(|_| racer.is_hedge) {
             place.runner.meter(self.metrics).hedged(hedged);
         }
+    }
+}
+
+fn outcome(answer: &Interpreted) -> SignalOutcome {
+    match answer.values.iter().all(Option::is_none) {
+        true => SignalOutcome::Absent,
+        false => SignalOutcome::Answered,
     }
 }
 

@@ -29,6 +29,7 @@ mod guessing;
 mod handover;
 mod invitation;
 mod layering;
+mod local;
 mod logs;
 mod mailbox;
 mod moving;

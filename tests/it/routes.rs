@@ -148,6 +148,7 @@ impl Fleet {
 
 fn open_again(folder: &tempfile::TempDir, clock: &Arc<AtomicI64>, legacy: &Legacy) -> Vendors {
     let around = Surroundings {
+        copies: None,
         given: &BTreeMap::new(),
         secrets: &BTreeMap::new(),
         own: &Arc::from([]),

@@ -29,7 +29,7 @@ use stepward_core::{
     value::{Type, Value},
 };
 
-mod mmdb;
+pub(crate) mod mmdb;
 
 const MINUTE_MS: i64 = 60_000;
 const ADA: &str = "ada@example.com";

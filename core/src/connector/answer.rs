@@ -15,7 +15,7 @@ use crate::{
     value::{Type, Value},
 };
 
-mod format;
+pub mod format;
 pub mod raw;
 mod xml;
 
@@ -97,18 +97,48 @@ impl Answer {
             None => Data::Null,
         };
         let scope = asking.answered(reply.status, headers, body);
-        let rule = self.outcomes.iter().find(|(when, ..)| when.holds(&scope));
-        let class = rule.map_or_else(|| by_status(reply.status), |(_, class, _)| *class);
-        let message = rule.and_then(|(.., message)| message.as_deref());
+        let (is_ruled, class, message) = self.class(&scope, by_status(reply.status));
         if class != Class::Success {
             return nothing(class, message);
         }
         // An empty body says nothing: that is an answer only where a rule says so, or nothing is read from it.
         let is_read = !self.map.is_empty() || !self.state.is_empty();
-        if parsed.is_none() && is_read && !(is_empty && rule.is_some()) {
+        if parsed.is_none() && is_read && !(is_empty && is_ruled) {
             return nothing(Class::ContractError, Some("the answer is not in the form that was agreed"));
         }
         self.told(&scope, message)
+    }
+
+    /// What a look-up means and says. `usual` is what it means where no rule holds; with no `body` nothing was found.
+    pub(crate) fn looked_up(
+        &self,
+        status: u16,
+        usual: Class,
+        body: Option<Data<'_>>,
+        asking: Scope<'_>,
+    ) -> Interpreted {
+        let body = body.and_then(|data| match &self.select {
+            Some(pointer) => data.pointer(pointer),
+            None => Some(data),
+        });
+        let mut body = body.unwrap_or(Data::Null);
+        if !self.nullif.is_empty() {
+            body.forget(&self.nullif);
+        }
+        let scope = asking.answered(status, Data::Map(Vec::new()), body);
+        let (_, class, message) = self.class(&scope, usual);
+        match class {
+            Class::Success => self.told(&scope, message),
+            other => Interpreted::nothing(other, self.map.len(), message),
+        }
+    }
+
+    /// Whether a rule holds, the class, and the rule's message.
+    fn class(&self, scope: &Scope<'_>, usual: Class) -> (bool, Class, Option<&str>) {
+        match self.outcomes.iter().find(|(when, ..)| when.holds(scope)) {
+            Some((_, class, message)) => (true, *class, message.as_deref()),
+            None => (false, usual, None),
+        }
     }
 
     fn told(&self, scope: &Scope<'_>, message: Option<&str>) -> Interpreted {

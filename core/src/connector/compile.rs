@@ -18,6 +18,7 @@ use crate::{
 
 mod answer;
 mod auth;
+mod local;
 mod operation;
 mod request;
 mod settings;

@@ -9,6 +9,7 @@ use crate::yaml::Spanned;
 pub mod auth;
 pub mod evidence;
 pub mod fixture;
+pub mod local;
 pub mod operation;
 pub mod response;
 pub mod settings;

@@ -77,7 +77,10 @@ impl Lint<'_> {
         let operations = document.operations.values();
         let ways = document.auth.iter().chain(operations.clone().filter_map(|it| it.auth.as_ref()));
         let keys: Vec<&Spanned<String>> = ways.flat_map(|it| in_query(it)).collect();
-        let texts = operations.flat_map(|it| std::iter::once(&it.request.url).chain(it.request.query.values()));
+        let texts = operations.flat_map(|it| {
+            let request = it.request.iter().flat_map(|it| std::iter::once(&it.url).chain(it.query.values()));
+            request.chain(it.local.iter().flat_map(|it| it.url.iter().chain(&it.urls)))
+        });
         for text in texts.chain(keys) {
             let template = Template::parse(text, &|_| Some(String::new()));
             if template.is_ok_and(|it| it.names().any(|name| matches!(name, Name::Secret(_)))) {
@@ -88,8 +91,12 @@ impl Lint<'_> {
     }
 
     fn answers(&mut self, name: &str, operation: &Operation, connector: &Connector) {
-        let (at, response) = (&operation.request.url.span, &operation.response);
-        if response.required.is_empty() && !response.map.is_empty() {
+        let response = &operation.response;
+        // What is looked up is checked as it is read.
+        if let Some(at) = operation.request.as_ref().map(|it| &it.url.span)
+            && response.required.is_empty()
+            && !response.map.is_empty()
+        {
             let help = "name under `required` what every good answer has, so that a changed format is noticed";
             self.warn("lint.required", at, "an answer that says nothing at all would count as a success", help);
         }
@@ -124,7 +131,7 @@ impl Lint<'_> {
             let help = "write one whose `expect.outcome` is `not_found`";
             self.warn("lint.tests", at, format!("no fixture of `{name}` shows an answer that nothing is known"), help);
         }
-        if !has(ExpectedOutcome::RateLimited) {
+        if operation.local.is_none() && !has(ExpectedOutcome::RateLimited) {
             let help = "write one whose `expect.outcome` is `rate_limited`: that is when the next vendor is asked";
             self.warn(
                 "lint.tests",
@@ -140,7 +147,7 @@ impl Lint<'_> {
     }
 
     fn requests(&mut self, connector: &Connector) {
-        let wanted = connector.fixtures.iter().any(|it| it.expect_request.is_some());
+        let wanted = connector.fixtures.iter().any(|it| it.expect_request.is_some() || it.data.is_some());
         if !connector.fixtures.is_empty() && !wanted {
             let help = "write `expect_request` in one of the fixtures, secrets as `***name***`";
             self.warn("lint.tests", &self.document.connector.span, "no fixture says what is sent", help);

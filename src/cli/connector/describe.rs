@@ -124,7 +124,7 @@ fn operation(connector: &Connector, file: &Document, it: &Operation) -> Json {
     json!({
         "operation": it.name,
         "kind": it.kind.name(),
-        "origin": it.origin().to_string(),
+        "origin": it.origin().map_or_else(|| "data in memory".to_owned(), ToString::to_string),
         "auth": auth.map(|ways| ways.0.iter().map(way).collect::<Vec<_>>()).unwrap_or_default(),
         "timeout_ms": it.timeout_ms,
         "body_bytes_max": it.body_bytes_max,

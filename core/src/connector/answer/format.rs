@@ -63,7 +63,8 @@ pub(super) fn csv(text: &str, separator: char) -> Option<Data<'_>> {
     Some(Data::List(items))
 }
 
-fn records(text: &str, separator: char) -> Option<Vec<Vec<String>>> {
+/// The rows of RFC 4180, the head among them; empty lines are none. `None` where quotes do not match.
+pub fn records(text: &str, separator: char) -> Option<Vec<Vec<String>>> {
     let (mut records, mut record, mut field) = (Vec::new(), Vec::new(), String::new());
     let mut letters = text.chars().peekable();
     let (mut quoted, mut was_quoted) = (false, false);

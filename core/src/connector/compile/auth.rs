@@ -18,7 +18,7 @@ use crate::{
             auth::{
                 Auth, Auths, ClientAuth, ClientCredentials, Hmac, JwtBearer, MessageSignature, Place, SessionToken,
             },
-            operation::{Method, Request},
+            operation::{Method, Operation, Request},
         },
         mapping::{Expression, Names},
         template::{Name, Piece, Template},
@@ -52,6 +52,40 @@ impl Compiler<'_> {
             }
         }
         access
+    }
+
+    /// Who vouches for a download: something that is the same each time. A file on disk needs nobody.
+    pub(super) fn download_access(&mut self, operation: &Operation) -> Access {
+        let Some(auths) = operation.auth.as_ref().or(self.document.auth.as_ref()) else { return Access::default() };
+        let is_file = operation.local.as_ref().is_some_and(|local| local.path.is_some());
+        let fits = auths.0.iter().all(|auth| match auth {
+            Auth::None | Auth::ApiKey(_) | Auth::Basic(_) | Auth::Bearer(_) | Auth::Mtls(_) => true,
+            Auth::Oauth2ClientCredentials(_)
+            | Auth::Oauth2JwtBearer(_)
+            | Auth::SessionToken(_)
+            | Auth::Hmac(_)
+            | Auth::AwsSigv4(_)
+            | Auth::HttpMessageSignature(_) => false,
+        });
+        if is_file || !fits {
+            let message = "a download takes `api_key`, `basic`, `bearer` or `mtls`, a file nothing; `auth` may stand in \
+                each operation instead";
+            self.fault("local.auth", &auths.span, message);
+            return Access::default();
+        }
+        let nothing = Request {
+            method: Method::Get,
+            url: Spanned { value: String::new(), span: auths.span.clone() },
+            query: IndexMap::new(),
+            headers: IndexMap::new(),
+            json: None,
+            jsonl: None,
+            form: None,
+            xml: None,
+            text: None,
+            content_type: None,
+        };
+        self.access(operation.auth.as_ref(), &nothing)
     }
 
     fn way(&mut self, auth: &Auth, request: &Request, access: &mut Access) -> Option<()> {

@@ -243,7 +243,7 @@ fn hosts_that_settings_choose_are_listed_and_required_settings_are_missed() {
     let source = source::Source::read(&"acme.yaml".into(), &required, &|_| None).unwrap();
     let given = |value: &str| Config::from([("base".to_owned(), value.into())]);
     let connector = source.compile(&Catalogue::builtin(), &given("https://eu.acme.example")).unwrap();
-    assert_eq!((connector.unset.len(), &*connector.operations[0].origin().host), (0, "eu.acme.example"));
+    assert_eq!((connector.unset.len(), &*connector.operations[0].origin().unwrap().host), (0, "eu.acme.example"));
     for (value, code) in
         [("http://eu.acme.example", "url.insecure"), ("ftp://x", "config.value"), ("https://10.0.0.1", "url.private")]
     {
@@ -264,7 +264,7 @@ fn a_file_that_extends_another_says_where_its_mistakes_are() {
     let child = "connector: mine\nextends: acme\nconfig:\n  base: { default: \"https://mine.example\" }\n";
     let made = read(child).unwrap().compile(&Catalogue::builtin(), &Config::new()).unwrap();
     assert_eq!(
-        (&*made.id, &*made.capability, &*made.operations[0].origin().host),
+        (&*made.id, &*made.capability, &*made.operations[0].origin().unwrap().host),
         ("mine", "ip_reputation", "mine.example")
     );
     let own = format!("{child}data: {{ sends: [] }}\n");
@@ -277,5 +277,50 @@ fn a_file_that_extends_another_says_where_its_mistakes_are() {
         ("connector: mine\nextends: acme\ncapabilty: x\n", "capabilty"),
     ] {
         assert!(read(text).unwrap_err()[0].message.contains(told), "{text}");
+    }
+}
+
+#[test]
+fn what_is_looked_up_lies_where_it_may_and_goes_together() {
+    let file = |local: &str, extra: &str| {
+        format!(
+            "connector: a\ncapability: ip_reputation\ndata: {{ sends: [] }}\nconfig: {{ mine: {{ type: path, required: true }}, \
+             theirs: {{ default: /etc/passwd }} }}\ninputs: {{ ip: {{ required: true }} }}\noperations:\n  lookup:\n    \
+             local: {{ {local} }}\n    {extra}\n    response: {{ map: {{ ip.is_tor: body }} }}\n"
+        )
+    };
+    let key = "key: \"${input.ip}\"";
+    for (local, extra, code) in [
+        ("type: list, path: lists/a.txt", "", None),
+        ("type: list, path: \"${config.mine}\"", "", None),
+        ("type: cidr, url: \"https://a.example/x\", refresh: 12h, stale_after: 3d", "", None),
+        ("type: list, path: /etc/passwd", "", Some("local.path")),
+        ("type: list, path: ../../etc/passwd", "", Some("local.path")),
+        ("type: list, path: \"${config.theirs}\"", "", Some("local.path")),
+        ("type: list, path: \"${config.mine}/../x\"", "", Some("local.path")),
+        ("type: list", "", Some("local.home")),
+        ("type: list, path: a, url: \"https://a.example/x\"", "", Some("local.home")),
+        ("type: list, url: \"http://a.example/x\"", "", Some("url.insecure")),
+        ("type: list, url: \"https://127.0.0.1/x\"", "", Some("url.private")),
+        ("type: list, url: \"https://a.example/${input.ip}\"", "", Some("template.place")),
+        ("type: list, url: \"https://a.example/x\", refresh: 3d, stale_after: 1d", "", Some("local.stale")),
+        ("type: list, url: \"https://a.example/x\", refresh: 1s", "", Some("local.refresh")),
+        ("type: list, url: \"https://a.example/x\", refresh: soon", "", Some("local.time")),
+        ("type: list, path: a, refresh: 1h", "", Some("local.form")),
+        ("type: table, path: a", "", Some("local.form")),
+        ("type: cidr, path: a, entries: ip", "", Some("local.form")),
+        ("type: list, path: a, parents: true", "", Some("local.form")),
+        ("type: list, path: a, format: jsonl", "", Some("local.form")),
+        ("type: list, path: a, pattern: \"^x\"", "", Some("local.pattern")),
+        ("type: list, path: a, pattern: \"(\"", "", Some("local.pattern")),
+        ("type: list, path: a", "cache: { ttl: 1h }", Some("local.operation")),
+        ("type: list, path: a", "kind: send", Some("local.operation")),
+        ("type: list, path: a", "request: { method: GET, url: \"https://a.example\" }", Some("operation.means")),
+        ("type: list, path: a", "auth: { type: bearer, token: x }", Some("local.auth")),
+    ] {
+        let text = file(&format!("{local}, {key}"), extra);
+        let made = super::connector(&"a.yaml".into(), &text, &Catalogue::builtin());
+        let found = made.err().and_then(|found| found.first().map(|it| it.code));
+        assert_eq!(found, code, "{local} {extra}");
     }
 }

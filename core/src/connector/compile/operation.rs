@@ -6,9 +6,9 @@ use crate::{
     attribute::Catalogue,
     connector::{
         Asking, Caching, DECISION, DECISIONS, Limits, Operation, Retry,
-        compile::{Compiler, request::Within},
+        compile::{Compiler, auth::Access, request::Within},
         document::operation::{self, CacheScope, Cause, Kind, Method},
-        request::Outgoing,
+        local::Means,
         template::{Name, Part, Template},
     },
     yaml::Spanned,
@@ -33,8 +33,7 @@ impl Compiler<'_> {
         catalogue: &Catalogue,
     ) -> Option<Operation> {
         let span = &operation.span;
-        let request = self.request(&operation.request, Within::Request);
-        let access = self.access(operation.auth.as_ref(), &operation.request);
+        let (means, access) = self.means(operation);
         let retry = self.retry(operation);
         let cache = self.cache(operation);
         let limits = self.limits(operation.limits.as_ref());
@@ -54,8 +53,10 @@ impl Compiler<'_> {
             self.fault("operation.timeout", span, "`timeout` is 1ms to 60s");
         }
         let body_bytes_max = self.body_limit(&operation.response);
-        let mut request: Outgoing = request?;
-        if let Some(header) = operation.retry.as_ref().and_then(|retry| retry.idempotency_header.as_ref()) {
+        let mut means = means?;
+        if let Means::Request(request) = &mut means
+            && let Some(header) = operation.retry.as_ref().and_then(|retry| retry.idempotency_header.as_ref())
+        {
             let uuid = Template { parts: vec![Part::Value(Name::Uuid, None)] };
             request.headers.push((header.as_str().into(), uuid));
         }
@@ -73,10 +74,34 @@ impl Compiler<'_> {
             token: access.token.map(Arc::new),
             certificate: access.certificate.map(Arc::new),
             asking: asking.clone(),
-            request,
+            means,
             credentials: access.credentials,
             answer,
         })
+    }
+
+    /// A request, or a look-up: one of them.
+    fn means(&mut self, operation: &Spanned<operation::Operation>) -> (Option<Means>, Access) {
+        match (&operation.request, &operation.local) {
+            (Some(request), None) => {
+                let means = self.request(request, Within::Request).map(|it| Means::Request(Box::new(it)));
+                (means, self.access(operation.auth.as_ref(), request))
+            }
+            (None, Some(local)) => {
+                let access = self.download_access(operation);
+                let told = operation.retry.is_some() || operation.cache.is_some() || operation.limits.is_some();
+                if operation.kind != Kind::Lookup || told || operation.timeout.is_some() {
+                    let message = "with `local` a `lookup` asks nobody: no other `kind`, no `retry`, `cache`, `limits` or \
+                        `timeout`";
+                    self.fault("local.operation", &local.span, message);
+                }
+                (self.local(local).map(|it| Means::Local(Box::new(it))), access)
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                self.fault("operation.means", &operation.span, "an operation has a `request` or a `local`");
+                (None, Access::default())
+            }
+        }
     }
 
     /// Sending again is safe where nothing was done, or where the vendor knows that it is the same.
@@ -88,7 +113,7 @@ impl Compiler<'_> {
         if let Some(header) = &retry.idempotency_header {
             self.header_name(header, &header.span);
         }
-        let method = operation.request.method;
+        let method = operation.request.as_ref().map_or(Method::Get, |request| request.method);
         let repeatable = matches!(method, Method::Get | Method::Put | Method::Delete);
         let only_before = retry.on.iter().all(|cause| *cause == Cause::ConnectError);
         if retry.max > 0 && !repeatable && !only_before && retry.idempotency_header.is_none() {

@@ -186,13 +186,26 @@ impl<'a> Compiler<'a> {
 
     /// A text of public settings alone.
     pub(super) fn public_text(&mut self, text: &Spanned<String>) -> Option<String> {
+        self.text_of_settings(text, true)
+    }
+
+    /// A text of settings alone.
+    pub(super) fn own_text(&mut self, text: &Spanned<String>) -> Option<String> {
+        self.text_of_settings(text, false)
+    }
+
+    fn text_of_settings(&mut self, text: &Spanned<String>, for_everybody: bool) -> Option<String> {
         let span: &Range<usize> = &text.span;
         let mut rest = text.as_str();
         while let Some((_, after)) = rest.split_once("${") {
             let name = after.split('}').next().unwrap_or_default();
             let setting = name.strip_prefix("config.").and_then(|name| self.document.config.get(name));
-            if !setting.is_some_and(|setting| setting.public) {
-                self.fault("page.private", span, format!("`${{{name}}}` is no setting with `public: true`"));
+            if !setting.is_some_and(|setting| setting.public || !for_everybody) {
+                let (code, what) = match for_everybody {
+                    true => ("page.private", "no setting with `public: true`"),
+                    false => ("config.unknown", "no setting"),
+                };
+                self.fault(code, span, format!("`${{{name}}}` is {what}"));
                 return None;
             }
             rest = after;

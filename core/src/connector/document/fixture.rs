@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::connector::{Class, document::operation::Method};
+use crate::{
+    connector::{Class, document::operation::Method},
+    yaml::units::Duration,
+};
 
 /// A recorded exchange and what must come of it. It holds made-up values only.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -32,6 +35,11 @@ pub struct Fixture {
     pub expect_request: Option<ExpectedRequest>,
     /// What the vendor answers; none where no call may be made.
     pub response: Option<Recorded>,
+    /// For `local`: what the data holds, row by row as it is written; for `mmdb` `{ network: …, record: … }`. Without it
+    /// there is no data at all.
+    pub data: Option<Vec<Json>>,
+    /// How old that data is. Default `0s`.
+    pub data_age: Option<Duration>,
     /// What must come of it.
     pub expect: Expected,
 }

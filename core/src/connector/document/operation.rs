@@ -6,22 +6,24 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    connector::document::{auth::Auths, response::Response},
+    connector::document::{auth::Auths, local::Local, response::Response},
     yaml::{
         Spanned,
         units::{Duration, Rate},
     },
 };
 
-/// One request and its one answer.
+/// One request and its one answer, or one look-up.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
     /// What it is for.
     #[serde(default)]
     pub kind: Kind,
-    /// What is sent.
-    pub request: Request,
+    /// What is sent. An operation has this or `local`.
+    pub request: Option<Request>,
+    /// What is looked up instead of asking anybody.
+    pub local: Option<Spanned<Local>>,
     /// Instead of the connector's own.
     pub auth: Option<Spanned<Auths>>,
     /// How long it may take in all, retries included. Default `1s`.

@@ -7,6 +7,7 @@ fn names() -> Names {
     let list = |names: &[&str]| names.iter().map(|it| (*it).into()).collect();
     Names {
         has_answer: true,
+        is_about_decision: false,
         inputs: list(&["ip", "action"]),
         config: list(&["hosts", "days"]),
         derived: list(&["sha1"]),
