@@ -254,7 +254,7 @@ fn what_cannot_be_a_sink_is_told_when_the_settings_are_read() {
         let found = read(folder.path(), &format!("{around}sinks: {sinks}\n")).unwrap_err();
         assert!(found.iter().any(|it| it.contains(expected)), "{sinks}: {found:?}");
     }
-    for (id, expected) in [("no-such", "there is no connector"), ("ipquery", "kind `sink`")] {
+    for (id, expected) in [("no-such", "there is no connector"), ("pwned-passwords", "kind `sink`")] {
         let settings = read(folder.path(), &format!("{around}sinks: [{{ connector: {id} }}]\n")).unwrap();
         let found = Sinks::open(&settings, &Clock::System, &Metrics::new()).err().unwrap();
         assert!(found.iter().any(|it| it.message.contains(expected)), "{found:?}");
@@ -279,6 +279,10 @@ steps:
 ";
 
 async fn told_town(vendor: &App) -> Town {
+    told_town_of(vendor, &[RISKY]).await
+}
+
+async fn told_town_of(vendor: &App, policies: &[&str]) -> Town {
     let connector = format!(
         r#"
 connector: risk
@@ -300,8 +304,8 @@ operations:
 "#,
         vendor.address
     );
-    World::new()
-        .policy(RISKY)
+    let world = policies.iter().fold(World::new(), |world, policy| world.policy(policy));
+    world
         .settings("connectors: connectors\ntrusted_proxies: [127.0.0.0/8]")
         .file("connectors/risk/connector.yaml", &connector)
         .file("connectors/routes/idp_risk.yaml", "capability: idp_risk\nconnectors: [{ connector: risk }]\n")
@@ -374,4 +378,42 @@ async fn an_event_whose_end_nobody_knows_is_told_to_nobody_and_a_vendor_that_is_
     assert_eq!(login_from(&town, "62.4.31.2").await, 303);
     assert!(began.elapsed() < Duration::from_millis(400), "{:?}", began.elapsed());
     until("a try", || vendor.count("PUT") == 1).await;
+}
+
+#[tokio::test]
+async fn a_vendor_whose_answer_led_to_a_challenge_hears_that_it_was_met_and_that_its_tries_were_spent() {
+    let vendor = App::start().await;
+    vendor.says("GET", 200, r#"{"id":"e1","score":60}"#);
+    vendor.says("PUT", 200, "{}");
+    let pay = "
+event: pay
+covers: [POST /pay]
+budget: { time: 3s, paid_calls: 1 }
+when_unsure: block
+otherwise: forward
+steps:
+  - decide: risk
+    rules:
+      - { rule: doubtful, when: idp.risk_score > 50, then: { challenge: [totp] } }
+";
+    for (is_met, expected) in [(true, "challenge_passed"), (false, "challenge_failed")] {
+        let before = told(&vendor).len();
+        let town = told_town_of(&vendor, &[LOGIN, pay]).await;
+        let mut ada = town.visitor();
+        town.sign_in(&mut ada, "ada").await;
+        let secret = town.totp("ada").await;
+        let asked = ada.post("/pay", &[("amount", "1")]).await;
+        assert_eq!(asked.status, 303, "{}", asked.text);
+        assert_eq!(told(&vendor).len(), before, "nothing has come out yet");
+        if is_met {
+            town.prove(&mut ada, &asked, &secret).await;
+        } else {
+            let challenge = asked.location().to_string();
+            for _ in 0..10 {
+                ada.post(&challenge, &[("method", "totp"), ("code", "000000")]).await;
+            }
+        }
+        until("the outcome", || told(&vendor).len() > before).await;
+        assert!(told(&vendor).iter().any(|(_, outcome)| outcome == expected), "{:?}", told(&vendor));
+    }
 }
