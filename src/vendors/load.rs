@@ -220,11 +220,11 @@ impl Loader<'_> {
     }
 }
 
+/// Secrets, by their names.
+type Revealed = Vec<(Arc<str>, Arc<str>)>;
+
 /// The secrets of a connector, by their names; `Err` tells which is missing, and why.
-pub(super) fn revealed(
-    connector: &Connector,
-    secrets: &BTreeMap<Arc<str>, Secret>,
-) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+pub(super) fn revealed(connector: &Connector, secrets: &BTreeMap<Arc<str>, Secret>) -> Result<Revealed, String> {
     let mut revealed = Vec::new();
     for name in connector.secrets.iter().chain(&connector.optional_secrets) {
         let full = format!("{}.{name}", connector.id);

@@ -165,7 +165,7 @@ impl List {
     /// How many entries it has and how old it is, in milliseconds; `None` without data.
     pub fn standing(&self) -> Option<(usize, u64)> {
         let held = self.held.load();
-        held.as_ref().map(|held| (held.index.len(), held.age_ms(self.clock.now_ms())))
+        held.as_ref().map(|held| (held.index.entries(), held.age_ms(self.clock.now_ms())))
     }
 
     fn is_stale(&self, age_ms: u64) -> bool {
@@ -298,7 +298,7 @@ impl List {
                 Arc::new(read::read(local, bytes).map_err(|why| why.to_string())?)
             }
         };
-        let entries = index.len();
+        let entries = index.entries();
         self.held.store(Some(Arc::new(Held { index, as_of_ms })));
         self.say_if_stale();
         tracing::info!(connector = %self.connector, entries, changed = is_new, "data is fresh");
@@ -326,7 +326,7 @@ impl List {
         let as_of_ms = parts.iter().map(|part| part.head.checked_ms).min().unwrap_or(0).min(self.clock.now_ms());
         match read::read(local, parts.into_iter().map(|part| part.bytes).collect()) {
             Ok(index) => {
-                tracing::info!(connector = %self.connector, entries = index.len(), "data of an earlier download read");
+                tracing::info!(connector = %self.connector, entries = index.entries(), "data of an earlier download read");
                 self.hold(Some(index), as_of_ms);
                 let refresh_ms = i64::try_from(downloads.refresh_ms).unwrap_or(i64::MAX);
                 self.due().at_ms = as_of_ms.saturating_add(refresh_ms);
@@ -344,7 +344,7 @@ impl List {
         }
         match file(local, path, stamp) {
             Ok((index, as_of_ms)) => {
-                tracing::info!(connector = %self.connector, entries = index.len(), path = %path.display(), "data read");
+                tracing::info!(connector = %self.connector, entries = index.entries(), path = %path.display(), "data read");
                 self.hold(Some(index), as_of_ms);
             }
             Err(why) => {

@@ -200,7 +200,7 @@ fn whole(folder: &File, id: &str, depth: usize) -> Option<String> {
 /// attribute that it names, or all but names, counts; where it cannot be read, every attribute of vendors does.
 fn lost(
     gone: &[Gone],
-    routes: &[(String, Arc<str>, Result<String, Vec<Diagnostic>>)],
+    routes: &[load::ReadRoute],
     out: &Salvaged,
     catalogue: &Catalogue,
 ) -> BTreeMap<Arc<str>, Arc<str>> {

@@ -80,7 +80,7 @@ impl Index {
     }
 
     /// How many entries there are; 0 for a database, which does not say.
-    pub fn len(&self) -> usize {
+    pub fn entries(&self) -> usize {
         match self {
             Index::Set(set, _) => set.len(),
             Index::Table(rows, _) => rows.len(),

@@ -177,7 +177,10 @@ impl<'a> Reading<'a> {
             LocalKind::Mmdb => None,
             LocalKind::Table => match self.keys.canonical(entry) {
                 Some(key) if self.rows.contains_key(&key) => return Err(Unreadable::Twice(self.good + self.odd + 1)),
-                Some(key) => Some(drop(self.rows.insert(key, row.into()))),
+                Some(key) => {
+                    self.rows.insert(key, row.into());
+                    Some(())
+                }
                 None => None,
             },
         };
@@ -197,7 +200,7 @@ impl<'a> Reading<'a> {
             LocalKind::Table => Index::Table(self.rows, self.keys),
             LocalKind::Cidr | LocalKind::Mmdb => Index::Networks(self.networks),
         };
-        if index.len() < self.local.entries_min { Err(Unreadable::TooFew(index.len())) } else { Ok(index) }
+        if index.entries() < self.local.entries_min { Err(Unreadable::TooFew(index.entries())) } else { Ok(index) }
     }
 }
 
