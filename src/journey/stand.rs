@@ -154,6 +154,9 @@ pub async fn decide_again(parts: &Parts, visit: &Visit, decided: &mut Decided) -
     facts.units = visit.units(parts);
     learn_free(parts, visit, &decided.policy, facts);
     decided.decision_id = clock::fresh_name();
+    // Another line of the log, which tells of its own calls only.
+    decided.calls.clear();
+    decided.trials.clear();
     let decision = settle(parts, visit, decided).await;
     record::decision(parts, visit, decided, &decision, started.elapsed());
     decision
@@ -188,8 +191,6 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     let policy = decided.policy.clone();
     let deadline = Instant::now() + Duration::from_millis(policy.budget.time_ms);
     let mut paid_calls_left = policy.budget.paid_calls;
-    decided.calls.clear();
-    decided.trials.clear();
     for _ in 0..=policy.slots.len() {
         let wanted = match decide::decide(&policy, &decided.facts) {
             Answer::Decided(decision) => {
