@@ -2,6 +2,7 @@ error_prefix = خطأ
 reference = الرقم المرجعي
 back_to_service = المتابعة إلى { $service }
 
+# Asking
 title_confirm = أكّد أنك أنت
 why = يطلب { $service } تأكيدًا قبل المتابعة في:
 why_bound = أنت تؤكد هذه البيانات تحديدًا. إذا كان أي منها مخالفًا لما أدخلته فلا تتابع.
@@ -16,7 +17,28 @@ email_again = أرسل رمزًا آخر
 email_trouble = تعذّر إرسال رسالة البريد الإلكتروني: خادم البريد لا يستجيب. يُرجى طلب رمز آخر بعد قليل.
 email_trouble_other = يمكنك أيضًا اختيار طريقة أخرى.
 email_late = إذا وصلك رمز من ستة أرقام رغم ذلك، فاكتبه هنا. الرمز صالح لمدة عشر دقائق.
-email_wait = أُرسل رمز قبل لحظات. يُرجى الانتظار { $seconds } ثانية قبل طلب رمز آخر.
+email_wait = أُرسل رمز قبل لحظات. يُرجى الانتظار { $seconds ->
+    [zero] لحظة
+    [one] ثانية واحدة
+    [two] ثانيتين
+    [few] { $seconds } ثوانٍ
+    [many] { $seconds } ثانية
+   *[other] { $seconds } ثانية
+} قبل طلب رمز آخر.
+sms_label = الرمز الوارد في الرسالة النصية
+sms_hint = إذا كان هناك رقم هاتف مسجل، فإن رسالة نصية برمز من ستة أرقام في طريقها إليك. الرمز صالح لعشر دقائق.
+sms_send = أرسل لي رمزًا في رسالة نصية
+sms_send_hint = سيُرسل رمز من ستة أرقام إلى رقم الهاتف المسجل، إن وُجد.
+sms_again = إرسال رسالة نصية أخرى
+voice_label = الرمز من المكالمة
+voice_hint = إذا كان هناك رقم هاتف مسجل، فسيرن الهاتف ويُقرأ رمز من ستة أرقام. الرمز صالح لعشر دقائق.
+voice_send = اتصل بي لإعطائي رمزًا
+voice_send_hint = سيُتصل برقم الهاتف المسجل، إن وُجد، ويُقرأ رمز من ستة أرقام.
+voice_again = الاتصال مرة أخرى
+captcha_hint = يرجى إثبات أنك لست روبوتًا ثم التأكيد.
+captcha_other = عرض اختبار آخر
+captcha_trouble = لا يمكن عرض اختبار الروبوتات في الوقت الحالي.
+captcha_unheard = تعذر التحقق من الاختبار. إليك اختبارًا آخر.
 recovery_label = رمز الاسترداد
 recovery_hint = اكتب أحد رموز الاسترداد التي احتفظت بها. كل رمز يعمل مرة واحدة.
 pow_title = جارٍ فحص متصفحك
@@ -27,16 +49,22 @@ confirm = تأكيد
 other_ways = طريقة أخرى
 way_totp = تطبيق المصادقة
 way_email_code = رمز بالبريد الإلكتروني
+way_sms_code = رمز برسالة نصية
+way_voice_code = رمز بمكالمة هاتفية
+way_captcha = اختبار الروبوتات
 way_recovery_code = رمز الاسترداد
 way_pow = فحص المتصفح
 wrong = لم ينجح ذلك. تحقق مما كتبته وحاول مرة أخرى.
-locked_method = محاولات خاطئة كثيرة. هذه الطريقة مغلقة لمدة { $minutes } { $minutes ->
-    [one] دقيقة
+locked_method = محاولات خاطئة كثيرة. هذه الطريقة مغلقة لمدة { $minutes ->
+    [zero] أقل من دقيقة
+    [one] دقيقة واحدة
     [two] دقيقتين
-    [few] دقائق
-   *[other] دقيقة
+    [few] { $minutes } دقائق
+    [many] { $minutes } دقيقة
+   *[other] { $minutes } دقيقة
 }. يمكنك استخدام طريقة أخرى.
 
+# Afterwards
 title_confirmed = تم التأكيد
 confirmed_go_on = شكرًا لك. اضغط الزر للمتابعة من حيث كنت.
 confirmed_close = شكرًا لك. يمكنك المتابعة من حيث كنت.
@@ -46,6 +74,7 @@ continue_to = المتابعة إلى { $service }
 title_gone = انتهت هذه الخطوة
 gone = انتهت صلاحيتها أو أُنجزت في مكان آخر. لم يُرسل شيء. يُرجى البدء من جديد.
 
+# Refusing
 title_refused = لا يمكن إتمام ذلك الآن
 title_locked = مغلق مؤقتًا
 title_busy = طلبات كثيرة جدًا
@@ -58,13 +87,16 @@ refused_cross_site = جاء الطلب من موقع آخر ولم يُنفذ. �
 refused_malformed = تعذرت قراءة الطلب ولم يُنفذ.
 refused_resume = ما كنت ستُرسله قد أُرسل بالفعل أو انتهت صلاحيته أو يخص شخصًا آخر. لم يُرسل مرة أخرى.
 refused_insecure = يتطلب هذا اتصالًا آمنًا (https).
-retry_in = يمكنك المحاولة مرة أخرى بعد حوالي { $minutes } { $minutes ->
-    [one] دقيقة
+retry_in = يمكنك المحاولة مرة أخرى بعد حوالي { $minutes ->
+    [zero] أقل من دقيقة
+    [one] دقيقة واحدة
     [two] دقيقتين
-    [few] دقائق
-   *[other] دقيقة
+    [few] { $minutes } دقائق
+    [many] { $minutes } دقيقة
+   *[other] { $minutes } دقيقة
 }.
 
+# What shipped policies tell
 tell_agent_not_a_machine = هذا مخصص للبرامج المسجلة فقط.
 tell_agent_stale_token = رمز الوصول قديم جدًا. احصل على رمز جديد وحاول مرة أخرى.
 tell_contact_refused = لم تتغير بيانات الاتصال الخاصة بك. يُرجى الاتصال بنا إذا كنت أنت من طلب ذلك.
@@ -75,6 +107,7 @@ tell_signup_refused = لا يمكن فتح حساب من هنا.
 tell_signup_robot = يُرجى إثبات أنك لست روبوتًا.
 tell_transfer_refused = لم يُنفذ هذا التحويل. يُرجى الاتصال بنا.
 
+# Setting up
 title_methods = طرق تأكيد هويتك
 methods_none = لم يُعدّ شيء بعد.
 methods_list = الطرق المُعدّة
@@ -99,14 +132,20 @@ recovery_kept = لقد احتفظت بها
 enrol_refused = لا يمكن إعداد هذا الآن. سجّل الدخول مجددًا على جهاز استخدمته من قبل، أو استخدم طريقة مُعدّة بالفعل.
 enrol_sign_in = يُرجى تسجيل الدخول أولًا.
 title_invited = أعدّ طريقة لتأكيد هويتك
-date = { $year }-{ $month }-{ $day }
+date = { $day }/{ $month }/{ $year }
+number = 1,234,567.89
 
+# Mail
 mail_code_subject = رمزك لـ { $service }
 mail_code_intro = شخص ما، نأمل أنه أنت، يؤكد ما يلي في { $service }:
 mail_code_label = رمزك:
 mail_code_end = الرمز صالح لمدة عشر دقائق ويعمل مرة واحدة. لا تخبر به أحدًا يتصل بك. إذا لم تكن أنت فلا يلزمك فعل شيء؛ فكّر في تغيير كلمة المرور.
 mail_address_subject = تغيّر عنوان بريدك الإلكتروني في { $service }
 mail_address_body = أُضيف عنوان بريد إلكتروني جديد إلى حسابك في { $service }. لا تُرسل الرموز إليه إلا بعد 24 ساعة. إذا لم تكن أنت فيُرجى الاتصال بـ { $service } فورًا.
+sms_message = { $code } هو رمزك في { $service }. لا تخبر به أي شخص يتصل بك.
+voice_message = هذه مكالمة من { $service }. رمزك هو: { $code }. مرة أخرى: { $code }. لا تخبر به أي شخص يتصل بك.
+mail_phone_subject = تغيّر رقم هاتف حسابك في { $service }
+mail_phone_body = أضيف رقم هاتف جديد إلى حسابك في { $service }. لن تُرسل إليه الرموز إلا بعد 24 ساعة. إذا لم تفعل ذلك، فاتصل بـ { $service } فورًا.
 mail_notice_subject = نشاط في حسابك لدى { $service }
 mail_notice_intro = حدث ما يلي في حسابك لدى { $service }:
 mail_notice_passed_on = مُرِّر الطلب وقد يكون نُفِّذ.
@@ -114,6 +153,7 @@ mail_notice_asked = طُلب تأكيد قبل المتابعة.
 mail_notice_refused = لم يُنفَّذ الطلب.
 mail_notice_end = إذا كنت أنت فلا يلزمك فعل شيء. وإن لم تكن أنت فيُرجى الاتصال بـ { $service } فورًا.
 
+# What is confirmed
 event_admin_area = منطقة الإدارة
 event_change_contact_data = تغيير بيانات الاتصال
 event_login = تسجيل الدخول

@@ -2,6 +2,7 @@ error_prefix = Fehler
 reference = Referenz
 back_to_service = Weiter zu { $service }
 
+# Asking
 title_confirm = Bestätigen Sie, dass Sie es sind
 why = { $service } braucht eine Bestätigung, bevor es weitergeht mit:
 why_bound = Sie bestätigen genau dies. Stimmt etwas davon nicht mit Ihrer Eingabe überein, brechen Sie ab.
@@ -16,7 +17,24 @@ email_again = Neuen Code senden
 email_trouble = Die E-Mail konnte nicht gesendet werden: Der Mailserver antwortet nicht. Bitte fordern Sie gleich einen neuen Code an.
 email_trouble_other = Sie können auch einen anderen Weg wählen.
 email_late = Falls trotzdem ein sechsstelliger Code ankommt, geben Sie ihn hier ein. Er gilt zehn Minuten.
-email_wait = Eben wurde ein Code gesendet. Bitte warten Sie { $seconds } Sekunden, bevor Sie einen neuen anfordern.
+email_wait = Eben wurde ein Code gesendet. Bitte warten Sie { $seconds } { $seconds ->
+    [one] Sekunde
+   *[other] Sekunden
+}, bevor Sie einen neuen anfordern.
+sms_label = Code aus der SMS
+sms_hint = Wenn eine Telefonnummer hinterlegt ist, ist eine SMS mit einem sechsstelligen Code unterwegs. Er gilt zehn Minuten.
+sms_send = Code per SMS senden
+sms_send_hint = Ein sechsstelliger Code geht an die hinterlegte Telefonnummer, wenn es eine gibt.
+sms_again = Noch eine SMS senden
+voice_label = Code aus dem Anruf
+voice_hint = Wenn eine Telefonnummer hinterlegt ist, klingelt es dort, und eine Stimme sagt sechs Ziffern. Sie gelten zehn Minuten.
+voice_send = Mit einem Code anrufen
+voice_send_hint = Die hinterlegte Telefonnummer wird angerufen, wenn es eine gibt, und sechs Ziffern werden angesagt.
+voice_again = Noch einmal anrufen
+captcha_hint = Bitte zeigen Sie, dass Sie kein Roboter sind, und bestätigen Sie dann.
+captcha_other = Einen anderen Test zeigen
+captcha_trouble = Der Test gegen Roboter kann gerade nicht gezeigt werden.
+captcha_unheard = Der Test konnte nicht geprüft werden. Hier ist ein anderer.
 recovery_label = Wiederherstellungscode
 recovery_hint = Geben Sie einen der Wiederherstellungscodes ein, die Sie aufbewahrt haben. Jeder gilt einmal.
 pow_title = Ihr Browser wird geprüft
@@ -27,6 +45,9 @@ confirm = Bestätigen
 other_ways = Anderer Weg
 way_totp = Authenticator-App
 way_email_code = Code per E-Mail
+way_sms_code = Code per SMS
+way_voice_code = Code per Anruf
+way_captcha = Test gegen Roboter
 way_recovery_code = Wiederherstellungscode
 way_pow = Browserprüfung
 wrong = Das hat nicht geklappt. Prüfen Sie Ihre Eingabe und versuchen Sie es noch einmal.
@@ -35,6 +56,7 @@ locked_method = Zu viele falsche Eingaben. Dieser Weg ist noch { $minutes } { $m
    *[other] Minuten
 } gesperrt. Sie können einen anderen Weg nehmen.
 
+# Afterwards
 title_confirmed = Bestätigt
 confirmed_go_on = Danke. Drücken Sie auf den Knopf, um dort weiterzumachen, wo Sie waren.
 confirmed_close = Danke. Sie können dort weitermachen, wo Sie waren.
@@ -44,6 +66,7 @@ continue_to = Weiter zu { $service }
 title_gone = Dieser Schritt ist vorbei
 gone = Er ist abgelaufen oder wurde anderswo beendet. Es wurde nichts gesendet. Bitte fangen Sie noch einmal an.
 
+# Refusing
 title_refused = Das geht im Moment nicht
 title_locked = Vorübergehend gesperrt
 title_busy = Zu viele Anfragen
@@ -61,6 +84,7 @@ retry_in = In etwa { $minutes } { $minutes ->
    *[other] Minuten
 } können Sie es noch einmal versuchen.
 
+# What shipped policies tell
 tell_agent_not_a_machine = Dies ist nur für angemeldete Programme.
 tell_agent_stale_token = Das Zugriffstoken ist zu alt. Bitte holen Sie ein neues und versuchen Sie es noch einmal.
 tell_contact_refused = Ihre Kontaktdaten wurden nicht geändert. Bitte rufen Sie uns an, wenn Sie das waren.
@@ -71,6 +95,7 @@ tell_signup_refused = Von hier aus kann kein Konto eröffnet werden.
 tell_signup_robot = Bitte zeigen Sie, dass Sie kein Roboter sind.
 tell_transfer_refused = Diese Überweisung wurde nicht ausgeführt. Bitte rufen Sie uns an.
 
+# Setting up
 title_methods = Wege zu bestätigen, dass Sie es sind
 methods_none = Noch ist nichts eingerichtet.
 methods_list = Eingerichtet
@@ -96,13 +121,19 @@ enrol_refused = Das kann jetzt nicht eingerichtet werden. Melden Sie sich auf ei
 enrol_sign_in = Bitte melden Sie sich zuerst an.
 title_invited = Richten Sie einen Weg ein, zu bestätigen, dass Sie es sind
 date = { $day }.{ $month }.{ $year }
+number = 1.234.567,89
 
+# Mail
 mail_code_subject = Ihr Code für { $service }
 mail_code_intro = Jemand, hoffentlich Sie, bestätigt dies bei { $service }:
 mail_code_label = Ihr Code:
 mail_code_end = Er gilt zehn Minuten und nur einmal. Nennen Sie ihn niemandem, der Sie anruft. Wenn Sie das nicht waren, müssen Sie nichts tun; überlegen Sie, Ihr Passwort zu ändern.
 mail_address_subject = Ihre E-Mail-Adresse bei { $service } wurde geändert
 mail_address_body = Ihrem Konto bei { $service } wurde eine neue E-Mail-Adresse hinzugefügt. Codes gehen erst nach 24 Stunden dorthin. Wenn Sie das nicht waren, melden Sie sich bitte sofort bei { $service }.
+sms_message = { $code } ist Ihr Code für { $service }. Sagen Sie ihn niemandem, der Sie anruft.
+voice_message = Dies ist ein Anruf von { $service }. Ihr Code lautet: { $code }. Noch einmal: { $code }. Sagen Sie ihn niemandem, der Sie anruft.
+mail_phone_subject = Die Telefonnummer Ihres Kontos bei { $service } wurde geändert
+mail_phone_body = Ihrem Konto bei { $service } wurde eine neue Telefonnummer hinzugefügt. Codes gehen erst nach 24 Stunden dorthin. Wenn Sie das nicht waren, wenden Sie sich bitte sofort an { $service }.
 mail_notice_subject = Aktivität in Ihrem Konto bei { $service }
 mail_notice_intro = Dies ist in Ihrem Konto bei { $service } geschehen:
 mail_notice_passed_on = Es wurde weitergeleitet und kann wirksam geworden sein.
@@ -110,6 +141,7 @@ mail_notice_asked = Vor dem nächsten Schritt wurde eine Bestätigung verlangt.
 mail_notice_refused = Es wurde nicht ausgeführt.
 mail_notice_end = Wenn Sie das waren, müssen Sie nichts tun. Wenn nicht, melden Sie sich bitte sofort bei { $service }.
 
+# What is confirmed
 event_admin_area = Verwaltung
 event_change_contact_data = Änderung der Kontaktdaten
 event_login = Anmeldung

@@ -20,7 +20,24 @@ email_again = Send another code
 email_trouble = The e-mail could not be sent: the mail server does not answer. Please ask for another code in a moment.
 email_trouble_other = You can also choose another way.
 email_late = If a six-digit code reaches you all the same, type it here. It is good for ten minutes.
-email_wait = A code was sent a moment ago. Please wait { $seconds } seconds before asking for another.
+email_wait = A code was sent a moment ago. Please wait { $seconds } { $seconds ->
+    [one] second
+   *[other] seconds
+} before asking for another.
+sms_label = Code from the text message
+sms_hint = If a telephone number is on file, a text with a six-digit code is on its way. It is good for ten minutes.
+sms_send = Text me a code
+sms_send_hint = A six-digit code will be sent to the telephone number on file, if there is one.
+sms_again = Send another text
+voice_label = Code from the call
+voice_hint = If a telephone number is on file, it will ring and a voice will say six digits. They are good for ten minutes.
+voice_send = Call me with a code
+voice_send_hint = The telephone number on file will be called, if there is one, and six digits will be said.
+voice_again = Call again
+captcha_hint = Please show that you are not a robot, and then confirm.
+captcha_other = Show another test
+captcha_trouble = The test against robots cannot be shown at the moment.
+captcha_unheard = The test could not be checked. Here is another one.
 recovery_label = Recovery code
 recovery_hint = Type one of the recovery codes you kept. Each works once.
 pow_title = Checking your browser
@@ -31,6 +48,9 @@ confirm = Confirm
 other_ways = Another way
 way_totp = Authenticator app
 way_email_code = Code by e-mail
+way_sms_code = Code by text message
+way_voice_code = Code by telephone call
+way_captcha = Test against robots
 way_recovery_code = Recovery code
 way_pow = Browser check
 wrong = That did not work. Check what you typed and try again.
@@ -104,6 +124,8 @@ enrol_refused = This cannot be set up now. Sign in again on a device you have us
 enrol_sign_in = Please sign in first.
 title_invited = Set up a way to confirm it is you
 date = { $year }-{ $month }-{ $day }
+# How 1234567.89 is written: amounts are grouped as this is.
+number = 1,234,567.89
 
 # Mail
 mail_code_subject = Your code for { $service }
@@ -112,6 +134,10 @@ mail_code_label = Your code:
 mail_code_end = It is good for ten minutes and works once. Never tell it to anyone who calls you. If this was not you, you need not do anything; consider changing your password.
 mail_address_subject = Your e-mail address at { $service } was changed
 mail_address_body = A new e-mail address was added to your account at { $service }. Codes are sent to it only after 24 hours. If this was not you, please contact { $service } at once.
+sms_message = { $code } is your code for { $service }. Never tell it to anyone who calls you.
+voice_message = This is a call from { $service }. Your code is: { $code }. Once more: { $code }. Never tell it to anyone who calls you.
+mail_phone_subject = The telephone number of your account at { $service } was changed
+mail_phone_body = A new telephone number was added to your account at { $service }. Codes are sent to it only after 24 hours. If this was not you, please contact { $service } at once.
 mail_notice_subject = Activity in your account at { $service }
 mail_notice_intro = This happened in your account at { $service }:
 mail_notice_passed_on = It was passed on and can have taken effect.

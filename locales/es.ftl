@@ -1,0 +1,154 @@
+error_prefix = Error
+reference = Referencia
+back_to_service = Continuar a { $service }
+
+# Asking
+title_confirm = Confirme su identidad
+why = { $service } le pide una confirmación antes de continuar con:
+why_bound = Está confirmando exactamente esto. Si algo no coincide con lo que introdujo, no continúe.
+code_label = Código de seis dígitos
+totp_label = Código de su aplicación de autenticación
+totp_hint = Abra su aplicación de autenticación y escriba los seis dígitos que muestra.
+email_label = Código del correo electrónico
+email_hint = Si hay una dirección de correo registrada, se le ha enviado un código de seis dígitos. Es válido durante diez minutos.
+email_send = Recibir un código por correo
+email_send_hint = Se enviará un código de seis dígitos a la dirección de correo registrada, si la hay.
+email_again = Enviar otro código
+email_trouble = No se ha podido enviar el correo: el servidor de correo no responde. Solicite otro código en un momento, por favor.
+email_trouble_other = También puede elegir otro método.
+email_late = Si de todos modos le llega un código de seis dígitos, escríbalo aquí. Es válido durante diez minutos.
+email_wait = Acabamos de enviar un código. Espere { $seconds } { $seconds ->
+    [one] segundo
+   *[other] segundos
+} antes de solicitar otro, por favor.
+sms_label = Código del SMS
+sms_hint = Si hay un número de teléfono registrado, se le ha enviado un SMS con un código de seis dígitos. Es válido durante diez minutos.
+sms_send = Recibir un código por SMS
+sms_send_hint = Se enviará un código de seis dígitos al número de teléfono registrado, si lo hay.
+sms_again = Enviar otro SMS
+voice_label = Código de la llamada
+voice_hint = Si hay un número de teléfono registrado, sonará y una voz dirá seis dígitos. Son válidos durante diez minutos.
+voice_send = Recibir un código por llamada
+voice_send_hint = Se llamará al número de teléfono registrado, si lo hay, y se dirán seis dígitos.
+voice_again = Llamar otra vez
+captcha_hint = Demuestre que no es un robot y después confirme, por favor.
+captcha_other = Mostrar otra prueba
+captcha_trouble = La prueba contra robots no se puede mostrar en este momento.
+captcha_unheard = No se ha podido comprobar la prueba. Aquí tiene otra.
+recovery_label = Código de recuperación
+recovery_hint = Escriba uno de los códigos de recuperación que guardó. Cada uno sirve una sola vez.
+pow_title = Comprobación de su navegador
+pow_hint = Su navegador resuelve un pequeño cálculo. Tarda unos segundos y usted no tiene que hacer nada.
+pow_no_script = Esta comprobación necesita JavaScript. Actívelo y vuelva a cargar la página, o elija otro método.
+pow_start = Iniciar la comprobación
+confirm = Confirmar
+other_ways = Otro método
+way_totp = Aplicación de autenticación
+way_email_code = Código por correo electrónico
+way_sms_code = Código por SMS
+way_voice_code = Código por llamada telefónica
+way_captcha = Prueba contra robots
+way_recovery_code = Código de recuperación
+way_pow = Comprobación del navegador
+wrong = No ha funcionado. Revise lo que ha escrito e inténtelo de nuevo.
+locked_method = Demasiadas respuestas incorrectas. Este método estará bloqueado durante { $minutes } { $minutes ->
+    [one] minuto
+   *[other] minutos
+} más. Puede usar otro método.
+
+# Afterwards
+title_confirmed = Confirmado
+confirmed_go_on = Gracias. Pulse el botón para continuar donde estaba.
+confirmed_close = Gracias. Puede continuar donde estaba.
+confirmed_again = Gracias. No se ha podido conservar lo que envió. Vuelva atrás y envíelo otra vez; no se le volverá a preguntar.
+already_confirmed = Ya ha confirmado este paso.
+continue_to = Continuar a { $service }
+title_gone = Este paso ha terminado
+gone = Ha caducado o se terminó en otro lugar. No se ha enviado nada. Empiece de nuevo, por favor.
+
+# Refusing
+title_refused = Esto no es posible en este momento
+title_locked = Bloqueado temporalmente
+title_busy = Demasiadas solicitudes
+title_unavailable = Inténtelo de nuevo en un momento
+refused = Su solicitud no se ha realizado. Si necesita ayuda, indique la referencia que aparece abajo.
+refused_locked = Ha habido demasiados intentos fallidos. Inténtelo más tarde, por favor.
+refused_rate = Ha sido demasiado rápido. Espere un poco e inténtelo de nuevo, por favor.
+refused_unavailable = No podemos comprobar su solicitud en este momento. No se ha realizado.
+refused_cross_site = La solicitud procedía de otro sitio y no se ha realizado. Empiece de nuevo directamente en { $service }.
+refused_malformed = La solicitud no se puede leer y no se ha realizado.
+refused_resume = Lo que iba a enviar ya se envió, ha caducado o pertenece a otra persona. No se ha vuelto a enviar.
+refused_insecure = Esto requiere una conexión segura (https).
+retry_in = Podrá intentarlo de nuevo dentro de unos { $minutes } { $minutes ->
+    [one] minuto
+   *[other] minutos
+}.
+
+# What shipped policies tell
+tell_agent_not_a_machine = Este acceso es solo para programas registrados.
+tell_agent_stale_token = El token de acceso es demasiado antiguo. Obtenga uno nuevo e inténtelo de nuevo.
+tell_contact_refused = Sus datos de contacto no se han modificado. Si fue usted, llámenos, por favor.
+tell_login_refused = No es posible iniciar sesión desde aquí.
+tell_login_unusual = Este inicio de sesión es distinto de los habituales.
+tell_reset_refused = La contraseña no se puede restablecer desde aquí.
+tell_signup_refused = No es posible abrir una cuenta desde aquí.
+tell_signup_robot = Demuestre que no es un robot, por favor.
+tell_transfer_refused = Esta transferencia no se ha realizado. Llámenos, por favor.
+
+# Setting up
+title_methods = Métodos para confirmar su identidad
+methods_none = Todavía no hay nada configurado.
+methods_list = Métodos configurados
+method_totp = Aplicación de autenticación, añadida el { $date }
+method_recovery = Códigos de recuperación (quedan: { $left })
+method_recovery_title = Códigos de recuperación
+add_totp = Añadir una aplicación de autenticación
+new_recovery = Crear nuevos códigos de recuperación
+remove = Eliminar
+remove_totp = Eliminar la aplicación de autenticación añadida el { $date }
+title_add_totp = Añadir una aplicación de autenticación
+scan = Escanee esta imagen con su aplicación de autenticación.
+scan_alt = Código QR con la clave de configuración que se indica abajo
+scan_key = O escriba esta clave en la aplicación:
+scan_code = Después escriba los seis dígitos que muestra la aplicación
+save = Guardar
+event_change_how_you_confirm = Cambio de sus métodos de confirmación
+cancel = Cancelar
+title_recovery = Sus códigos de recuperación
+recovery_once = Guarde estos códigos en un lugar seguro. Solo se muestran ahora. Cada uno sirve una sola vez, cuando no tenga su aplicación a mano.
+recovery_kept = Los he guardado
+enrol_refused = Esto no se puede configurar ahora. Inicie sesión de nuevo en un dispositivo que ya haya usado o use un método que ya esté configurado.
+enrol_sign_in = Inicie sesión primero, por favor.
+title_invited = Configure un método para confirmar su identidad
+date = { $day }/{ $month }/{ $year }
+number = 1.234.567,89
+
+# Mail
+mail_code_subject = Su código para { $service }
+mail_code_intro = Alguien, esperamos que usted, está confirmando esto en { $service }:
+mail_code_label = Su código:
+mail_code_end = Es válido durante diez minutos y sirve una sola vez. No se lo diga nunca a nadie que le llame. Si no fue usted, no tiene que hacer nada; considere cambiar su contraseña.
+mail_address_subject = Su dirección de correo en { $service } ha cambiado
+mail_address_body = Se ha añadido una nueva dirección de correo a su cuenta en { $service }. Solo se enviarán códigos a ella pasadas 24 horas. Si no fue usted, póngase en contacto con { $service } de inmediato.
+sms_message = { $code } es su código para { $service }. No se lo diga nunca a nadie que le llame.
+voice_message = Esta es una llamada de { $service }. Su código es: { $code }. Repito: { $code }. No se lo diga nunca a nadie que le llame.
+mail_phone_subject = El número de teléfono de su cuenta en { $service } ha cambiado
+mail_phone_body = Se ha añadido un nuevo número de teléfono a su cuenta en { $service }. Solo se enviarán códigos a él pasadas 24 horas. Si no fue usted, póngase en contacto con { $service } de inmediato.
+mail_notice_subject = Actividad en su cuenta de { $service }
+mail_notice_intro = Esto ha ocurrido en su cuenta de { $service }:
+mail_notice_passed_on = Se transmitió y puede haber tenido efecto.
+mail_notice_asked = Se pidió una confirmación antes de continuar.
+mail_notice_refused = No se ha realizado.
+mail_notice_end = Si fue usted, no tiene que hacer nada. Si no, póngase en contacto con { $service } de inmediato.
+
+# What is confirmed
+event_admin_area = Administración
+event_change_contact_data = Cambio de los datos de contacto
+event_login = Inicio de sesión
+event_logout = Cierre de sesión
+event_password_reset = Nueva contraseña
+event_sign_up = Apertura de cuenta
+event_transfer_money = Transferencia de dinero
+fact_amount = Importe
+fact_email = Correo electrónico
+fact_payee = Beneficiario
