@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use arc_swap::ArcSwap;
 use stepward_core::{
     decision::{self, Outcome, Reason},
     policy::Policy,
@@ -17,7 +18,7 @@ use crate::{
     arrival::{Arrival, Parked, Withheld},
     clock::Clock,
     keys::Keys,
-    locale::Locales,
+    locale::{Locale, Locales},
     mail::Mailer,
     reply::Reply,
     sessions::{SessionHandle, Sessions, record::Subject},
@@ -55,7 +56,7 @@ pub struct Challenges {
     clock: Clock,
     mailer: Option<Mailer>,
     writing: Arc<Semaphore>,
-    locales: Locales,
+    locales: ArcSwap<Locales>,
     pages: page::Pages,
     unsent: parking::unsent::Unsent,
 }
@@ -169,9 +170,9 @@ pub enum Trouble {
     /// Mail settings cannot be used.
     #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
-    /// A page does not parse.
-    #[error("page template: {0}")]
-    Page(String),
+    /// Templates cannot be used: every error, one line each, with its place.
+    #[error("page templates: {}", .0.join("; "))]
+    Page(Vec<String>),
 }
 
 impl Challenges {
@@ -180,7 +181,7 @@ impl Challenges {
     /// # Errors
     /// When messages, pages or mail settings cannot be used.
     pub fn new(
-        pages: &settings::Pages,
+        pages: &settings::pages::Pages,
         mail: Option<&settings::Mail>,
         keys: Arc<Keys>,
         store: Arc<AnyStore>,
@@ -194,8 +195,8 @@ impl Challenges {
             mailer: mail.map(|mail| Mailer::new(mail, clock.clone())).transpose()?,
             clock,
             writing: Arc::new(Semaphore::new(notice::WRITING_MAX)),
-            locales: Locales::load(&pages.language, pages.locales.as_deref())?,
-            pages: page::Pages::new(pages.service_name.clone())?,
+            locales: ArcSwap::from_pointee(Locales::load(&pages.language, pages.locales.as_deref())?),
+            pages: page::Pages::new(pages)?,
             unsent: parking::unsent::Unsent::default(),
         })
     }
@@ -204,6 +205,23 @@ impl Challenges {
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
         [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).collect()
+    }
+
+    /// Reads the operator's messages and templates again. What cannot be used leaves the last good ones at work, and is
+    /// logged. Blocks on the disk.
+    pub fn reload_pages(&self, pages: &settings::pages::Pages) {
+        match Locales::load(&pages.language, pages.locales.as_deref()) {
+            Ok(locales) => self.locales.store(Arc::new(locales)),
+            Err(error) => tracing::error!("the last good messages stay: {error}"),
+        }
+        if let Err(errors) = self.pages.reload() {
+            tracing::error!("the last good page templates stay: {}", errors.join("; "));
+        }
+    }
+
+    /// The language for a letter to somebody who is not at a browser, or may be somebody else.
+    fn usual_locale(&self, tenant: &str) -> Arc<Locale> {
+        self.locales.load().choose(tenant, None, None)
     }
 
     /// Issues a challenge: parks the request or the withheld answer, mails a code where that comes first, and makes

@@ -148,6 +148,7 @@ pub async fn start_with(
         registry::Origin::Texts(_) => Vec::new(),
     };
     watched.extend(settings.connectors.clone());
+    watched.extend([&settings.pages.locales, &settings.pages.templates].into_iter().flatten().cloned());
     let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name))
         .without(&settings, &signals.lost());
     let registry = Arc::new(Registry::open(origin, target, clock.clone(), metrics.clone())?);

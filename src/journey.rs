@@ -109,6 +109,7 @@ impl Parts {
             let target = Target::of(&self.settings, self.signals.catalogue(), |name| self.signals.tells(name));
             self.registry.retarget(target.without(&self.settings, &self.signals.lost()));
         }
+        self.challenges.reload_pages(&self.settings.pages);
         Reloaded { policies: self.registry.reload(), connectors: self.signals.refused_connectors() }
     }
 

@@ -24,6 +24,7 @@ use crate::render;
 pub mod check;
 pub mod document;
 pub mod format;
+pub mod pages;
 pub mod parse;
 pub mod tree;
 
@@ -144,11 +145,7 @@ pub struct Settings {
     pub sinks: Vec<Sink>,
     /// Where requests are logged, if at all.
     pub access_log: Option<LogTarget>,
-    /// How pages look and speak.
-    pub pages: Pages,
-}
-
-/// A connector that takes decisions.
+    /// A connector that takes decisions.
 #[derive(Clone, Debug)]
 pub struct Sink {
     /// Its id.

@@ -112,7 +112,7 @@ pub async fn take(
         return Ok(Came::Closed(method, until));
     }
     if is_letter {
-        return Ok(Came::Mailed(challenges.send_code(&asked, problem::locale(challenges, arrival)).await?));
+        return Ok(Came::Mailed(challenges.send_code(&asked, &problem::locale(challenges, arrival)).await?));
     }
     let aim = aim(challenges, &asked, method).await?;
     let left = match challenges.count_try(&lane, issued.attempts, &aim).await? {

@@ -181,6 +181,6 @@ async fn send_first_code(
     let Some(id) = issued::id_of(word) else { return Ok(()) };
     let lane = Lane::of(challenges, arrival, session, issued, Method::EmailCode);
     let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };
-    challenges.send_code(&asked, problem::locale(challenges, arrival)).await?;
+    challenges.send_code(&asked, &problem::locale(challenges, arrival)).await?;
     Ok(())
 }

@@ -103,7 +103,7 @@ impl Contacts<'_> {
     /// Tells older addresses that there is a new one.
     fn tell(&self, addresses: impl Iterator<Item = String>) {
         let Some(mailer) = &self.challenges.mailer else { return };
-        let locale = self.challenges.locales.choose(None, None);
+        let locale = self.challenges.usual_locale(TENANT);
         let mut args = FluentArgs::new();
         args.set("service", self.challenges.pages.service.to_string());
         for to in addresses {

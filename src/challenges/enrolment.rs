@@ -109,7 +109,7 @@ pub fn invite(challenges: &Challenges, tenant: &str, account: Id) -> String {
 
 impl Visitor<'_> {
     async fn list(&mut self) -> Stored<Reply> {
-        let locale = problem::locale(self.challenges, self.arrival);
+        let locale = &problem::locale(self.challenges, self.arrival);
         let all = self.authenticators().await?;
         let apps = all.iter().filter(|it| it.is_totp()).map(|it| {
             let mut args = fluent_bundle::FluentArgs::new();
@@ -152,7 +152,7 @@ impl Visitor<'_> {
 
     async fn show(&mut self, word: &str) -> Stored<Reply> {
         let Some(pending) = self.pending(word).await? else { return Ok(self.gone()) };
-        let locale = problem::locale(self.challenges, self.arrival);
+        let locale = &problem::locale(self.challenges, self.arrival);
         let is_wrong = self.arrival.request.query.as_deref().is_some_and(|it| it.split('&').any(|it| it == "e=wrong"));
         let content = context! {
             picture => format!("{BASE}/totp/{word}.svg"), key => totp::key(&pending.secret),
@@ -244,7 +244,7 @@ impl Visitor<'_> {
         }
         let taken = self.challenges.store.take_parked(now_ms, id, id, clock::random_id()).await?;
         let Some(codes) = taken.and_then(open) else { return Ok(self.gone()) };
-        let locale = problem::locale(self.challenges, self.arrival);
+        let locale = &problem::locale(self.challenges, self.arrival);
         let content = context! { codes, next => format!("{BASE}{}", self.suffix()) };
         let title = locale.text("title_recovery");
         Ok(self.challenges.pages.render(locale, StatusCode::OK, "recovery.html", &title, content))
@@ -382,7 +382,7 @@ impl Visitor<'_> {
 }
 
 fn notice(challenges: &Challenges, arrival: &Arrival, status: StatusCode, key: &str) -> Reply {
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let content = context! { text => locale.text(key), home => problem::say(challenges, locale, "back_to_service") };
     challenges.pages.render(locale, status, "notice.html", &locale.text("title_methods"), content)
 }

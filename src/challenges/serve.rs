@@ -34,10 +34,12 @@ pub async fn serve(
         return Ok(Served::Answer(refuse(challenges, arrival, Reason::CrossSite)));
     }
     let parts: Vec<&str> = path.split('/').collect();
+    if let ([name], true) = (&parts[..], is_get)
+        && let Some(file) = challenges.pages.file(name)
+    {
+        return Ok(Served::Answer(file));
+    }
     match parts[..] {
-        [name] if is_get && page::file(name).is_some() => {
-            Ok(Served::Answer(page::file(name).unwrap_or_else(|| not_found(challenges, arrival))))
-        }
         ["c", word] if is_get => look(challenges, arrival, session, subject, word).await.map(Served::Answer),
         ["c", word] if is_post => answered(challenges, arrival, session, subject, word).await,
         ["c", word, "continue"] if is_get => {
@@ -193,7 +195,7 @@ fn waiting(mut reply: Reply, seconds: i64) -> Reply {
 }
 
 fn not_found(challenges: &Challenges, arrival: &Arrival) -> Reply {
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let title = locale.text("title_gone");
     let content = context! { text => locale.text("gone"), home => problem::say(challenges, locale, "back_to_service") };
     challenges.pages.render(locale, StatusCode::NOT_FOUND, "notice.html", &title, content)

@@ -55,7 +55,7 @@ pub async fn challenge(
     if arrival.client != Client::Page {
         return Ok(state(challenges, arrival, "open", issued));
     }
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let view = View::of(arrival);
     let method = match view.method.filter(|it| issued.methods.contains(it)) {
         Some(method) => method,
@@ -122,7 +122,7 @@ pub async fn afterwards(challenges: &Challenges, arrival: &Arrival, issued: &Iss
 
 /// A challenge that is not there: never was, ended, or someone else's. Which, nobody is told.
 pub fn gone(challenges: &Challenges, arrival: &Arrival) -> Reply {
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let title = locale.text("title_gone");
     if arrival.client != Client::Page {
         let problem = serde_json::json!({
@@ -166,7 +166,7 @@ fn confirmed(
     target: Option<String>,
     passed: bool,
 ) -> Reply {
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let home = (target.is_none() && !passed).then(|| problem::say(challenges, locale, "back_to_service"));
     let content = context! {
         text => locale.text(key), target, passed, home, resume => issued.afterwards.parked(),

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::settings::pages;
+
 /// How one Stepward process runs: where clients connect, which apps are behind it, where state lives.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +88,7 @@ pub struct Document {
     pub access_log: Option<LogTarget>,
     /// How pages look and speak.
     #[serde(default)]
-    pub pages: Pages,
+    pub pages: pages::document::Pages,
 }
 
 impl Document {
@@ -650,23 +652,4 @@ pub struct Accounts {
     pub dots_ignored_at: Vec<String>,
     /// A `+` in front of the `@` and what follows it mean nothing at these domains: `alice+news@…` is `alice@…`.
     pub plus_ignored_at: Vec<String>,
-}
-
-/// How pages look and speak.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Pages {
-    /// What the protected service is called.
-    pub service_name: String,
-    /// Language where none of the browser's is there.
-    #[schemars(extend("format" = "language"))]
-    pub language: String,
-    /// Folder of `*.ftl` files that add to or replace messages.
-    pub locales: Option<String>,
-}
-
-impl Default for Pages {
-    fn default() -> Self {
-        Pages { service_name: "this service".into(), language: "en".into(), locales: None }
-    }
 }

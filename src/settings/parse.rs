@@ -52,7 +52,8 @@ pub(super) fn parse(
     }
 }
 
-struct Parser<'a> {
+/// What reads the sections of a file, and what was found so far.
+pub(super) struct Parser<'a> {
     file: &'a Arc<str>,
     tree: &'a Node,
     base: &'a Path,
@@ -101,11 +102,7 @@ impl Parser<'_> {
             decision_log: self.log_target(&document.decision_log),
             sinks: self.sinks(document),
             access_log: document.access_log.as_ref().map(|it| self.log_target(it)),
-            pages: settings::Pages {
-                service_name: document.pages.service_name.as_str().into(),
-                language: document.pages.language.as_str().into(),
-                locales: document.pages.locales.as_ref().map(|it| self.folder(it, &["pages", "locales"])),
-            },
+            pages: self.pages(document),
         };
         self.addresses(&settings);
         settings
@@ -488,7 +485,7 @@ impl Parser<'_> {
         }
     }
 
-    fn folder(&mut self, path: &str, at: &[&str]) -> PathBuf {
+    pub(super) fn folder(&mut self, path: &str, at: &[&str]) -> PathBuf {
         let folder = self.base.join(path);
         if !folder.is_dir() {
             self.missing("file.missing", at, format!("there is no folder `{}`", folder.display()));
@@ -496,7 +493,7 @@ impl Parser<'_> {
         folder
     }
 
-    fn present(&mut self, path: &str, at: &[&str]) -> PathBuf {
+    pub(super) fn present(&mut self, path: &str, at: &[&str]) -> PathBuf {
         let file = self.base.join(path);
         if !file.is_file() {
             self.missing("file.missing", at, format!("there is no file `{}`", file.display()));
@@ -513,11 +510,11 @@ impl Parser<'_> {
         self.found.push(Diagnostic { severity, ..finding }.help("paths are relative to this file"));
     }
 
-    fn error(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
+    pub(super) fn error(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
         self.found.push(Diagnostic::error(code, self.file, self.span(path), message).help(help));
     }
 
-    fn warning(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
+    pub(super) fn warning(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
         self.found.push(Diagnostic::warning(code, self.file, self.span(path), message).help(help));
     }
 
