@@ -106,7 +106,8 @@ impl Parts {
         let connectors = self.signals.reload_connectors(&self.settings, &self.clock);
         if let Ok(true) = connectors {
             let told = |name: &str| self.signals.tells(name);
-            self.registry.retarget(Target::of(&self.settings, self.signals.catalogue(), told));
+            let methods = self.signals.live().now().methods();
+            self.registry.retarget(Target::of(&self.settings, self.signals.catalogue(), told, &methods));
         }
         Reloaded { policies: self.registry.reload(), connectors: connectors.err() }
     }

@@ -17,6 +17,7 @@ use stepward_core::{
     connector::{Connector, Named, route::Route},
     diagnostic::Diagnostic,
     facts::{Provenance, Reading, Why},
+    session::Method,
 };
 use tokio::time::Instant;
 
@@ -34,6 +35,7 @@ use crate::{
 pub mod breaker;
 pub mod cache;
 pub mod client;
+pub mod deeds;
 pub mod fixtures;
 pub mod guard;
 pub mod limits;
@@ -64,6 +66,8 @@ pub struct Vocabulary {
     pub catalogue: Catalogue,
     /// The attributes that some connector on a route tells.
     pub told: BTreeSet<Arc<str>>,
+    /// The methods of step-up that routes make possible.
+    pub methods: BTreeSet<Method>,
 }
 
 impl Vocabulary {
@@ -76,15 +80,17 @@ impl Vocabulary {
             Some(folder) => {
                 load::read(folder, &Catalogue::builtin()).map(|(all, routes)| Vocabulary::told_by(&all, &routes))
             }
-            None => Ok(Vocabulary { catalogue: Catalogue::builtin(), told: BTreeSet::new() }),
+            None => Ok(Vocabulary { catalogue: Catalogue::builtin(), ..Vocabulary::default() }),
         }
     }
 
     fn told_by(connectors: &[Connector], routes: &[Route]) -> Vocabulary {
         let mut costs: BTreeMap<Arc<str>, Attribute> = BTreeMap::new();
-        let members = routes.iter().flat_map(|route| &route.members);
-        for connector in members.filter_map(|it| connectors.iter().find(|connector| connector.id == it.connector)) {
+        let mut methods = BTreeSet::new();
+        for (route, member) in routes.iter().flat_map(|route| route.members.iter().map(move |it| (route, it))) {
+            let Some(connector) = connectors.iter().find(|it| it.id == member.connector) else { continue };
             price(connector, &mut costs);
+            methods.extend(deeds::methods_of(&route.capability, connector));
         }
         for (level, made) in routes.iter().flat_map(|route| &route.levels) {
             let cost = costs.get(made.from.as_str()).map_or(Cost::Cheap, |score| score.cost);
@@ -92,7 +98,8 @@ impl Vocabulary {
             known.cost = known.cost.max(cost);
         }
         let told = costs.keys().cloned().collect();
-        Vocabulary { catalogue: Catalogue::of(Catalogue::builtin().all().cloned().chain(costs.into_values())), told }
+        let catalogue = Catalogue::of(Catalogue::builtin().all().cloned().chain(costs.into_values()));
+        Vocabulary { catalogue, told, methods }
     }
 }
 

@@ -193,7 +193,9 @@ pub(super) fn target(settings: Option<&Settings>, connectors: Option<&Path>) -> 
     let folder = settings.map_or(connectors, |settings| settings.connectors.as_deref());
     let vocabulary = Vocabulary::of(folder).or_else(|_| Vocabulary::of(None)).unwrap_or_default();
     match settings {
-        Some(settings) => Target::of(settings, vocabulary.catalogue, |name| vocabulary.told.contains(name)),
+        Some(settings) => {
+            Target::of(settings, vocabulary.catalogue, |name| vocabulary.told.contains(name), &vocabulary.methods)
+        }
         None => {
             let options =
                 Options { methods: registry::METHODS_BUILT.into_iter().collect(), upstreams: None, can_mail: true };
