@@ -1,4 +1,5 @@
-//! The whole product in one process, to be looked at: Tiny Bank, Stepward in front of it, a post office, two vendors.
+//! The whole product in one process, to be looked at: Tiny Bank, Stepward in front of it, a post office, and vendors that
+//! are the mock of `stepward connector mock`.
 //!
 //! Everything is ordinary: the gateway runs from files in a folder, the bank knows nothing of it, mail goes by SMTP.
 //! It listens on this machine only. What cannot be started is an error at start, never half a demo.
@@ -10,20 +11,21 @@ use std::{
 };
 
 use anyhow::Context;
+use stepward_core::attribute::Catalogue;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     clock::{self, Clock},
-    demo::{bank::Bank, controls::Controls, mailbox::Mailbox, vendors::Vendors},
+    demo::{bank::Bank, controls::Controls, mailbox::Mailbox},
     gateway::{self, Running},
     keys::Keys,
     settings::{self, Presence},
+    vendors::{self, mock::Mock},
 };
 
 pub mod bank;
 pub mod controls;
 pub mod mailbox;
-pub mod vendors;
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "policies"]
@@ -58,6 +60,8 @@ pub struct Demo {
     pub gateway: Running,
     /// The bank itself, past Stepward: what an attacker must not reach.
     pub bank: SocketAddr,
+    /// The vendors; faults are ordered at their [`vendors::mock::CONTROL`].
+    pub vendors: SocketAddr,
     /// What was mailed.
     pub mailbox: Mailbox,
     /// The buttons.
@@ -88,26 +92,26 @@ pub async fn start(options: &Options) -> anyhow::Result<Demo> {
         ("@listen@", options.listen.to_string()),
         ("@bank@", bank.local_addr()?.to_string()),
         ("@mail@", mail.local_addr()?.to_string()),
-        ("@vendor@", vendor.local_addr()?.to_string()),
         ("@admin@", options.admin.to_string()),
         ("@health@", options.health.to_string()),
     ];
     write_files(&folder, &places, &issuer).context("the demo's files cannot be written")?;
 
     let mut servers = JoinSet::new();
-    let (mailbox, vendors) = (Mailbox::default(), Vendors::default());
-    let controls = Controls::new(&folder, vendors.clone(), issuer, Clock::System);
+    let mailbox = Mailbox::default();
+    let (vendors, mock) = (vendor.local_addr()?, mock(&folder)?);
+    let controls = Controls::new(&folder, mock.clone(), issuer, Clock::System);
     let bank_address = bank.local_addr()?;
     let app = Bank::new(mailbox.clone(), controls.clone())?.routes();
     servers.spawn(mailbox.clone().serve(mail));
-    servers.spawn(serve(vendor, vendors.routes()));
+    servers.spawn(serve(vendor, mock.routes()));
     servers.spawn(serve(bank, app));
 
-    let gateway = gateway(&folder).await?;
+    let gateway = gateway(&folder, vendors).await?;
     if let Some(admin) = gateway.api.admin {
         controls.admin_is_at(admin);
     }
-    Ok(Demo { gateway, bank: bank_address, mailbox, controls, folder, servers })
+    Ok(Demo { gateway, bank: bank_address, vendors, mailbox, controls, folder, servers })
 }
 
 async fn local() -> anyhow::Result<TcpListener> {
@@ -120,9 +124,20 @@ async fn serve(listener: TcpListener, app: axum::Router) {
     }
 }
 
-async fn gateway(folder: &Path) -> anyhow::Result<Running> {
-    let loaded = settings::load(&folder.join("stepward.yaml"), Presence::Required)
+/// Every vendor of the folder, answering as its connector has recorded.
+fn mock(folder: &Path) -> anyhow::Result<Mock> {
+    let unusable = |found| anyhow::anyhow!("the demo's connectors: {found:?}");
+    let (sources, faults) = vendors::load::sources(&folder.join("connectors"));
+    if !faults.is_empty() {
+        return Err(unusable(faults));
+    }
+    Mock::of(&sources, &Catalogue::builtin()).map_err(unusable)
+}
+
+async fn gateway(folder: &Path, mock: SocketAddr) -> anyhow::Result<Running> {
+    let mut loaded = settings::load(&folder.join("stepward.yaml"), Presence::Required)
         .map_err(|rejected| anyhow::anyhow!("the demo's settings: {:?}", rejected.found))?;
+    loaded.settings.mock = Some(mock);
     gateway::start(loaded.settings, None, Clock::System).await.map_err(|error| match error {
         gateway::StartError::Policies(refusal) => {
             anyhow::anyhow!("the demo's policies:\n{}", refusal.lines().collect::<Vec<_>>().join("\n"))

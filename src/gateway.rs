@@ -144,7 +144,8 @@ pub async fn start_with(
     };
     watched.extend(settings.connectors.clone());
     let routed = signals.live().now().methods();
-    let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name), &routed);
+    let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name), &routed)
+        .without(&settings, &signals.lost());
     let registry = Arc::new(Registry::open(origin, target, clock.clone(), metrics.clone())?);
     let pseudonyms = keys.clone();
     let log = DecisionLog::open(

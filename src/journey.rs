@@ -11,7 +11,6 @@ use std::sync::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use stepward_core::{
     decision::{Outcome, Reason},
-    diagnostic::Diagnostic,
     request::head,
 };
 
@@ -32,6 +31,7 @@ use crate::{
     store::AnyStore,
     subject::Subjects,
     telemetry::{Metrics, lines::AccessLog},
+    vendors::salvage::Refused,
 };
 
 pub mod apply;
@@ -96,20 +96,20 @@ pub struct Reloaded {
     /// The release at work, or why the newest set is not.
     pub policies: Result<Arc<Release>, Arc<Refusal>>,
     /// What is wrong with the newest connectors.
-    pub connectors: Option<Arc<[Diagnostic]>>,
+    pub connectors: Option<Refused>,
 }
 
 impl Parts {
     /// Reads connectors and policies again; what cannot be used leaves the last good one at work, and is logged once.
     /// Blocks on the disk.
     pub fn reload(&self) -> Reloaded {
-        let connectors = self.signals.reload_connectors(&self.settings, &self.clock);
-        if let Ok(true) = connectors {
+        if self.signals.reload_connectors(&self.settings, &self.clock) {
+            let routed = self.signals.live().now().methods();
             let told = |name: &str| self.signals.tells(name);
-            let methods = self.signals.live().now().methods();
-            self.registry.retarget(Target::of(&self.settings, self.signals.catalogue(), told, &methods));
+            let target = Target::of(&self.settings, self.signals.catalogue(), told, &routed);
+            self.registry.retarget(target.without(&self.settings, &self.signals.lost()));
         }
-        Reloaded { policies: self.registry.reload(), connectors: connectors.err() }
+        Reloaded { policies: self.registry.reload(), connectors: self.signals.refused_connectors() }
     }
 
     /// Takes note whether the store answered.

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod locale;
 pub mod mail;
 pub mod outcomes;
+pub mod quality;
 pub mod recalls;
 pub mod registry;
 pub mod render;

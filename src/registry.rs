@@ -88,6 +88,12 @@ impl Target {
         let methods = METHODS_BUILT.into_iter().filter(|it| !BY_VENDORS.contains(it) || routed.contains(it));
         Target { catalogue, options: Options { methods: methods.collect(), upstreams, can_mail: true }, lacking }
     }
+
+    /// The same where these attributes are lost, each for want of a file that is refused.
+    pub fn without(mut self, settings: &Settings, lost: &BTreeMap<Arc<str>, Arc<str>>) -> Target {
+        self.lacking.lose(settings, lost);
+        self
+    }
 }
 
 /// An immutable set of policies with a number of its own.
@@ -250,6 +256,7 @@ pub fn load(set: folder::Set, target: &Target, number: u64, now_ms: i64) -> Resu
     let (policies, diagnostics) = compile::compile(&sources, &target.catalogue, &target.options);
     let mut found = set.found;
     found.extend(diagnostics);
+    found.extend(lacking::lost(&sources, &policies, &target.lacking));
     if set.texts.is_empty() && found.is_empty() {
         // An unmounted volume looks like this, and would let every event through.
         let finding = Diagnostic::error("policies.none", &Arc::from("policies"), 0..0, "there is no policy here");

@@ -115,6 +115,8 @@ pub struct Settings {
     pub connector_config: BTreeMap<Arc<str>, serde_json::Value>,
     /// Secrets that connectors refer to, by `<connector>.<name>`.
     pub secrets: BTreeMap<Arc<str>, Secret>,
+    /// The mock that is called instead of every vendor: a testing aid of the command line, never of the file.
+    pub mock: Option<SocketAddr>,
     /// Console and API.
     pub admin: Option<SocketAddr>,
     /// `/livez`, `/readyz`, `/metrics`.

@@ -6,6 +6,7 @@
 //! be learnt is unknown, with the reason why.
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, LazyLock, Mutex, PoisonError, atomic::AtomicU32},
 };
@@ -24,6 +25,7 @@ use stepward_core::{
 use crate::{
     clock::Clock,
     keys::Keys,
+    render::Texts,
     settings::Settings,
     signals::{geo::Found, travel::Place},
     store::Id,
@@ -31,6 +33,7 @@ use crate::{
     vendors::{
         self, Call, Question, Vendors,
         deeds::Live,
+        salvage::Refused,
         shadow::{Trial, Tried},
     },
 };
@@ -170,7 +173,15 @@ pub struct Signals {
 #[derive(Debug, Default)]
 struct Connectors {
     fingerprint: [u8; 32],
-    refused: Option<Arc<[Diagnostic]>>,
+    refused: Option<Refused>,
+}
+
+impl Connectors {
+    /// Keeps what is wrong, and logs it once.
+    fn refuse(&mut self, refused: Refused, what: &str) {
+        refused.lines().for_each(|line| tracing::error!("{what}: {line}"));
+        self.refused = (!refused.found.is_empty()).then_some(refused);
+    }
 }
 
 /// Why signals cannot be set up as the settings say; the process does not start.
@@ -241,8 +252,12 @@ impl Signals {
         let lists = lists::Lists::open(&settings.lists)?;
         let geo = geo::Databases::open(&settings.geo)?;
         let vendors = Vendors::load(settings, clock).map_err(SetUpError::Connectors)?;
+        let refused = vendors.refused().clone();
         let signals = Signals::of(lists, geo, vendors);
-        signals.connectors().fingerprint = vendors::load::fingerprint(settings);
+        let mut newest = signals.connectors();
+        newest.refuse(refused, "refused; the other connectors run");
+        newest.fingerprint = vendors::load::fingerprint(settings);
+        drop(newest);
         Ok(signals)
     }
 
@@ -281,42 +296,39 @@ impl Signals {
         self.vendors.load().tells(name)
     }
 
-    /// Reads connectors again, if anything about them changed; whether new ones are at work now. Blocks on the disk.
-    ///
-    /// # Errors
-    /// What is wrong with the newest set; the last good one keeps running.
-    pub fn reload_connectors(&self, settings: &Settings, clock: &Clock) -> Result<bool, Arc<[Diagnostic]>> {
+    /// The attributes that no vendor tells because a file of connectors is refused, by that file.
+    pub fn lost(&self) -> BTreeMap<Arc<str>, Arc<str>> {
+        self.vendors.load().lost().clone()
+    }
+
+    /// Reads connectors again, if anything about them changed; whether others are at work now. A file that is refused
+    /// leaves its last good text at work; where a connector cannot run, all that ran before keep running. What is wrong
+    /// is in [`Signals::refused_connectors`]. Blocks on the disk.
+    pub fn reload_connectors(&self, settings: &Settings, clock: &Clock) -> bool {
         let mut newest = self.connectors();
         let fingerprint = vendors::load::fingerprint(settings);
         if fingerprint == newest.fingerprint {
-            return newest.refused.clone().map_or(Ok(false), Err);
+            return false;
         }
         newest.fingerprint = fingerprint;
-        match self.vendors.load().again(settings, clock) {
+        let again = self.vendors.load().again(settings, clock);
+        match again {
             Ok(vendors) => {
-                newest.refused = None;
+                newest.refuse(vendors.refused().clone(), "refused; what was good before keeps running");
                 self.vendors.store(Arc::new(vendors.counted_by(&self.metrics)));
                 tracing::info!("connectors loaded");
-                Ok(true)
+                true
             }
             Err(found) => {
-                for finding in &found {
-                    tracing::error!(
-                        file = &*finding.file,
-                        code = finding.code,
-                        "connectors not loaded, the last good ones keep running: {}",
-                        finding.message
-                    );
-                }
-                let found: Arc<[Diagnostic]> = found.into();
-                newest.refused = Some(found.clone());
-                Err(found)
+                newest
+                    .refuse(Refused::of(found, Texts::new()), "connectors not loaded, the last good ones keep running");
+                false
             }
         }
     }
 
-    /// What is wrong with the newest connectors, while the last good ones run instead.
-    pub fn refused_connectors(&self) -> Option<Arc<[Diagnostic]>> {
+    /// What is wrong with the newest connectors, while what was good runs.
+    pub fn refused_connectors(&self) -> Option<Refused> {
         self.connectors().refused.clone()
     }
 

@@ -27,6 +27,7 @@ use crate::{
     telemetry::Metrics,
     vendors::{
         load::{Legacy, Surroundings},
+        salvage::Refused,
         shadow::Trial,
         walk::{Heard, Line},
     },
@@ -40,11 +41,14 @@ pub mod fixtures;
 pub mod guard;
 pub mod limits;
 pub mod load;
+pub mod mock;
 pub mod rehearse;
 pub mod runner;
+pub mod salvage;
 pub mod shadow;
 pub mod shipped;
 mod signing;
+pub mod single;
 pub mod spend;
 mod tokens;
 pub mod walk;
@@ -56,6 +60,8 @@ pub struct Vendors {
     by_attribute: HashMap<Arc<str>, usize>,
     catalogue: Catalogue,
     legacy: Legacy,
+    refused: Refused,
+    lost: BTreeMap<Arc<str>, Arc<str>>,
     metrics: Metrics,
 }
 
@@ -68,20 +74,23 @@ pub struct Vocabulary {
     pub told: BTreeSet<Arc<str>>,
     /// The methods of step-up that routes make possible.
     pub methods: BTreeSet<Method>,
+    /// Those that nobody tells because a file is refused, by that file.
+    pub lost: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 impl Vocabulary {
-    /// The vocabulary of a folder of connectors; without one, what is built in.
+    /// The vocabulary of a folder of connectors, as far as it is good; without one, what is built in.
     ///
     /// # Errors
-    /// Everything that is wrong with the folder.
-    pub fn of(folder: Option<&File>) -> Result<Vocabulary, Vec<Diagnostic>> {
-        match folder {
-            Some(folder) => {
-                load::read(folder, &Catalogue::builtin()).map(|(all, routes)| Vocabulary::told_by(&all, &routes))
-            }
-            None => Ok(Vocabulary { catalogue: Catalogue::builtin(), ..Vocabulary::default() }),
-        }
+    /// The folder cannot be read.
+    pub fn of(folder: Option<&File>, given: &load::Given) -> Result<Vocabulary, Vec<Diagnostic>> {
+        let Some(folder) = folder else {
+            return Ok(Vocabulary { catalogue: Catalogue::builtin(), ..Vocabulary::default() });
+        };
+        let compile: &load::Compile<'_> =
+            &|source, catalogue| source.compile(catalogue, &load::config_of(source.id(), given));
+        let found = salvage::read(folder, &Catalogue::builtin(), compile, &salvage::Good::default())?;
+        Ok(Vocabulary { lost: found.lost, ..Vocabulary::told_by(&found.connectors, &found.routes) })
     }
 
     fn told_by(connectors: &[Connector], routes: &[Route]) -> Vocabulary {
@@ -99,7 +108,7 @@ impl Vocabulary {
         }
         let told = costs.keys().cloned().collect();
         let catalogue = Catalogue::of(Catalogue::builtin().all().cloned().chain(costs.into_values()));
-        Vocabulary { catalogue, told, methods }
+        Vocabulary { catalogue, told, methods, lost: BTreeMap::new() }
     }
 }
 
@@ -165,7 +174,8 @@ impl Vendors {
                 by_attribute.entry(attribute.clone()).or_insert(at);
             }
         }
-        Vendors { lines, by_attribute, catalogue, legacy, metrics: Metrics::new() }
+        let (refused, lost) = (Refused::default(), BTreeMap::new());
+        Vendors { lines, by_attribute, catalogue, legacy, refused, lost, metrics: Metrics::new() }
     }
 
     /// The same, counted here.
@@ -180,7 +190,7 @@ impl Vendors {
     /// Loads what the settings name. Our own listeners are no vendors. A missing secret is an error, not a vendor less.
     ///
     /// # Errors
-    /// Everything that is wrong with the folder.
+    /// The folder cannot be read, or a connector on a route cannot run.
     pub fn load(settings: &Settings, clock: &Clock) -> Result<Self, Vec<Diagnostic>> {
         Vendors::none().again(settings, clock)
     }
@@ -188,32 +198,51 @@ impl Vendors {
     /// Loads what the settings name now; what has not changed carries on as it was.
     ///
     /// # Errors
-    /// Everything that is wrong with the folder.
+    /// The folder cannot be read, or a connector on a route cannot run.
     pub fn again(&self, settings: &Settings, clock: &Clock) -> Result<Self, Vec<Diagnostic>> {
         let Some(folder) = &settings.connectors else { return Ok(Vendors::none()) };
         let listeners = settings.listen.iter().map(|listen| listen.address);
         let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
-        let around = Surroundings { given: &settings.connector_config, secrets: &settings.secrets, own: &own, clock };
+        if let Some(mock) = settings.mock {
+            tracing::warn!(%mock, "NO VENDOR IS CALLED: every connector asks the mock; this is for trying things out");
+        }
+        let around = Surroundings {
+            given: &settings.connector_config,
+            secrets: &settings.secrets,
+            own: &own,
+            clock,
+            mock: settings.mock,
+        };
         load::open(folder, &around, &self.legacy)
     }
 
     /// Loads a folder of connectors and routes. `own` are the addresses on which this process listens.
     ///
     /// # Errors
-    /// Everything that is wrong with the folder.
+    /// The folder cannot be read, or a connector on a route cannot run.
     pub fn open(
         folder: &File,
         secrets: &BTreeMap<Arc<str>, Secret>,
         own: &Arc<[SocketAddr]>,
         clock: &Clock,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let around = Surroundings { given: &load::Given::new(), secrets, own, clock };
+        let around = Surroundings { given: &load::Given::new(), secrets, own, clock, mock: None };
         load::open(folder, &around, &Legacy::default())
     }
 
     /// What outlives these vendors when they are loaded again.
     pub fn legacy(&self) -> &Legacy {
         &self.legacy
+    }
+
+    /// What was refused while the rest went on.
+    pub fn refused(&self) -> &Refused {
+        &self.refused
+    }
+
+    /// The attributes that nobody tells because a file was refused, by that file.
+    pub fn lost(&self) -> &BTreeMap<Arc<str>, Arc<str>> {
+        &self.lost
     }
 
     /// The vocabulary, with what each attribute costs here.
@@ -231,14 +260,22 @@ impl Vendors {
         &self.lines
     }
 
+    /// Which route tells this; what stands in a vendor's own terms is told by the route that has the vendor.
+    fn line_of(&self, name: &str) -> Option<usize> {
+        self.by_attribute.get(name).copied().or_else(|| {
+            let is_raw = name.starts_with("raw.");
+            is_raw.then(|| self.lines.iter().position(|line| line.members.iter().any(|it| it.gives(name))))?
+        })
+    }
+
     /// An answer for each attribute asked for; routes are asked at the same time.
     pub async fn ask(&self, question: &Question<'_>, names: &[&str]) -> Answers {
         let mut by_line: Vec<(usize, Vec<&str>)> = Vec::new();
         for name in names {
-            let Some(at) = self.by_attribute.get(*name) else { continue };
-            match by_line.iter_mut().find(|(line, _)| line == at) {
+            let Some(at) = self.line_of(name) else { continue };
+            match by_line.iter_mut().find(|(line, _)| *line == at) {
                 Some((_, asked)) => asked.push(name),
-                None => by_line.push((*at, vec![name])),
+                None => by_line.push((at, vec![name])),
             }
         }
         let asked =

@@ -31,6 +31,7 @@ pub mod answer;
 pub mod auth;
 pub mod compile;
 pub mod document;
+pub mod lint;
 pub mod mapping;
 pub mod request;
 pub mod route;
@@ -412,6 +413,16 @@ impl Operation {
         Prepared::finish(draft, &self.request.origin, &self.credentials, &values).ok()
     }
 
+    /// Header fields of an answer that its expressions read, lower case.
+    pub fn headers_read(&self) -> &[Arc<str>] {
+        &self.answer.headers
+    }
+
+    /// The mapping: each attribute's name, and the expression that tells it.
+    pub fn mapping(&self) -> impl Iterator<Item = (&Arc<str>, &Expression)> {
+        self.answer.map.iter().map(|it| (&it.attribute.name, &it.expression))
+    }
+
     /// What tells whole answers apart, where those are kept (scope `response`); it holds no secret input.
     pub fn response_key(&self, inputs: &Named, now_ms: i64) -> Option<String> {
         let key = self.cache.key.as_ref().filter(|_| self.cache.scope == CacheScope::Response)?;
@@ -430,6 +441,11 @@ impl Operation {
         let input = self.asking.typed(inputs);
         let derived = self.asking.derive(&input, now_ms);
         self.answer.interpret(reply, Scope::asking(input, &self.asking.config, derived, now_ms))
+    }
+
+    /// Whether a part of its answers stays readable in the vendor's own terms.
+    pub fn keeps_raw(&self) -> bool {
+        self.answer.raw.is_some()
     }
 
     /// How long raw data is kept, in milliseconds, where that is shorter than the attributes.

@@ -75,8 +75,8 @@ async fn look(desk: &Desk) -> Vec<Finding> {
         )
     });
     let connectors = parts.signals.refused_connectors().map(|found| {
-        let lines: Vec<_> = found.iter().map(|it| format!("{}: {}", it.file, it.message)).collect();
-        format!("the last good ones keep running, for the newest are bad: {}", lines.join(" | "))
+        let lines: Vec<_> = found.lines().collect();
+        format!("what was good before keeps running, for some files are refused: {}", lines.join(" | "))
     });
     let down: Vec<_> = parts.metrics.upstreams().into_iter().filter(|(_, standing)| standing.down > 0).collect();
     let down = (!down.is_empty()).then(|| {

@@ -60,10 +60,9 @@ pub(super) async fn reload(State(desk): State<Desk>) -> Result<Json<Value>, Prob
     let reloaded = reloaded.map(|it| (it.policies, it.connectors));
     match reloaded {
         Ok((Ok(now), None)) => Ok(Json(release(&now))),
-        Ok((Ok(_), Some(found))) => {
-            let detail = "the connectors have errors; the last good ones keep running";
-            let texts = render::Texts::new();
-            let told = found.iter().map(|it| render::value(it, &texts)).collect();
+        Ok((Ok(_), Some(refused))) => {
+            let detail = "some connectors are refused; what was good keeps running";
+            let told = refused.found.iter().map(|it| render::value(it, &refused.texts)).collect();
             Err(Problem::new(StatusCode::CONFLICT, "connectors.refused", detail).with(told))
         }
         Ok((Err(refusal), _)) => {

@@ -1,6 +1,7 @@
 //! `stepward check`
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -49,7 +50,7 @@ pub(super) enum Shape {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Deny {
+pub(super) enum Deny {
     /// Warnings fail too
     Warnings,
 }
@@ -191,10 +192,13 @@ pub(super) fn installation(policies: &Path) -> Target {
 /// connectors is told elsewhere: here it only leaves their attributes without a price.
 pub(super) fn target(settings: Option<&Settings>, connectors: Option<&Path>) -> Target {
     let folder = settings.map_or(connectors, |settings| settings.connectors.as_deref());
-    let vocabulary = Vocabulary::of(folder).or_else(|_| Vocabulary::of(None)).unwrap_or_default();
+    let none = BTreeMap::new();
+    let given = settings.map_or(&none, |settings| &settings.connector_config);
+    let vocabulary = Vocabulary::of(folder, given).or_else(|_| Vocabulary::of(None, given)).unwrap_or_default();
     match settings {
         Some(settings) => {
             Target::of(settings, vocabulary.catalogue, |name| vocabulary.told.contains(name), &vocabulary.methods)
+                .without(settings, &vocabulary.lost)
         }
         None => {
             let options =

@@ -6,6 +6,7 @@ use crate::{
     cli::{Came, Exit, Failed, say},
     demo::{self, Options},
     telemetry,
+    vendors::mock,
 };
 
 /// See it work: a bank, Stepward in front of it, a mailbox and two vendors, all on this machine.
@@ -31,6 +32,7 @@ impl Demo {
         for address in &demo.gateway.addresses {
             say::talk(&format!("Tiny Bank behind Stepward: http://localhost:{}", address.port()));
         }
+        say::talk(&format!("its vendors, to be broken: http://{}{}", demo.vendors, mock::CONTROL));
         say::talk(&format!("its files, gone when this ends: {}", demo.folder.display()));
         say::talk("stop it with Ctrl-C");
         tokio::signal::ctrl_c().await.map_err(|error| Failed::new(Exit::CannotLoad, error))?;

@@ -10,18 +10,27 @@ use std::{
 use anyhow::Context;
 use serde_json::json;
 
-use crate::{clock::Clock, demo::vendors::Vendors, keys::Keys};
+use crate::{
+    clock::Clock,
+    keys::Keys,
+    vendors::mock::{
+        Mock,
+        fault::{Fault, Order},
+    },
+};
 
 /// Who signs the tokens of the demo's agents.
 pub const ISSUER: &str = "https://tiny-bank.example";
 /// Whom they are for.
 pub const AUDIENCE: &str = "tiny-bank";
+/// The vendor that a button breaks: the first on the route.
+const VENDOR_A: &str = "vendor-a";
 
 /// What the buttons move.
 #[derive(Clone)]
 pub struct Controls {
     folder: Arc<PathBuf>,
-    vendors: Vendors,
+    vendors: Mock,
     /// The bank's own identity provider; nothing of the gateway's.
     issuer: Keys,
     admin: Arc<OnceLock<SocketAddr>>,
@@ -41,7 +50,7 @@ pub struct ControlState {
 
 impl Controls {
     /// Buttons over the files in this folder.
-    pub fn new(folder: &Path, vendors: Vendors, issuer: Keys, clock: Clock) -> Controls {
+    pub fn new(folder: &Path, vendors: Mock, issuer: Keys, clock: Clock) -> Controls {
         Controls { folder: Arc::new(folder.to_path_buf()), vendors, issuer, admin: Arc::default(), clock }
     }
 
@@ -49,7 +58,7 @@ impl Controls {
     pub fn state(&self) -> ControlState {
         ControlState {
             bad_network: self.read("lists/bad-networks.txt").lines().any(|line| line.starts_with("127.")),
-            vendor_broken: self.vendors.is_broken(),
+            vendor_broken: self.vendors.is_faulty(VENDOR_A),
             shadow: self.read("policies/transfer.yaml").lines().any(|line| line == "mode: shadow"),
         }
     }
@@ -62,7 +71,13 @@ impl Controls {
 
     /// Takes vendor A down, or brings it back.
     pub fn toggle_vendor(&self) {
-        self.vendors.toggle();
+        if self.vendors.is_faulty(VENDOR_A) {
+            return self.vendors.clear(Some(VENDOR_A));
+        }
+        let order = Order { connector: Some(VENDOR_A.into()), fault: Fault::Error(503), lasting: None };
+        if let Err(why) = self.vendors.inject(order) {
+            tracing::error!(why, "a button of the demo could not break its vendor");
+        }
     }
 
     /// Sets the transfer policy to shadow, or back to enforce: one line of its file.

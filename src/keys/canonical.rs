@@ -37,8 +37,10 @@ pub(super) fn account(name: &str, mailboxes: &Mailboxes) -> String {
 
 /// A letter whose case does not count (Unicode's full case folding: `ß` is `ss`, both small sigmas are one).
 fn folded(symbol: char) -> impl Iterator<Item = char> {
-    // A dotless i is another letter than i; its upper case is not.
-    let upper = if symbol == '\u{131}' { symbol.to_string() } else { symbol.to_uppercase().collect() };
+    // A dotless i is another letter than i; its upper case is not. The capital sharp s has an upper case only by way of
+    // its lower one.
+    let lower: String = symbol.to_lowercase().collect();
+    let upper = if symbol == '\u{131}' { lower } else { lower.to_uppercase() };
     upper.chars().flat_map(char::to_lowercase).collect::<Vec<_>>().into_iter()
 }
 

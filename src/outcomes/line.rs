@@ -118,7 +118,7 @@ mod tests {
             object.maybe("c", Some(text));
             quoted(object.named(text), text);
             object.value("d", &[1.5, f64::NAN]).unwrap();
-            let write = |item: &mut Object<'_>, text| {
+            let write = |item: &mut Object<'_>, text: &str| {
                 item.text("t", text);
                 Ok(())
             };

@@ -31,6 +31,9 @@ pub struct Lacking {
     pub methods: BTreeSet<Method>,
     /// Attributes that are always unknown.
     pub attributes: BTreeSet<Arc<str>>,
+    /// Attributes that nobody tells because a connector's file is refused, by that file; a policy that reads one does
+    /// not load, for nobody has said that it may be unknown.
+    pub lost: BTreeMap<Arc<str>, Arc<str>>,
     /// Nobody can be written to.
     pub mail: bool,
     /// Only a login tells who is asking: where no policy has one, nobody does.
@@ -54,9 +57,25 @@ impl Lacking {
         Lacking {
             methods: settings.mail.is_none().then_some(Method::EmailCode).into_iter().collect(),
             attributes: missing.map(|it| it.name.clone()).collect(),
+            lost: BTreeMap::new(),
             mail: settings.mail.is_none(),
             sources: !settings.subject.iter().any(names_subjects),
         }
+    }
+
+    /// Takes note of what is lost, unless these settings let this gateway tell it by itself.
+    pub fn lose(&mut self, settings: &Settings, lost: &BTreeMap<Arc<str>, Arc<str>>) {
+        let others = lost.iter().filter(|(name, _)| own(settings, &BTreeSet::new(), name) != Some(true));
+        self.lost = others.map(|(name, file)| (name.clone(), file.clone())).collect();
+    }
+
+    /// The file that is refused and would tell this; `raw.<connector>` stands for all that it says in its own terms.
+    fn file_of(&self, name: &str) -> Option<&Arc<str>> {
+        let raw = || {
+            let (id, _) = name.strip_prefix("raw.")?.split_once('.')?;
+            self.lost.get(name.get(.."raw.".len() + id.len())?)
+        };
+        self.lost.get(name).or_else(raw)
     }
 }
 
@@ -99,6 +118,40 @@ fn own(settings: &Settings, routed: &BTreeSet<Method>, name: &str) -> Option<boo
         "ip.asn" | "ip.as_org" => Some(settings.geo.asn.is_some()),
         _ => None,
     }
+}
+
+/// An error for every attribute that a policy reads and that is lost.
+pub fn lost(sources: &[Source], policies: &[Policy], lacking: &Lacking) -> Vec<Diagnostic> {
+    if lacking.lost.is_empty() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for policy in policies {
+        for slot in &policy.slots {
+            let Some(file) = lacking.file_of(&slot.name) else { continue };
+            let (read_in, span) = named_at(sources, &policy.file, &slot.name);
+            let message = format!("nothing answers `{}`: `{file}` is refused", slot.name);
+            let fault = Diagnostic::error("attribute.lost", read_in, span, message);
+            found.push(fault.help("mend that file, or read the attribute no longer: it would always be unknown"));
+        }
+    }
+    found
+}
+
+/// Where a name stands: in the policy itself, else in a flow that it uses.
+fn named_at<'a>(sources: &'a [Source], policy: &'a Arc<str>, name: &str) -> (&'a Arc<str>, std::ops::Range<usize>) {
+    let inside = |source: &'a Source| {
+        let is_more = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '.';
+        let mut places = source.text.match_indices(name);
+        let (at, _) = places.find(|(at, _)| {
+            let (before, after) = (source.text.get(..*at), source.text.get(at + name.len()..));
+            !before.is_some_and(|it| it.ends_with(is_more)) && !after.is_some_and(|it| it.starts_with(is_more))
+        })?;
+        Some((&source.file, at..at + name.len()))
+    };
+    let own = sources.iter().filter(|source| source.file == *policy);
+    let others = sources.iter().filter(|source| source.file != *policy);
+    own.chain(others).find_map(inside).unwrap_or((policy, 0..0))
 }
 
 /// A warning wherever one of these files names what is missing. The files have no errors; `policies` came of them.

@@ -31,12 +31,11 @@ struct Kept {
     reseal: bool,
 }
 
-/// The newest record of each place; a session always has the same place.
-type Places = Box<[Mutex<Option<Kept>>]>;
+type Place = Mutex<Option<Kept>>;
 
-/// The places. Clones share them.
+/// The newest record of each place; a session always has the same place. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Opened(Arc<OnceLock<Places>>);
+pub(super) struct Opened(Arc<OnceLock<Box<[Place]>>>);
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -76,6 +76,7 @@ impl Parser<'_> {
                 .map(|(name, value)| (Arc::from(name.as_str()), value.clone()))
                 .collect(),
             secrets: self.secrets(document),
+            mock: None,
             admin: self.admin(document),
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
             mail: self.mail(document),

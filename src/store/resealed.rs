@@ -58,7 +58,9 @@ pub async fn anew(mut cargo: Cargo, keys: &Keys, tenants: &[Arc<str>]) -> Stored
     while let Some(piece) = cargo.recv().await {
         for carried in piece? {
             let Carried::Entry { account, drawer, id, sealed, .. } = carried else { continue };
-            if account == NOBODY || keys::sealed_by(&sealed) == Some(keys.fingerprint().kid()) {
+            // Some entries are a count and hold nothing.
+            let is_bare = account == NOBODY || sealed.is_empty();
+            if is_bare || keys::sealed_by(&sealed) == Some(keys.fingerprint().kid()) {
                 continue;
             }
             match resealed(keys, tenants, account, drawer, id, &sealed) {

@@ -1,4 +1,4 @@
-//! What vendors answered a moment ago, by everything that was asked.
+//! What vendors answered a moment ago, by everything that was asked; whole answers, by what their file says they are about.
 //!
 //! A key is a digest, keyed anew in every process, of length-prefixed tenant, connector and every input: two questions
 //! share an answer only if all of it is the same, and what was asked about (a password among it) cannot be guessed from
@@ -16,7 +16,7 @@ use stepward_core::{
     value::Value,
 };
 
-use crate::clock;
+use crate::{clock, vendors::client};
 
 /// Most answers kept for one connector.
 pub const ANSWERS_MAX: usize = 10_000;
@@ -41,17 +41,28 @@ pub fn key(tenant: &str, connector: &str, inputs: &Named) -> Key {
     digest.finalize().into_bytes().into()
 }
 
+/// What can be kept.
+pub trait Weighs {
+    /// About how much memory it takes, in bytes.
+    fn bytes(&self) -> usize;
+}
+
 /// Answers of one connector.
-#[derive(Default)]
-pub struct Answers {
-    by_key: HashMap<Key, Kept>,
+pub struct Answers<T = Interpreted> {
+    by_key: HashMap<Key, Kept<T>>,
     /// Oldest first.
     order: VecDeque<(Key, i64)>,
     bytes: usize,
 }
 
-struct Kept {
-    answer: Arc<Interpreted>,
+impl<T> Default for Answers<T> {
+    fn default() -> Self {
+        Answers { by_key: HashMap::new(), order: VecDeque::new(), bytes: 0 }
+    }
+}
+
+struct Kept<T> {
+    answer: Arc<T>,
     at_ms: i64,
     until_ms: i64,
     stale_until_ms: i64,
@@ -67,26 +78,26 @@ pub struct Times {
     pub stale_ms: u64,
 }
 
-impl Answers {
+impl<T: Weighs> Answers<T> {
     /// The answer to a question and how old it is, in milliseconds.
-    pub fn find(&self, key: &Key, now_ms: i64) -> Option<(Arc<Interpreted>, u64)> {
+    pub fn find(&self, key: &Key, now_ms: i64) -> Option<(Arc<T>, u64)> {
         self.kept(key, now_ms, |kept| kept.until_ms)
     }
 
     /// The same, also where it is past its time.
-    pub fn find_stale(&self, key: &Key, now_ms: i64) -> Option<(Arc<Interpreted>, u64)> {
+    pub fn find_stale(&self, key: &Key, now_ms: i64) -> Option<(Arc<T>, u64)> {
         self.kept(key, now_ms, |kept| kept.stale_until_ms)
     }
 
-    fn kept(&self, key: &Key, now_ms: i64, until_ms: impl Fn(&Kept) -> i64) -> Option<(Arc<Interpreted>, u64)> {
+    fn kept(&self, key: &Key, now_ms: i64, until_ms: impl Fn(&Kept<T>) -> i64) -> Option<(Arc<T>, u64)> {
         let kept = self.by_key.get(key).filter(|kept| (kept.at_ms..until_ms(kept)).contains(&now_ms))?;
         Some((kept.answer.clone(), now_ms.abs_diff(kept.at_ms)))
     }
 
     /// Keeps an answer; the oldest make room.
-    pub fn keep(&mut self, key: Key, answer: Arc<Interpreted>, now_ms: i64, times: Times) {
+    pub fn keep(&mut self, key: Key, answer: Arc<T>, now_ms: i64, times: Times) {
         let until_ms = now_ms.saturating_add_unsigned(times.fresh_ms);
-        let bytes = weight(&answer);
+        let bytes = size_of::<(Key, Kept<T>)>() + size_of::<(Key, i64)>() + size_of::<T>() + answer.bytes();
         let kept = Kept {
             answer,
             at_ms: now_ms,
@@ -110,24 +121,43 @@ impl Answers {
     }
 }
 
-/// About how much memory an answer takes, in bytes, its place in the tables included.
-fn weight(answer: &Interpreted) -> usize {
-    fn of(value: &Value) -> usize {
-        size_of::<Value>()
-            + match value {
-                Value::Text(text) => text.len() + 16,
-                Value::List(items) => 16 + items.iter().map(of).sum::<usize>(),
-                Value::Bool(_)
-                | Value::Int(_)
-                | Value::Number(_)
-                | Value::Time(_)
-                | Value::Duration(_)
-                | Value::Ip(_) => 0,
-            }
+impl Weighs for Interpreted {
+    fn bytes(&self) -> usize {
+        fn of(value: &Value) -> usize {
+            size_of::<Value>()
+                + match value {
+                    Value::Text(text) => text.len() + 16,
+                    Value::List(items) => 16 + items.iter().map(of).sum::<usize>(),
+                    Value::Bool(_)
+                    | Value::Int(_)
+                    | Value::Number(_)
+                    | Value::Time(_)
+                    | Value::Duration(_)
+                    | Value::Ip(_) => 0,
+                }
+        }
+        fn raw(json: &serde_json::Value) -> usize {
+            size_of::<serde_json::Value>()
+                + match json {
+                    serde_json::Value::String(text) => text.len(),
+                    serde_json::Value::Array(items) => items.iter().map(raw).sum(),
+                    serde_json::Value::Object(fields) => {
+                        fields.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + raw(value)).sum()
+                    }
+                    serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => 0,
+                }
+        }
+        let none = size_of::<Option<Value>>();
+        let values: usize = self.values.iter().map(|value| value.as_ref().map_or(none, of)).sum();
+        values + self.raw.as_deref().map_or(0, raw)
     }
-    let places = size_of::<(Key, Kept)>() + size_of::<(Key, i64)>() + size_of::<Interpreted>();
-    let none = size_of::<Option<Value>>();
-    places + answer.values.iter().map(|value| value.as_ref().map_or(none, of)).sum::<usize>()
+}
+
+impl Weighs for client::Answer {
+    fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + value.len());
+        self.body.capacity() + headers.sum::<usize>()
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +224,7 @@ mod tests {
     fn answers_grow_old_and_make_room() {
         let answer = saying(Vec::new());
         let of = |at: usize| key("t", "c", &named(&[("ip", &at.to_string())]));
-        let mut answers = Answers::default();
+        let mut answers = Answers::<Interpreted>::default();
         answers.keep(of(0), answer.clone(), 1000, TIMES);
         assert_eq!(answers.find(&of(0), 1400).unwrap().1, 400);
         assert!(answers.find(&of(0), 1500).is_none() && answers.find(&of(0), 999).is_none(), "nor from the future");
@@ -207,7 +237,7 @@ mod tests {
 
     #[test]
     fn large_answers_make_room_sooner() {
-        let mut answers = Answers::default();
+        let mut answers = Answers::<Interpreted>::default();
         let of = |at: usize| key("t", "c", &named(&[("ip", &at.to_string())]));
         for at in 0..1000 {
             answers.keep(of(at), saying(vec![Some(Value::text("x".repeat(64 << 10)))]), 1000, TIMES);

@@ -12,14 +12,17 @@ use stepward_core::connector::{
     Class, Connector, Named, Operation, Origin, Prepared,
     answer::{Interpreted, Reply},
     auth::Certificate,
-    document::operation::Cause,
+    document::{Network, operation::Cause},
     request::{Asked, Moment},
 };
 use tokio::time::Instant;
 
 use crate::vendors::{
+    fixtures,
     guard::{Guard, Lookup},
-    limits, signing,
+    limits,
+    mock::detour::{Detour, Elsewhere},
+    signing,
     tokens::Tokens,
 };
 
@@ -37,19 +40,26 @@ pub struct Answer {
 /// Why there is no answer. The words are fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// What it counts as for a retry.
-    pub cause: Cause,
+    /// What it means.
+    pub class: Class,
+    /// What it counts as for a retry; nothing where another try would end the same way.
+    pub cause: Option<Cause>,
     /// For the log.
     pub why: &'static str,
 }
 
 impl Failure {
     fn connect(why: &'static str) -> Self {
-        Failure { cause: Cause::ConnectError, why }
+        Failure { class: Class::Unavailable, cause: Some(Cause::ConnectError), why }
     }
 
     fn broken(why: &'static str) -> Self {
-        Failure { cause: Cause::Timeout, why }
+        Failure { class: Class::Unavailable, cause: Some(Cause::Timeout), why }
+    }
+
+    /// The same would come of it again: of a wrong key, or of an answer that is not what was agreed.
+    pub(super) fn lasting(class: Class, why: &'static str) -> Self {
+        Failure { class, cause: None, why }
     }
 }
 
@@ -95,6 +105,8 @@ struct Way {
     certificate: Option<Arc<Certificate>>,
     http: reqwest::Client,
     guard: Guard,
+    /// The mock that is called instead.
+    detour: Option<Detour>,
 }
 
 impl Client {
@@ -108,6 +120,26 @@ impl Client {
         own: &Arc<[SocketAddr]>,
     ) -> Result<Self, &'static str> {
         Client::with(connector, secrets, own, &Lookup::System)
+    }
+
+    /// A client that reaches this connector's part of a mock and nothing else. It knows no secret: their names stand for
+    /// them, as in fixtures.
+    ///
+    /// # Errors
+    /// The mock is not on this machine.
+    pub fn detoured(connector: &Connector, mock: SocketAddr, own: &Arc<[SocketAddr]>) -> Result<Self, String> {
+        let detour = Detour::to(mock, &connector.id).map_err(|elsewhere: Elsewhere| elsewhere.to_string())?;
+        let (instead, mut ways) = (detour.origin(), Vec::<Way>::new());
+        for operation in &connector.operations {
+            let origin = operation.origin();
+            if ways.iter().any(|way| way.origin == *origin) {
+                continue;
+            }
+            let guard = Guard::new(&instead, Network::Internal, own, Lookup::System);
+            let http = http(&guard, instead.secure, operation.connect_timeout_ms, None, &[])?;
+            ways.push(Way { origin: origin.clone(), certificate: None, http, guard, detour: Some(detour.clone()) });
+        }
+        Ok(Client { ways, secrets: fixtures::masked(connector), tokens: Tokens::default() })
     }
 
     fn with(
@@ -127,7 +159,7 @@ impl Client {
                 let guard = Guard::new(origin, connector.network, own, lookup.clone());
                 let (connect, certificate) = (operation.connect_timeout_ms, operation.certificate.clone());
                 let http = http(&guard, origin.secure, connect, certificate.as_deref(), &secrets)?;
-                ways.push(Way { origin: origin.clone(), certificate, http, guard });
+                ways.push(Way { origin: origin.clone(), certificate, http, guard, detour: None });
             }
         }
         Ok(Client { ways, secrets, tokens: Tokens::default() })
@@ -154,7 +186,7 @@ impl Client {
                 Ok(None) => {
                     (Heard::silent(operation, Class::InvalidInput, "the request cannot be made of this", sent), None)
                 }
-                Err(failure) => (Heard::silent(operation, Class::Unavailable, failure.why, sent), Some(failure.cause)),
+                Err(failure) => (Heard::silent(operation, failure.class, failure.why, sent), failure.cause),
             };
             let again = cause.filter(|cause| operation.retry.on.contains(cause) && sent <= operation.retry.max);
             let Some(wait) = again.map(|_| pause(operation, sent, heard.again_in_ms)) else { return heard };
@@ -168,6 +200,9 @@ impl Client {
     /// One request, and a second one with a fresh token where the first was refused. `None`: it cannot be made.
     async fn try_once(&self, ask: &Ask<'_>, moment: &Moment, sent: &mut u32) -> Result<Option<Answer>, Failure> {
         let Some(source) = &ask.operation.token else { return self.send(ask, None, moment, sent).await };
+        if self.is_detoured() {
+            return self.send(ask, Some(fixtures::TOKEN), moment, sent).await;
+        }
         let fetch = |refused: Option<Arc<str>>| async move {
             let way = self.way(source.origin(), ask.operation.certificate.as_ref())?;
             self.tokens.get(source, way, &self.secrets, ask.now_ms, refused).await
@@ -196,8 +231,13 @@ impl Client {
         way.exchange(prepared, ask.operation.body_bytes_max).await.map(Some)
     }
 
+    fn is_detoured(&self) -> bool {
+        self.ways.iter().any(|way| way.detour.is_some())
+    }
+
     fn way(&self, origin: &Origin, certificate: Option<&Arc<Certificate>>) -> Result<Sender<'_>, Failure> {
-        let found = self.ways.iter().find(|way| way.origin == *origin && same(way.certificate.as_ref(), certificate));
+        let fits = |way: &&Way| way.detour.is_some() || same(way.certificate.as_ref(), certificate);
+        let found = self.ways.iter().filter(|way| way.origin == *origin).find(fits);
         found.map(Sender).ok_or(Failure::connect("there is no way there"))
     }
 }
@@ -251,22 +291,27 @@ impl Sender<'_> {
     /// Sends a request and reads the answer.
     pub(super) async fn exchange(&self, prepared: Prepared, body_bytes_max: usize) -> Result<Answer, Failure> {
         let way = self.0;
+        let instead = way.detour.as_ref().map(|detour| (detour.origin().host, detour.instead_of(&prepared.url)));
+        let (host, url) = match &instead {
+            Some((host, url)) => (host, url.as_str()),
+            None => (&way.origin.host, prepared.url.as_str()),
+        };
         // A host that is an address never passes the resolver.
-        if !way.guard.allows_host(&way.origin.host) {
+        if !way.guard.allows_host(host) {
             return Err(Failure::connect("the address is not allowed"));
         }
-        let url = reqwest::Url::parse(&prepared.url).map_err(|_| Failure::broken("the request's URL is malformed"))?;
+        let url = reqwest::Url::parse(url).map_err(|_| Failure::broken("the request's URL is malformed"))?;
         // INVARIANT: requests go to the host that the file names, whatever the inputs were.
-        if url.host_str().map(|host| host.trim_matches(['[', ']'])) != Some(&*way.origin.host) {
+        if url.host_str().map(|host| host.trim_matches(['[', ']'])) != Some(&**host) {
             return Err(Failure::broken("the request's URL is malformed"));
         }
-        let request = self.request(prepared, url).map_err(Failure::broken)?;
+        let request = self.request(prepared, url)?;
         let answer = request.send().await.map_err(|error| match error.is_connect() {
             true => Failure::connect("cannot connect"),
             false => Failure::broken("the answer broke off"),
         })?;
         if answer.headers().get_all(reqwest::header::CONTENT_ENCODING).iter().any(|it| it != "identity") {
-            return Err(Failure::broken("the answer is compressed, which was not asked for"));
+            return Err(Failure::lasting(Class::ContractError, "the answer is compressed, which was not asked for"));
         }
         let status = answer.status().as_u16();
         let headers = answer.headers().iter();
@@ -274,16 +319,24 @@ impl Sender<'_> {
         Ok(Answer { status, headers: headers.collect(), body: body(answer, body_bytes_max).await? })
     }
 
-    fn request(&self, prepared: Prepared, url: reqwest::Url) -> Result<reqwest::RequestBuilder, &'static str> {
-        let method = reqwest::Method::from_bytes(prepared.method.name().as_bytes()).map_err(|_| "no such method")?;
+    fn request(&self, prepared: Prepared, url: reqwest::Url) -> Result<reqwest::RequestBuilder, Failure> {
+        let method = reqwest::Method::from_bytes(prepared.method.name().as_bytes());
+        let method = method.map_err(|_| Failure::broken("no such method"))?;
         let mut request = self.0.http.request(method, url);
         request = request.header(reqwest::header::ACCEPT_ENCODING, "identity");
         let mut headers = prepared.headers;
         if let Some(unsigned) = &prepared.unsigned {
-            headers.push(unsigned.header(&signing::sign(unsigned)?));
+            headers.push(match &self.0.detour {
+                Some(_) => fixtures::signature(unsigned),
+                None => {
+                    let signed = signing::sign(unsigned).map_err(|why| Failure::lasting(Class::ConfigError, why))?;
+                    unsigned.header(&signed)
+                }
+            });
         }
         for (name, value) in &headers {
-            let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| "a header cannot be sent")?;
+            let value = reqwest::header::HeaderValue::from_str(value);
+            let mut value = value.map_err(|_| Failure::broken("a header cannot be sent"))?;
             value.set_sensitive(true);
             request = request.header(&**name, value);
         }
@@ -301,7 +354,7 @@ async fn body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|_| Failure::broken("the answer broke off"))? {
         if body.len() + chunk.len() > bytes_max {
-            return Err(Failure::broken("the answer is too large"));
+            return Err(Failure::lasting(Class::ContractError, "the answer is too large"));
         }
         body.extend_from_slice(&chunk);
     }

@@ -11,7 +11,8 @@ use stepward_core::{
     connector::{
         Connector, Named, Operation, Prepared,
         answer::{Interpreted, Reply},
-        compile::source::Source,
+        auth::message::Unsigned,
+        compile::{Config, source::Source},
         document::fixture::{ExpectedOutcome, ExpectedRequest, Fixture, Recorded},
         request::{Asked, Moment},
     },
@@ -22,7 +23,9 @@ use stepward_core::{
 use crate::vendors::{load, rehearse};
 
 /// The time of an event in fixtures, if they do not say: `2026-01-01T00:00:00Z`.
-const NOW_MS: i64 = 1_767_225_600_000;
+pub const NOW_MS: i64 = 1_767_225_600_000;
+/// What stands for a token.
+pub(super) const TOKEN: &str = "***token***";
 /// The random id in fixtures.
 const UUID: &str = "00000000-0000-4000-8000-000000000000";
 
@@ -66,20 +69,27 @@ impl Report {
 /// Everything that is wrong with the files.
 pub fn run(folder: &Path) -> Result<Report, Vec<Diagnostic>> {
     let catalogue = Catalogue::builtin();
-    let (sources, mut faults) = load::sources(folder);
+    let (sources, faults) = load::sources(folder);
+    let mut report = run_of(&sources, faults)?;
+    let (all, routes) = load::read(folder, &catalogue)?;
+    report.connectors.extend(rehearse::run(all, &routes));
+    Ok(report)
+}
+
+/// Runs every fixture of these connectors. `faults` are those of files that could not be read.
+///
+/// # Errors
+/// Everything that is wrong with the files.
+pub fn run_of(sources: &[Source], mut faults: Vec<Diagnostic>) -> Result<Report, Vec<Diagnostic>> {
+    let catalogue = Catalogue::builtin();
     let mut connectors = Vec::new();
-    for source in &sources {
+    for source in sources {
         match check(source, &catalogue) {
             Ok(checked) => connectors.push(checked),
             Err(found) => faults.extend(found),
         }
     }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let (all, routes) = load::read(folder, &catalogue)?;
-    connectors.extend(rehearse::run(all, &routes));
-    Ok(Report { connectors })
+    if faults.is_empty() { Ok(Report { connectors }) } else { Err(faults) }
 }
 
 /// Runs the fixtures of one connector.
@@ -102,21 +112,76 @@ pub fn check(source: &Source, catalogue: &Catalogue) -> Result<Checked, Vec<Diag
     Ok(Checked { connector: usual.id.clone(), capability: usual.capability.clone(), cases })
 }
 
-fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
-    let named = match &fixture.operation {
+/// A connector with the settings that its tests give it, where it cannot run without: for whoever calls no vendor. The
+/// operator's settings stand first. What it needs and neither gives stays unset.
+///
+/// # Errors
+/// Everything that is wrong with its file or the settings.
+pub fn stand_in(
+    source: &Source,
+    catalogue: &Catalogue,
+    given: &Config,
+) -> Result<(Connector, Config), Vec<Diagnostic>> {
+    let usual = source.compile(catalogue, given)?;
+    let mut config = given.clone();
+    for fixture in &usual.fixtures {
+        for (name, value) in fixture.config.iter().filter(|(name, _)| usual.unset.iter().any(|it| **it == ***name)) {
+            config.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    match usual.unset.is_empty() {
+        true => Ok((usual, config)),
+        false => source.compile(catalogue, &config).map(|connector| (connector, config)),
+    }
+}
+
+/// What is shown in the place of a connector's secrets, by their names.
+pub fn masked(connector: &Connector) -> Vec<(Arc<str>, Arc<str>)> {
+    let names = connector.secrets.iter().chain(&connector.optional_secrets);
+    names.map(|name| (name.clone(), format!("***{name}***").into())).collect()
+}
+
+/// The operation that a fixture is about.
+pub fn operation<'a>(connector: &'a Connector, fixture: &Fixture) -> Option<&'a Arc<Operation>> {
+    match &fixture.operation {
         Some(name) => connector.operation(name),
         None => connector.asked().or(connector.operations.first()),
-    };
-    let Some(operation) = named else { return vec!["there is no such operation".to_owned()] };
-    let Some(now_ms) = fixture.now.as_deref().map_or(Some(NOW_MS), moment_ms) else {
+    }
+}
+
+/// The inputs of a fixture.
+pub fn given(fixture: &Fixture) -> Vec<(Arc<str>, Arc<str>)> {
+    fixture.input.iter().map(|(name, value)| (name.as_str().into(), text(value))).collect()
+}
+
+/// The time of a fixture's event, in milliseconds since 1970; `None` where it says something else.
+pub fn now_ms(fixture: &Fixture) -> Option<i64> {
+    fixture.now.as_deref().map_or(Some(NOW_MS), moment_ms)
+}
+
+/// The request that a fixture makes, secrets masked; `None` where there is no call. The connector was compiled with the
+/// fixture's settings.
+pub fn prepared(connector: &Connector, fixture: &Fixture) -> Option<Prepared> {
+    let (operation, now_ms) = (operation(connector, fixture)?, now_ms(fixture)?);
+    prepare(connector, operation, &operation.inputs(&given(fixture), now_ms)?, &state(fixture), now_ms)
+}
+
+fn state(fixture: &Fixture) -> Vec<(Arc<str>, Arc<str>)> {
+    fixture.state.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect()
+}
+
+/// Header fields of a recorded answer, as they came over the wire.
+pub fn headers(recorded: &Recorded) -> Vec<(Arc<str>, String)> {
+    recorded.headers.iter().map(|(name, value)| (name.to_ascii_lowercase().into(), value.clone())).collect()
+}
+
+fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
+    let Some(operation) = operation(connector, fixture) else { return vec!["there is no such operation".to_owned()] };
+    let Some(now_ms) = now_ms(fixture) else {
         return vec!["`now` is no moment such as `2026-01-01T00:00:00Z`".to_owned()];
     };
-    let given: Vec<(Arc<str>, Arc<str>)> =
-        fixture.input.iter().map(|(name, value)| (name.as_str().into(), text(value))).collect();
-    let state: Vec<(Arc<str>, Arc<str>)> =
-        fixture.state.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
-    let inputs = operation.inputs(&given, now_ms);
-    let prepared = inputs.as_deref().and_then(|inputs| prepare(connector, operation, inputs, &state, now_ms));
+    let inputs = operation.inputs(&given(fixture), now_ms);
+    let prepared = inputs.as_deref().and_then(|inputs| prepare(connector, operation, inputs, &state(fixture), now_ms));
     let (Some(inputs), Some(prepared)) = (inputs, prepared) else {
         return match fixture.expect.outcome {
             ExpectedOutcome::Skipped => Vec::new(),
@@ -130,15 +195,18 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
     match &fixture.response {
         None => problems.push("a call is made, but no `response` is recorded".to_owned()),
         Some(recorded) => {
-            let headers = recorded.headers.iter();
-            let headers: Vec<_> =
-                headers.map(|(name, value)| (name.to_ascii_lowercase().into(), value.clone())).collect();
-            let body = body(recorded);
+            let (headers, body) = (headers(recorded), body(recorded));
             let reply = Reply { status: recorded.status, headers: &headers, body: &body };
             answered(operation, fixture, &operation.interpret(&reply, &inputs, now_ms), &mut problems);
         }
     }
     problems
+}
+
+/// What stands for a signature with a private key.
+pub(super) fn signature(unsigned: &Unsigned) -> (Arc<str>, String) {
+    let (name, _) = unsigned.header(&[]);
+    (name, "***signature***".to_owned())
 }
 
 /// The request with every secret as its own name.
@@ -149,14 +217,11 @@ fn prepare(
     state: &Named,
     now_ms: i64,
 ) -> Option<Prepared> {
-    let names = connector.secrets.iter().chain(&connector.optional_secrets);
-    let secrets: Vec<(Arc<str>, Arc<str>)> = names.map(|name| (name.clone(), format!("***{name}***").into())).collect();
-    let moment = Moment { now_ms, uuid: UUID.into() };
-    let asked = Asked { inputs, secrets: &secrets, state, token: Some("***token***"), moment: &moment };
+    let (secrets, moment) = (masked(connector), Moment { now_ms, uuid: UUID.into() });
+    let asked = Asked { inputs, secrets: &secrets, state, token: Some(TOKEN), moment: &moment };
     let mut prepared = operation.prepare(asked)?;
     if let Some(unsigned) = &prepared.unsigned {
-        let (name, _) = unsigned.header(&[]);
-        prepared.headers.push((name, "***signature***".to_owned()));
+        prepared.headers.push(signature(unsigned));
     }
     Some(prepared)
 }
@@ -170,7 +235,8 @@ pub(super) fn text(value: &Json) -> Arc<str> {
     value.as_str().map_or_else(|| value.to_string().into(), Arc::from)
 }
 
-pub(super) fn body(recorded: &Recorded) -> Vec<u8> {
+/// A recorded body, as it came over the wire.
+pub fn body(recorded: &Recorded) -> Vec<u8> {
     match (&recorded.body, &recorded.text) {
         (Some(json), _) => json.to_string().into_bytes(),
         (None, Some(text)) => text.clone().into_bytes(),
@@ -266,7 +332,8 @@ pub(super) fn same(found: &Json, expected: &Json) -> bool {
     }
 }
 
-pub(super) fn json(value: &Value) -> Json {
+/// A value as fixtures write it.
+pub fn json(value: &Value) -> Json {
     match value {
         Value::Bool(it) => (*it).into(),
         Value::Int(it) | Value::Time(it) | Value::Duration(it) => (*it).into(),

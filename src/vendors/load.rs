@@ -1,7 +1,8 @@
 //! Reads a folder of connectors and routes, and sets up what they say.
 //!
-//! All of a folder loads or none of it; what is wrong is told at once. A connector that is loaded again unchanged
-//! carries on with its breaker, its answers and its limits, and money that was spent today stays spent.
+//! To check it is to refuse all of it for one mistake; to run it is to go on with what is good
+//! ([`crate::vendors::salvage`]). A connector that is loaded again unchanged carries on with its breaker, its answers and
+//! its limits, and money that was spent today stays spent.
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path as File, sync::Arc};
 
@@ -22,7 +23,9 @@ use crate::{
     vendors::{
         Vendors, Vocabulary,
         client::Client,
+        fixtures,
         runner::{Crowd, Outfit, Runner, Source, State},
+        salvage::{self, Good, Salvaged},
         shadow::{self, Candidate},
         shipped,
         spend::Spend,
@@ -40,6 +43,8 @@ pub struct Surroundings<'a> {
     pub own: &'a Arc<[SocketAddr]>,
     /// The time.
     pub clock: &'a Clock,
+    /// The mock that is called instead of every vendor; no secret is read then.
+    pub mock: Option<SocketAddr>,
 }
 
 /// What outlives a reload.
@@ -49,14 +54,24 @@ pub struct Legacy {
     spends: BTreeMap<Arc<str>, Arc<Spend>>,
     crowd: Crowd,
     shadow_crowd: Option<Crowd>,
+    good: Good,
 }
 
-/// Sets up a folder.
+/// Sets up a folder. What is wrong with single files is in [`Vendors::refused`].
 ///
 /// # Errors
-/// Everything that is wrong with it. A missing secret is an error, not a vendor less.
+/// It cannot be read, or a connector on a route cannot run: a missing secret is an error, not a vendor less.
 pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result<Vendors, Vec<Diagnostic>> {
-    let (connectors, routes) = read_with(folder, &Catalogue::builtin(), around.given)?;
+    let stand_in = around.mock.is_some();
+    let compile = |source: &Written, catalogue: &Catalogue| {
+        let config = config_of(source.id(), around.given);
+        match stand_in {
+            true => fixtures::stand_in(source, catalogue, &config).map(|(connector, _)| connector),
+            false => source.compile(catalogue, &config),
+        }
+    };
+    let Salvaged { connectors, routes, good, refused, lost } =
+        salvage::read(folder, &Catalogue::builtin(), &compile, &before.good)?;
     let catalogue = Vocabulary::told_by(&connectors, &routes).catalogue;
     let connectors = connectors.into_iter().map(|connector| (connector.id.clone(), connector)).collect();
     let mut loader = Loader {
@@ -66,13 +81,17 @@ pub fn open(folder: &File, around: &Surroundings<'_>, before: &Legacy) -> Result
         legacy: Legacy {
             crowd: before.crowd.clone(),
             shadow_crowd: Some(before.shadow_crowd.clone().unwrap_or_else(|| Crowd::of(shadow::CALLS_MAX))),
+            good,
             ..Legacy::default()
         },
         faults: Vec::new(),
     };
     let lines: Vec<_> = routes.into_iter().map(|route| loader.line(route)).collect();
     let Loader { legacy, faults, .. } = loader;
-    if faults.is_empty() { Ok(Vendors::of(lines, catalogue, legacy)) } else { Err(faults) }
+    match faults.is_empty() {
+        true => Ok(Vendors { refused, lost, ..Vendors::of(lines, catalogue, legacy) }),
+        false => Err(faults),
+    }
 }
 
 struct Loader<'a> {
@@ -129,17 +148,10 @@ impl Loader<'_> {
     fn equip(&mut self, connector: Connector, route: &Route, is_shadow: bool) -> Result<Runner, Diagnostic> {
         let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
         let fault = |code, message: String| Diagnostic::error(code, &file, 0..0, message);
-        let mut secrets: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-        for name in connector.secrets.iter().chain(&connector.optional_secrets) {
-            let full = format!("{}.{name}", connector.id);
-            let value = match self.around.secrets.get(full.as_str()) {
-                Some(secret) => reveal(secret),
-                None if connector.optional_secrets.contains(name) => continue,
-                None => Err("is not under `secrets` in `stepward.yaml`"),
-            };
-            let value = value.map_err(|why| fault("secret.missing", format!("secret `{full}` {why}")))?;
-            secrets.push((name.clone(), value));
-        }
+        let secrets = match self.around.mock {
+            Some(_) => fixtures::masked(&connector),
+            None => revealed(&connector, self.around.secrets).map_err(|why| fault("secret.missing", why))?,
+        };
         if let Some(name) = connector.unset.first() {
             return Err(fault("config.missing", format!("`{name}` is required and has no value")));
         }
@@ -148,8 +160,11 @@ impl Loader<'_> {
             return Err(fault("operation.missing", message));
         };
         let digest = identity(&connector, &secrets);
-        let client = Client::new(&connector, secrets, self.around.own);
-        let client = client.map_err(|why| fault("connector.client", why.to_owned()))?;
+        let client = match self.around.mock {
+            Some(mock) => Client::detoured(&connector, mock, self.around.own),
+            None => Client::new(&connector, secrets, self.around.own).map_err(str::to_owned),
+        };
+        let client = client.map_err(|why| fault("connector.client", why))?;
         let known = self.before.states.get(&connector.id).filter(|(before, _)| *before == digest);
         let state = known.map_or_else(|| Arc::new(State::new(&operation)), |(_, state)| state.clone());
         self.legacy.states.insert(connector.id.clone(), (digest, state.clone()));
@@ -164,6 +179,24 @@ impl Loader<'_> {
         };
         Ok(Runner::new(Arc::new(connector), outfit))
     }
+}
+
+/// The secrets of a connector, by their names; `Err` tells which is missing, and why.
+pub(super) fn revealed(
+    connector: &Connector,
+    secrets: &BTreeMap<Arc<str>, Secret>,
+) -> Result<Vec<(Arc<str>, Arc<str>)>, String> {
+    let mut revealed = Vec::new();
+    for name in connector.secrets.iter().chain(&connector.optional_secrets) {
+        let full = format!("{}.{name}", connector.id);
+        let value = match secrets.get(full.as_str()) {
+            Some(secret) => reveal(secret),
+            None if connector.optional_secrets.contains(name) => continue,
+            None => Err("is not under `secrets` in `stepward.yaml`"),
+        };
+        revealed.push((name.clone(), value.map_err(|why| format!("secret `{full}` {why}"))?));
+    }
+    Ok(revealed)
 }
 
 /// Changes whenever anything about a connector does, its secrets included; says nothing about them.
@@ -217,32 +250,18 @@ fn reveal(secret: &Secret) -> Result<Arc<str>, &'static str> {
     }
 }
 
+/// A connector's id, its file's name, and its text as it was read or what is wrong with it.
+pub type Read = (String, Arc<str>, Result<Written, Vec<Diagnostic>>);
+/// A route's file: its name in the folder, its name in findings, and its text or what is wrong with it.
+pub type ReadRoute = (String, Arc<str>, Result<String, Vec<Diagnostic>>);
+
 /// Every connector's file that can be read, and what is wrong with the others: those of the folder, and those that come
 /// with Stepward and are named by a route of it.
 pub fn sources(folder: &File) -> (Vec<Written>, Vec<Diagnostic>) {
-    let (mut sources, mut faults) = (Vec::new(), Vec::new());
-    let place = |name: &str| folder.join(name).join("connector.yaml");
-    let file = |name: &str| -> Arc<str> { format!("connectors/{name}/connector.yaml").into() };
-    // An id has neither a slash nor a dot, so that what is extended lies in the folder.
-    let plain = |id: &str| id.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
-    let own = |id: &str| Some((file(id), std::fs::read_to_string(plain(id).then(|| place(id))?).ok()?));
-    let shipped = |id: &str| Some((shipped::label(id), shipped::text(id)?.into_owned()));
-    let find = |id: &str| own(id).or_else(|| shipped(id));
-    for name in entries(folder, &mut faults) {
-        if name == "routes" || !place(&name).exists() {
-            continue;
-        }
-        match text(&place(&name), &file(&name)).and_then(|text| Written::read(&file(&name), &text, &find)) {
-            Ok(source) if source.id() == name => sources.push(source),
-            Ok(source) => {
-                let message = format!("`connector: {}` lies in the folder `{name}`", source.id());
-                faults.push(Diagnostic::error("connector.folder", &file(&name), 0..0, message));
-            }
-            Err(found) => faults.extend(found),
-        }
-    }
-    for (id, text) in shipped::named_by(&folder.join("routes"), &|id| place(id).exists()) {
-        match Written::read(&shipped::label(&id), &text, &find) {
+    let (all, mut faults) = connectors(folder);
+    let mut sources = Vec::new();
+    for (_, _, source) in all {
+        match source {
             Ok(source) => sources.push(source),
             Err(found) => faults.extend(found),
         }
@@ -250,8 +269,70 @@ pub fn sources(folder: &File) -> (Vec<Written>, Vec<Diagnostic>) {
     (sources, faults)
 }
 
+/// The same, each by itself; the findings are about the folder.
+pub(super) fn connectors(folder: &File) -> (Vec<Read>, Vec<Diagnostic>) {
+    let (mut all, mut faults) = (Vec::new(), Vec::new());
+    let file = |name: &str| -> Arc<str> { format!("connectors/{name}/connector.yaml").into() };
+    let own = |id: &str| Some((file(id), own_text(folder, id)?));
+    let shipped = |id: &str| Some((shipped::label(id), shipped::text(id)?.into_owned()));
+    let find = |id: &str| own(id).or_else(|| shipped(id));
+    for name in entries(folder, &mut faults) {
+        let place = folder.join(&name).join("connector.yaml");
+        if name == "routes" || !place.exists() {
+            continue;
+        }
+        let read = text(&place, &file(&name)).and_then(|text| Written::read(&file(&name), &text, &find));
+        let read = read.and_then(|source| match source.id() == name {
+            true => Ok(source),
+            false => {
+                let message = format!("`connector: {}` lies in the folder `{name}`", source.id());
+                Err(vec![Diagnostic::error("connector.folder", &file(&name), 0..0, message)])
+            }
+        });
+        all.push((name.clone(), file(&name), read));
+    }
+    let is_own = |id: &str| folder.join(id).join("connector.yaml").exists();
+    for (id, text) in shipped::named_by(&folder.join("routes"), &is_own) {
+        let label = shipped::label(&id);
+        let read = Written::read(&label, &text, &find);
+        all.push((id, label, read));
+    }
+    (all, faults)
+}
+
+/// The text of a connector of the folder.
+pub(super) fn own_text(folder: &File, id: &str) -> Option<String> {
+    // An id has neither a slash nor a dot, so that what is extended lies in the folder.
+    let is_plain = id.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
+    std::fs::read_to_string(is_plain.then(|| folder.join(id).join("connector.yaml"))?).ok()
+}
+
+/// Every route's file, each by itself; the findings are about the folder.
+pub(super) fn routes(folder: &File) -> (Vec<ReadRoute>, Vec<Diagnostic>) {
+    let (place, mut faults) = (folder.join("routes"), Vec::new());
+    let names = if place.exists() { entries(&place, &mut faults) } else { Vec::new() };
+    let read = |name: String| {
+        let file: Arc<str> = format!("connectors/routes/{name}").into();
+        let text = text(&place.join(&name), &file);
+        (name, file, text)
+    };
+    (names.into_iter().filter(|name| name.ends_with(".yaml")).map(read).collect(), faults)
+}
+
+/// The route, if it lies in the file of its own name.
+pub(super) fn named(route: Route, name: &str, file: &Arc<str>) -> Result<Route, Vec<Diagnostic>> {
+    if name.strip_suffix(".yaml") == Some(&*route.capability) {
+        return Ok(route);
+    }
+    let message = format!("`capability: {}` lies in the file `{name}`", route.capability);
+    Err(vec![Diagnostic::error("route.file", file, 0..0, message)])
+}
+
 /// An operator's settings of connectors, by `<connector>.<name>`.
 pub type Given = BTreeMap<Arc<str>, serde_json::Value>;
+
+/// How a connector's text becomes a connector.
+pub type Compile<'a> = dyn Fn(&Written, &Catalogue) -> Result<Connector, Vec<Diagnostic>> + 'a;
 
 /// Those of one connector, by their own names.
 pub fn config_of(id: &str, given: &Given) -> compile::Config {
@@ -276,28 +357,24 @@ pub fn read_with(
     catalogue: &Catalogue,
     given: &Given,
 ) -> Result<(Vec<Connector>, Vec<Route>), Vec<Diagnostic>> {
-    let (mut connectors, mut routes) = (Vec::new(), Vec::new());
+    let (mut made, mut made_routes) = (Vec::new(), Vec::new());
     let (sources, mut faults) = sources(folder);
     for source in sources {
         match source.compile(catalogue, &config_of(source.id(), given)) {
-            Ok(connector) => connectors.push(connector),
+            Ok(connector) => made.push(connector),
             Err(found) => faults.extend(found),
         }
     }
-    let place = folder.join("routes");
-    for name in if place.exists() { entries(&place, &mut faults) } else { Vec::new() } {
-        let Some(stem) = name.strip_suffix(".yaml") else { continue };
-        let file: Arc<str> = format!("connectors/routes/{name}").into();
-        match text(&place.join(&name), &file).and_then(|text| route::compile(&file, &text, &connectors, catalogue)) {
-            Ok(route) if *route.capability == *stem => routes.push(route),
-            Ok(route) => {
-                let message = format!("`capability: {}` lies in the file `{name}`", route.capability);
-                faults.push(Diagnostic::error("route.file", &file, 0..0, message));
-            }
+    let (routes, more) = routes(folder);
+    faults.extend(more);
+    for (name, file, text) in routes {
+        let route = text.and_then(|text| route::compile(&file, &text, &made, catalogue));
+        match route.and_then(|route| named(route, &name, &file)) {
+            Ok(route) => made_routes.push(route),
             Err(found) => faults.extend(found),
         }
     }
-    if faults.is_empty() { Ok((connectors, routes)) } else { Err(faults) }
+    if faults.is_empty() { Ok((made, made_routes)) } else { Err(faults) }
 }
 
 /// Names in a folder, sorted, so that a load never depends on the disk's order.

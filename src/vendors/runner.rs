@@ -15,7 +15,7 @@ use std::{
 
 use stepward_core::connector::{
     Class, Connector, Named, Operation,
-    answer::Interpreted,
+    answer::{Interpreted, Reply},
     document::operation::{CacheScope, Kind},
     route::{self, document::Failure},
 };
@@ -79,6 +79,8 @@ pub struct Told {
 pub struct State {
     breaker: Mutex<Breaker>,
     answers: Mutex<Answers>,
+    /// Whole answers, where those are kept.
+    replies: Mutex<Answers<Answer>>,
     flights: Mutex<HashMap<cache::Key, Arc<Flight>>>,
     limits: Limits,
 }
@@ -89,6 +91,7 @@ impl State {
         State {
             breaker: Mutex::default(),
             answers: Mutex::default(),
+            replies: Mutex::default(),
             flights: Mutex::default(),
             limits: Limits::new(&operation.limits),
         }
@@ -219,6 +222,8 @@ impl Flying {
 struct Airborne {
     runner: Arc<Runner>,
     key: cache::Key,
+    /// What its whole answer is kept by.
+    whole: Option<cache::Key>,
     flight: Arc<Flight>,
     since: Instant,
     landed: bool,
@@ -298,6 +303,12 @@ impl Runner {
         if self.operation.skips(&inputs, now_ms) {
             return Begun::Skipped;
         }
+        let whole = self.whole_key(question.tenant, &inputs, now_ms);
+        let reply = whole.and_then(|whole| held(&self.state.replies).find(&whole, now_ms));
+        if let Some((answer, age_ms)) = reply.and_then(|reply| self.read_again(reply, &inputs, now_ms)) {
+            meter.kept(Kept::Hit);
+            return Begun::Kept(answer, age_ms);
+        }
         if Instant::now() >= question.deadline {
             return Begun::Refused(Refusal::Late);
         }
@@ -318,6 +329,7 @@ impl Runner {
         let airborne = Airborne {
             runner: self.clone(),
             key,
+            whole,
             flight: flight.clone(),
             since: flying.since,
             landed: false,
@@ -391,9 +403,37 @@ impl Runner {
 
     /// An answer past its time, for when nobody answers.
     pub fn stale(&self, question: &Question<'_>) -> Option<(Arc<Interpreted>, u64)> {
-        let inputs = self.operation.declared(question.inputs)?;
-        let key = cache::key(question.tenant, &self.connector.id, &inputs);
-        held(&self.state.answers).find_stale(&key, self.clock.now_ms())
+        let (inputs, now_ms) = (self.operation.declared(question.inputs)?, self.clock.now_ms());
+        match self.operation.cache.scope {
+            CacheScope::Attributes => {
+                let key = cache::key(question.tenant, &self.connector.id, &inputs);
+                held(&self.state.answers).find_stale(&key, now_ms)
+            }
+            CacheScope::Response => {
+                let whole = self.whole_key(question.tenant, &inputs, now_ms)?;
+                let reply = held(&self.state.replies).find_stale(&whole, now_ms)?;
+                self.read_again(reply, &inputs, now_ms)
+            }
+        }
+    }
+
+    /// What a whole answer is kept by, where those are: what the file says it is about, of one tenant. It holds no
+    /// secret input, and what it holds is digested like every key.
+    fn whole_key(&self, tenant: &str, inputs: &Named, now_ms: i64) -> Option<cache::Key> {
+        let about = self.operation.response_key(inputs, now_ms)?;
+        Some(cache::key(tenant, &self.connector.id, &[("whole answer".into(), about.into())]))
+    }
+
+    /// What a whole answer that was kept says about this question; nothing where it does not say it.
+    fn read_again(
+        &self,
+        (reply, age_ms): (Arc<Answer>, u64),
+        inputs: &Named,
+        now_ms: i64,
+    ) -> Option<(Arc<Interpreted>, u64)> {
+        let read = Reply { status: reply.status, headers: &reply.headers, body: &reply.body };
+        let answer = self.operation.interpret(&read, inputs, now_ms);
+        matches!(answer.class, Class::Success | Class::NotFound).then(|| (Arc::new(answer), age_ms))
     }
 
     /// An answer past its time served.
@@ -414,7 +454,7 @@ impl Runner {
         if let Some(reply) = &heard.reply {
             self.state.limits.heard(heard.answer.class, &reply.headers, self.clock.now_ms());
         }
-        Spoken { answer: Arc::new(heard.answer), status }
+        Spoken { answer: Arc::new(heard.answer), status, reply: heard.reply }
     }
 
     fn ended(&self, ending: Ending) {
@@ -446,22 +486,30 @@ impl Runner {
             // Anything else (a 400, a 403 of the vendor's firewall) may be about this one question, which somebody could
             // put on purpose to have everybody go without the vendor.
             Class::ConfigError if spoken.status == Some(401) => Ending::Refused,
+            // Without an answer it was the token, in whose request nothing of a question is, or a key of ours.
+            Class::ConfigError if spoken.status.is_none() => Ending::Refused,
             Class::ConfigError => Ending::Failed,
         }
     }
 
-    /// How long attributes are kept. Whole answers are not kept yet: a file that asks for it is asked anew each time.
-    fn attributes_ttl_ms(&self) -> u64 {
-        match self.operation.cache.scope {
-            CacheScope::Attributes => self.operation.cache.ttl_ms,
-            CacheScope::Response => 0,
+    /// Keeps what was told, or the whole answer: what is told about a secret is never kept.
+    fn keep(&self, flown: &Airborne, answer: Arc<Interpreted>, reply: Option<Answer>, times: Times) {
+        let now_ms = self.clock.now_ms();
+        match (self.operation.cache.scope, flown.whole, reply) {
+            (CacheScope::Attributes, _, _) if self.operation.asks_secrets() => {}
+            (CacheScope::Attributes, _, _) => held(&self.state.answers).keep(flown.key, answer, now_ms, times),
+            (CacheScope::Response, Some(whole), Some(reply)) => {
+                held(&self.state.replies).keep(whole, Arc::new(reply), now_ms, times);
+            }
+            // What it is about cannot be said.
+            (CacheScope::Response, None, _) | (CacheScope::Response, _, None) => {}
         }
     }
 
     /// How long an answer serves.
     fn times(&self, class: Class) -> Option<Times> {
         let (fresh_ms, stale_ms) = match class {
-            Class::Success => (self.attributes_ttl_ms(), self.stale_ms),
+            Class::Success => (self.operation.cache.ttl_ms, self.stale_ms),
             Class::NotFound => (self.operation.cache.negative_ttl_ms, 0),
             Class::Pending | Class::InvalidInput => return None,
             Class::RateLimited | Class::Unavailable | Class::ConfigError | Class::ContractError => return None,
@@ -474,6 +522,7 @@ impl Runner {
 struct Spoken {
     answer: Arc<Interpreted>,
     status: Option<u16>,
+    reply: Option<Answer>,
 }
 
 impl Airborne {
@@ -501,7 +550,7 @@ impl Airborne {
         }
         // Kept before the flight ends, so that whoever comes next finds one or the other.
         if let Some(times) = runner.times(class) {
-            held(&runner.state.answers).keep(self.key, spoken.answer.clone(), runner.clock.now_ms(), times);
+            runner.keep(&self, spoken.answer.clone(), spoken.reply, times);
         }
         self.flight.landed.send_replace(Some(spoken.answer));
     }

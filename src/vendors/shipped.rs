@@ -7,7 +7,7 @@
 use std::{borrow::Cow, collections::BTreeSet, path::Path, sync::Arc};
 
 use serde_json::Value as Json;
-use stepward_core::yaml;
+use stepward_core::{connector::compile::source::Source, diagnostic::Diagnostic, yaml};
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "connectors"]
@@ -29,6 +29,25 @@ pub fn text(id: &str) -> Option<Cow<'static, str>> {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
         Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }
+}
+
+/// All of them, and what is wrong with those that cannot be read.
+pub fn sources() -> (Vec<Source>, Vec<Diagnostic>) {
+    let (mut sources, mut faults) = (Vec::new(), Vec::new());
+    for id in ids() {
+        match source(&id) {
+            Some(Ok(source)) => sources.push(source),
+            Some(Err(found)) => faults.extend(found),
+            None => {}
+        }
+    }
+    (sources, faults)
+}
+
+/// One of them, read; `None` if there is none of this id.
+pub fn source(id: &str) -> Option<Result<Source, Vec<Diagnostic>>> {
+    let find = |id: &str| Some((label(id), text(id)?.into_owned()));
+    Some(Source::read(&label(id), &text(id)?, &find))
 }
 
 /// How a shipped file is called in diagnostics.

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use stepward_core::connector::{
-    Named,
+    Class, Named,
     auth::token::TokenSource,
+    document::operation::Cause,
     request::{Asked, Moment},
 };
 use tokio::{sync::Mutex, time::Instant};
@@ -58,20 +59,36 @@ impl Tokens {
 }
 
 async fn fetch(source: &TokenSource, way: Sender<'_>, secrets: &Named, now_ms: i64) -> Result<Held, Failure> {
-    let failure = |why| Failure { cause: stepward_core::connector::document::operation::Cause::ConnectError, why };
+    let ours = |why| Failure::lasting(Class::ConfigError, why);
     let moment = Moment { now_ms, uuid: super::client::uuid() };
     let asked = Asked { inputs: &[], secrets, state: &[], token: None, moment: &moment };
-    let claims = source.claims(asked).ok_or(failure("a secret of the token request is missing"))?;
+    let claims = source.claims(asked).ok_or(ours("a secret of the token request is missing"))?;
     let assertion = match &claims {
-        Some(claims) => Some(signing::jwt(claims).map_err(failure)?),
+        Some(claims) => Some(signing::jwt(claims).map_err(ours)?),
         None => None,
     };
-    let prepared = source.prepare(asked, assertion.as_deref()).ok_or(failure("the token request cannot be made"))?;
+    let prepared = source.prepare(asked, assertion.as_deref()).ok_or(ours("the token request cannot be made"))?;
     let began = Instant::now();
     let answer = way.exchange(prepared, ANSWER_BYTES_MAX).await?;
-    let (token, good_ms) = source.read(answer.status, &answer.body).ok_or(failure("no token was given"))?;
+    let (token, good_ms) = source.read(answer.status, &answer.body).ok_or_else(|| refused(answer.status))?;
     // Short-lived ones are renewed at half their life.
     let lead_ms = source.refresh_before_ms.min(good_ms / 2);
     let renew_at = began + std::time::Duration::from_millis(good_ms.min(30 * 86_400_000) - lead_ms.min(good_ms));
     Ok(Held { token: token.into(), renew_at })
+}
+
+/// Why there is no token. What is wrong with a request that holds nothing but our own settings is ours to mend
+/// (RFC 6749 §5.2: `invalid_client`, `invalid_scope`, …).
+fn refused(status: u16) -> Failure {
+    match status {
+        200..=299 => Failure::lasting(Class::ContractError, "there is no token in the answer"),
+        429 => {
+            Failure { cause: Some(Cause::RateLimited), ..Failure::lasting(Class::RateLimited, "no token was given") }
+        }
+        400..=499 => Failure::lasting(Class::ConfigError, "the token request was refused"),
+        500..=599 => {
+            Failure { cause: Some(Cause::ServerError), ..Failure::lasting(Class::Unavailable, "no token was given") }
+        }
+        _ => Failure::lasting(Class::ContractError, "no token was given"),
+    }
 }

@@ -74,6 +74,30 @@ impl Place {
         self.runner.connector.provides().iter().position(|attribute| &*attribute.name == name)
     }
 
+    /// Where in its raw answers this name points: `raw.<connector>.<path>`, with `_` for each `-` of the id.
+    fn raw_path<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let (id, path) = name.strip_prefix("raw.")?.split_once('.')?;
+        let connector = &self.runner.connector;
+        let alike = |(one, other): (u8, u8)| one == other || (one == b'_' && other == b'-');
+        let is_own = id.len() == connector.id.len() && id.bytes().zip(connector.id.bytes()).all(alike);
+        (is_own && connector.asked().is_some_and(|operation| operation.keeps_raw())).then_some(path)
+    }
+
+    /// Whether its connector gives this attribute, or this in its own terms.
+    pub fn gives(&self, name: &str) -> bool {
+        self.provides(name).is_some() || self.raw_path(name).is_some()
+    }
+
+    /// What an answer of so many milliseconds says about it.
+    fn value(&self, name: &str, answer: &Interpreted, age_ms: u64) -> Option<Value> {
+        if let Some(at) = self.provides(name) {
+            return answer.values.get(at).cloned().flatten();
+        }
+        let path = self.raw_path(name)?;
+        let ttl_ms = self.runner.connector.asked().and_then(|operation| operation.raw_ttl_ms());
+        ttl_ms.is_none_or(|ttl_ms| age_ms < ttl_ms).then(|| answer.raw_value(path)).flatten()
+    }
+
     fn earns_hedge(&self, extra_millionths: u32) {
         let mut hedges = self.hedges.lock().unwrap_or_else(PoisonError::into_inner);
         *hedges = hedges.saturating_add(u64::from(extra_millionths)).min(HEDGES_MAX);
@@ -251,7 +275,7 @@ impl<'n> Walk<'_, 'n> {
 
     fn needs(&self, at: usize) -> bool {
         let place = self.line.members.get(at);
-        place.is_some_and(|place| self.wanted.iter().any(|it| it.told.is_none() && place.provides(it.name).is_some()))
+        place.is_some_and(|place| self.wanted.iter().any(|it| it.told.is_none() && place.gives(it.name)))
     }
 
     fn begin(&self, at: usize) -> Begun {
@@ -406,7 +430,7 @@ impl<'n> Walk<'_, 'n> {
 
     fn failed(&mut self, at: usize, why: Why) {
         let Some(place) = self.line.members.get(at) else { return };
-        for it in self.wanted.iter_mut().filter(|it| it.told.is_none() && place.provides(it.name).is_some()) {
+        for it in self.wanted.iter_mut().filter(|it| it.told.is_none() && place.gives(it.name)) {
             // What was over budget stays so, whoever else failed.
             it.why = if it.why == Why::OverBudget { it.why } else { why };
             it.failed = Some(it.failed.map_or(at, |first| first.min(at)));
@@ -421,10 +445,12 @@ impl<'n> Walk<'_, 'n> {
         }
         let settles = self.line.route.strategy == Strategy::Priority;
         for it in self.wanted.iter_mut().filter(|it| it.told.is_none()) {
-            let Some(index) = place.provides(it.name) else { continue };
+            if !place.gives(it.name) {
+                continue;
+            }
             let source = place.runner.connector.id.clone();
             let origin = Provenance { source, age_ms: age_ms.unwrap_or(0), path: it.path(at, age_ms, is_hedge) };
-            match answer.values.get(index).cloned().flatten() {
+            match place.value(it.name, answer, age_ms.unwrap_or(0)) {
                 Some(value) => it.told = Some((Reading::Known(value), Some(origin))),
                 None if settles => it.told = Some((Reading::Unknown(Why::Absent), Some(origin))),
                 None => it.silent = Some(it.silent.map_or(at, |first| first.min(at))),
@@ -438,7 +464,7 @@ impl<'n> Walk<'_, 'n> {
             self.kept(at);
         }
         for it in &mut self.wanted {
-            if let Some(value) = place.provides(it.name).and_then(|index| answer.values.get(index).cloned().flatten()) {
+            if let Some(value) = place.value(it.name, answer, age_ms.unwrap_or(0)) {
                 it.votes.push((at, value, age_ms));
             }
         }
@@ -496,15 +522,14 @@ impl<'n> Walk<'_, 'n> {
 
     fn serve_stale(&mut self) {
         for place in &self.line.members {
-            let gives = |it: &Wanted<'_>| it.was_lost() && place.provides(it.name).is_some();
+            let gives = |it: &Wanted<'_>| it.was_lost() && place.gives(it.name);
             if !self.wanted.iter().any(gives) {
                 continue;
             }
             let Some((answer, age_ms)) = place.runner.stale(self.question) else { continue };
             place.runner.served_stale(self.metrics);
             for it in self.wanted.iter_mut().filter(|it| it.was_lost()) {
-                let value = place.provides(it.name).and_then(|index| answer.values.get(index).cloned().flatten());
-                if let Some(value) = value {
+                if let Some(value) = place.value(it.name, &answer, age_ms) {
                     let source = place.runner.connector.id.clone();
                     let origin = Provenance { source, age_ms, path: Path::Stale };
                     it.told = Some((Reading::Known(value), Some(origin)));

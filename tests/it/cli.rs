@@ -13,6 +13,8 @@ use std::{
 
 use serde_json::Value;
 
+mod connector;
+
 fn stepward() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stepward"));
     for name in ["STEPWARD_CONFIG", "STEPWARD_ADMIN", "STEPWARD_LOG", "CLICOLOR_FORCE"] {

@@ -28,8 +28,10 @@ use crate::vendors::{Does, Vendor, http, json, write};
 mod gateway;
 mod outage;
 mod rehearsal;
+mod salvage;
 mod several;
 mod shares;
+mod whole;
 
 const START_MS: i64 = 1_700_000_000_000;
 
@@ -150,6 +152,7 @@ fn open_again(folder: &tempfile::TempDir, clock: &Arc<AtomicI64>, legacy: &Legac
         secrets: &BTreeMap::new(),
         own: &Arc::from([]),
         clock: &Clock::Manual(clock.clone()),
+        mock: None,
     };
     load::open(folder.path(), &around, legacy).unwrap_or_else(|found| panic!("{found:#?}"))
 }

@@ -297,11 +297,16 @@ fn faults() -> Vec<(&'static str, Does)> {
 #[tokio::test]
 async fn k7_whatever_a_vendor_does_wrong_is_unknown_and_within_its_time() {
     for (what, does) in faults() {
-        let vendor = Vendor::that(does).await;
-        let world = World::route(&[&vendor]);
-        let before = Instant::now();
-        assert_eq!(world.score().await, UNAVAILABLE, "a vendor that {what}");
-        assert!(before.elapsed() < Duration::from_millis(900), "a vendor that {what} took {:?}", before.elapsed());
+        let mut took = Vec::new();
+        // Its time is 300 ms. A machine that has something else to do makes a try longer, never shorter: the best counts.
+        while took.len() < 4 && took.iter().all(|it| *it >= Duration::from_millis(600)) {
+            let vendor = Vendor::that(does.clone()).await;
+            let world = World::route(&[&vendor]);
+            let before = Instant::now();
+            assert_eq!(world.score().await, UNAVAILABLE, "a vendor that {what}");
+            took.push(before.elapsed());
+        }
+        assert!(took.iter().any(|it| *it < Duration::from_millis(600)), "a vendor that {what} took {took:?}");
     }
     let gone = Vendor { address: "127.0.0.1:1".parse().unwrap(), ..Vendor::scoring(0).await };
     assert_eq!(World::route(&[&gone]).score().await, UNAVAILABLE, "a vendor that is not there");

@@ -78,6 +78,13 @@ impl Interpreted {
     }
 }
 
+impl Interpreted {
+    /// What it says in the vendor's own terms at this path, `data.reports.0.code`; `None` where that was not kept.
+    pub fn raw_value(&self, path: &str) -> Option<Value> {
+        raw::value(self.raw.as_deref()?, path)
+    }
+}
+
 impl Answer {
     /// What an answer means and says. `asking` is the scope of the question.
     pub(crate) fn interpret(&self, reply: &Reply<'_>, asking: Scope<'_>) -> Interpreted {

@@ -105,6 +105,12 @@ impl Expression {
         self.node.is_simple()
     }
 
+    /// Whether its value comes from `==` or `!=` between a part of the answer and a constant. A null is no constant, so
+    /// that what the vendor left open comes out as false.
+    pub fn compares_bare(&self) -> bool {
+        self.node.compares_bare()
+    }
+
     /// The names of inputs and derived values that it reads.
     pub fn reads(&self) -> Vec<&str> {
         let mut found = Vec::new();

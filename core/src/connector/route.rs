@@ -154,8 +154,26 @@ pub fn compile(
     connectors: &[Connector],
     catalogue: &Catalogue,
 ) -> Result<Route, Vec<Diagnostic>> {
+    compile_without(file, text, connectors, &[], catalogue)
+}
+
+/// The code of a warning that a route goes on without a connector.
+pub const WITHOUT: &str = "route.without";
+
+/// The same, where the files of some connectors are refused: the route goes on without them, and says so with
+/// [`WITHOUT`]; what only they tell is left out of it.
+///
+/// # Errors
+/// Everything that is wrong with it, and that nothing is left of it.
+pub fn compile_without(
+    file: &Arc<str>,
+    text: &str,
+    connectors: &[Connector],
+    refused: &[Arc<str>],
+    catalogue: &Catalogue,
+) -> Result<Route, Vec<Diagnostic>> {
     let document: Document = yaml::parse(file, text)?;
-    compile::route(file, document, connectors, catalogue)
+    compile::route(file, document, connectors, refused, catalogue)
 }
 
 #[cfg(test)]

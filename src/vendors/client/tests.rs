@@ -20,6 +20,8 @@ use tokio::{
 
 use super::*;
 
+mod proofs;
+
 /// Answers `{}` to whoever comes, and counts them.
 async fn listen(address: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(address).await.unwrap();
@@ -53,7 +55,7 @@ fn way(network: Network, port: u16, own: &[SocketAddr], lookup: Lookup) -> Way {
     let origin = Origin { secure: false, host: "vendor.example".into(), port };
     let guard = Guard::new(&origin, network, &own.into(), lookup);
     let http = http(&guard, false, None, None, &[]).unwrap();
-    Way { origin, certificate: None, http, guard }
+    Way { origin, certificate: None, http, guard, detour: None }
 }
 
 async fn call(way: &Way, port: u16) -> Result<u16, &'static str> {
@@ -224,12 +226,21 @@ async fn a_token_that_ends_is_renewed_and_one_that_is_always_refused_is_a_fault_
 
 #[tokio::test]
 async fn without_a_token_nothing_is_asked() {
-    for (status, body) in [(401, "{}"), (200, "<html>"), (200, "{}"), (500, "")] {
+    for (status, body, class) in [
+        (401, r#"{"error": "invalid_client"}"#, Class::ConfigError),
+        (400, r#"{"error": "invalid_scope"}"#, Class::ConfigError),
+        (403, "", Class::ConfigError),
+        (200, "<html>", Class::ContractError),
+        (200, "{}", Class::ContractError),
+        (302, "", Class::ContractError),
+        (429, "", Class::RateLimited),
+        (500, "", Class::Unavailable),
+    ] {
         let (port, seen) = vendor(move |_, _| Some((status, body.to_owned()))).await;
         let connector = connector(port, OAUTH, GET);
         let heard = ask(&client(&connector), &connector).await;
-        assert_eq!((heard.answer.class, heard.sent), (Class::Unavailable, 0));
-        assert_eq!(heard.answer.why.as_deref(), Some("no token was given"));
+        assert_eq!((heard.answer.class, heard.sent), (class, 0), "{status} {body}");
+        assert!(heard.answer.why.is_some_and(|why| why.contains("token")), "{status} {body}");
         assert!(seen.lock().unwrap().iter().all(|it| it.starts_with("POST /token")));
     }
 }
@@ -291,7 +302,7 @@ async fn answers_that_stall_or_never_end_are_cut_at_the_deadline_and_the_limit()
     let heard = ask(&client(&huge), &huge).await;
     assert_eq!(
         (heard.answer.class, heard.answer.why.as_deref()),
-        (Class::Unavailable, Some("the answer is too large"))
+        (Class::ContractError, Some("the answer is too large"))
     );
     // One byte every 20 ms: never silent, never done.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -88,7 +88,7 @@ fn attributes() -> String {
         `devices` seen with a `subject`; `counted.<name>` raised by `count: <name>` in a rule |\n\
         | window | a whole number and `s`, `m`, `h` or `d` |\n\n\
         ## Raw data of a vendor\n\n\
-        `raw.<connector>.<path>` is what a connector's answer holds in the vendor's own terms.\n",
+        `raw.<connector>.<path>` is what a connector's answer holds in the vendor's own terms, where its `raw` keeps it; `_` stands for each `-` of the id.\n",
     );
     for (group, members) in groups {
         writeln!(page, "\n## {group}\n\n| name | type | from | cost | meaning |\n|---|---|---|---|---|").unwrap();

@@ -25,6 +25,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         connectors: None,
         connector_config: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        mock: None,
         admin: None,
         health: None,
         mail: None,

@@ -19,7 +19,7 @@ steps:
         then: block
 ";
 
-async fn town(vendors: &[&Vendor], members: usize, more: &str) -> Town {
+pub(super) async fn town(vendors: &[&Vendor], members: usize, more: &str) -> Town {
     let mut world = World::new().policy(RISKY).settings("connectors: connectors\ntrusted_proxies: [127.0.0.0/8]");
     let mut route = "capability: ip_reputation\nconnectors:\n".to_owned();
     for (at, vendor) in vendors.iter().enumerate() {
@@ -33,7 +33,7 @@ async fn town(vendors: &[&Vendor], members: usize, more: &str) -> Town {
     world.file("connectors/routes/ip_reputation.yaml", &format!("{route}{more}\n")).start().await
 }
 
-async fn act(town: &Town, ip: &str) -> u16 {
+pub(super) async fn act(town: &Town, ip: &str) -> u16 {
     status(&town.raw(&request("GET /act", &[&format!("X-Forwarded-For: {ip}")], "")).await)
 }
 

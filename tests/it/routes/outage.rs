@@ -58,6 +58,8 @@ async fn whatever_is_wrong_with_a_vendor_the_next_answers_and_the_log_says_what_
         (Does::Says("\u{1}garbage\r\n\r\n".into()), "unavailable"),
         (Does::Drips, "unavailable"),
         (Does::Says(json("<html>")), "contract_error"),
+        (Does::Floods, "contract_error"),
+        (Does::Says(http("200 OK", "content-encoding: gzip\r\n", "x")), "contract_error"),
         (Does::Says(http("403 No", "", "{}")), "config_error"),
         (Does::Says(http("429 No", "", "{}")), "rate_limited"),
     ] {

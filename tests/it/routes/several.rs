@@ -4,10 +4,6 @@ use super::*;
 
 const SLOW: Duration = Duration::from_millis(250);
 
-fn slow(score: u32) -> Does {
-    Does::Waits(SLOW, json(&format!(r#"{{"score": {score}}}"#)))
-}
-
 #[tokio::test]
 async fn a_slow_vendor_is_overtaken_and_its_call_is_cancelled() {
     let (a, b) = (Vendor::that(Does::Stalls).await, Vendor::scoring(40).await);
@@ -56,16 +52,26 @@ async fn when_the_one_that_overtakes_fails_the_slow_one_is_waited_for() {
 
 #[tokio::test]
 async fn a_call_that_somebody_else_waits_for_is_not_cancelled() {
-    let (a, b) = (Vendor::that(slow(3)).await, Vendor::scoring(40).await);
-    let fleet = route(&[&a, &b], "hedge: { after: 40ms }");
-    // `ip.risk_score` is overtaken; the other question wants the same of `a` and is not told by `b` alone.
-    let (first, second) = tokio::join!(fleet.ask("8.8.8.8", &["ip.risk_score"]), async {
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        fleet.ask("8.8.8.8", &["ip.risk_score"]).await
-    });
+    let a = Vendor::that(Does::Waits(SLOW, json(r#"{"score": 3, "country": "NL"}"#))).await;
+    let b = Vendor::scoring(40).await;
+    let folder = tempfile::tempdir().unwrap();
+    Plan::of(&[&a, &b], "hedge: { after: 60ms }").write(folder.path());
+    // `b` tells the score alone, so that who wants the country has to wait for `a`.
+    let path = folder.path().join("b/connector.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let less = text.replace(", ip.country: body.country, ip.is_tor: body.tor, ip.tags: body.tags", "");
+    assert_ne!(less, text);
+    std::fs::write(path, less).unwrap();
+    let clock = Arc::new(AtomicI64::new(START_MS));
+    let vendors = open_again(&folder, &clock, &Legacy::default());
+    let fleet = Fleet { vendors, metrics: Metrics::new(), clock, folder, paid_left: AtomicU32::new(9) };
+    let (first, second) = tokio::join!(fleet.ask("8.8.8.8", &["ip.risk_score"]), fleet.ask("8.8.8.8", &["ip.country"]));
+    assert_eq!(outcomes(&first), ["b success", "a cancelled"], "the first waits no longer");
     assert_eq!(shown(first), [by(40.0, "b", Path::Hedge)]);
-    assert_eq!(shown(second).len(), 1);
-    assert_eq!(a.asked() + b.asked(), 2 + usize::from(b.asked() > 1) + usize::from(a.asked() > 1));
+    let (country, origin) = &second.told[0];
+    assert_eq!(*country, Reading::Known(Value::text("NL")), "the second still gets what it waits for");
+    assert_eq!(origin.as_ref().map(|it| (&*it.source, it.path)), Some(("a", Path::Live)));
+    assert_eq!(a.asked(), 1, "both waited for one call");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::connector::mapping::data::Data;
+use crate::{connector::mapping::data::Data, value::Value};
 
 /// What is kept.
 #[derive(Debug)]
@@ -46,6 +46,27 @@ impl Raw {
         self.drop.iter().for_each(|path| remove(&mut kept, path));
         (kept.to_string().len() <= self.bytes_max).then_some(kept)
     }
+}
+
+/// What a path of names names in it, where a condition can compare it; a whole number counts into a list.
+pub(crate) fn value(kept: &Json, path: &str) -> Option<Value> {
+    let found = path.split('.').try_fold(kept, |json, name| match json {
+        Json::Object(fields) => fields.get(name),
+        Json::Array(items) => items.get(name.parse::<usize>().ok()?),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
+    })?;
+    plain(found)
+}
+
+/// A scalar, or a list of them.
+pub(crate) fn plain(json: &Json) -> Option<Value> {
+    Some(match json {
+        Json::Bool(it) => Value::Bool(*it),
+        Json::Number(it) => it.as_i64().map(Value::Int).or_else(|| it.as_f64().map(Value::Number))?,
+        Json::String(it) => Value::text(it.as_str()),
+        Json::Array(items) => Value::List(items.iter().map(plain).collect::<Option<_>>()?),
+        Json::Null | Json::Object(_) => return None,
+    })
 }
 
 /// The data with nothing beside the path.

@@ -77,8 +77,19 @@ impl Source {
         &self.document.connector
     }
 
+    /// What it says, with what it takes over.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Its file and its text, and those of the one it extends.
+    pub fn texts(&self) -> impl Iterator<Item = (&Arc<str>, &str)> {
+        let parent = self.parent.iter().map(|it| (&it.file, it.moved.get(it.from..).unwrap_or_default()));
+        std::iter::once((&self.file, self.text.as_str())).chain(parent)
+    }
+
     /// The file that a place is in, and the place there.
-    pub(super) fn place(&self, span: &Range<usize>) -> (&Arc<str>, Range<usize>) {
+    pub fn place(&self, span: &Range<usize>) -> (&Arc<str>, Range<usize>) {
         match &self.parent {
             Some(parent) if span.start >= parent.from => {
                 (&parent.file, span.start - parent.from..span.end.saturating_sub(parent.from))

@@ -54,6 +54,18 @@ pub enum Kind {
     Feedback,
 }
 
+impl Kind {
+    /// The word in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Lookup => "lookup",
+            Kind::Verify => "verify",
+            Kind::Send => "send",
+            Kind::Feedback => "feedback",
+        }
+    }
+}
+
 /// What is sent. Of a mapping, what mentions a value that is not there is left out.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

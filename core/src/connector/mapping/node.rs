@@ -76,6 +76,21 @@ impl Node {
         }
     }
 
+    /// Whether it holds an answer's own value against a constant by `==` or `!=`, itself or a part that counts.
+    pub(super) fn compares_bare(&self) -> bool {
+        let is_told = |node: &Node| matches!(node, Node::Path(Root::Body | Root::Headers, _));
+        let is_constant = |node: &Node| matches!(node, Node::Literal(data) if !matches!(data, Data::Null));
+        match self {
+            Node::Compare(Relation::Equal | Relation::NotEqual, two) => {
+                let [one, other] = &**two;
+                (is_told(one) && is_constant(other)) || (is_constant(one) && is_told(other))
+            }
+            Node::Not(of) => of.compares_bare(),
+            Node::All(nodes) | Node::Any(nodes) => nodes.iter().any(Node::compares_bare),
+            _ => false,
+        }
+    }
+
     /// The first names after `input` and `derived`; a root alone reads them all, as `*`.
     pub(super) fn reads<'n>(&'n self, found: &mut Vec<&'n str>) {
         match self {

@@ -7,9 +7,11 @@ use serde_json::Value as Json;
 use crate::{
     attribute::{Attribute, Catalogue},
     connector::{
-        Connector, compile,
+        Connector,
+        answer::raw,
+        compile,
         route::{
-            Breaker, Hedge, Member, Route, Shadow,
+            Breaker, Hedge, Member, Route, Shadow, WITHOUT,
             document::{self, Combine, Document, OnUnavailable, Strategy},
         },
     },
@@ -32,12 +34,14 @@ pub(super) fn route(
     file: &Arc<str>,
     document: Document,
     connectors: &[Connector],
+    refused: &[Arc<str>],
     catalogue: &Catalogue,
 ) -> Result<Route, Vec<Diagnostic>> {
     let mut compiler = Compiler {
         file,
         capability: &document.capability,
         connectors,
+        refused,
         catalogue,
         serving: Vec::new(),
         found: Vec::new(),
@@ -76,6 +80,8 @@ struct Compiler<'a> {
     file: &'a Arc<str>,
     capability: &'a Spanned<String>,
     connectors: &'a [Connector],
+    /// Those whose files are refused.
+    refused: &'a [Arc<str>],
     catalogue: &'a Catalogue,
     /// The members that are there.
     serving: Vec<&'a Connector>,
@@ -95,6 +101,11 @@ impl<'a> Compiler<'a> {
     fn connector(&mut self, id: &str, span: &Range<usize>) -> Option<&'a Connector> {
         let connectors = self.connectors;
         match connectors.iter().find(|it| &*it.id == id) {
+            None if self.is_refused(id) => {
+                let message = format!("`{id}` is refused, so this route goes on without it");
+                self.warn(WITHOUT, span, message, "mend the connector, or take it out of the route");
+                None
+            }
             None => {
                 let near = diagnostic::nearest(id, connectors.iter().map(|it| &*it.id));
                 let fault = Diagnostic::error(
@@ -112,6 +123,10 @@ impl<'a> Compiler<'a> {
             }
             Some(it) => Some(it),
         }
+    }
+
+    fn is_refused(&self, id: &str) -> bool {
+        self.refused.iter().any(|it| **it == *id)
     }
 
     fn members(&mut self, documents: &[Spanned<document::Member>]) -> Vec<Member> {
@@ -133,6 +148,10 @@ impl<'a> Compiler<'a> {
             self.serving.push(connector);
             let timeout_ms = document.timeout.map(|it| it.ms);
             members.push(Member { connector: connector.id.clone(), timeout_ms, weight });
+        }
+        if members.is_empty() && documents.iter().any(|it| self.is_refused(&it.connector)) {
+            let span = self.capability.span.clone();
+            self.fault("route.lost", &span, "all connectors of this route are refused, so nothing is left of it");
         }
         members
     }
@@ -156,7 +175,8 @@ impl<'a> Compiler<'a> {
     /// Whether a member tells this attribute; what nobody tells is a slip of the pen.
     fn is_told(&mut self, name: &str, span: &Range<usize>) -> bool {
         let told = self.serving.iter().flat_map(|it| it.provides()).any(|it| &*it.name == name);
-        if !told {
+        let may_be_lost = self.found.iter().any(|it| it.code == WITHOUT);
+        if !told && !may_be_lost {
             self.fault("route.attribute", span, format!("no connector of this route tells `{name}`"));
         }
         told
@@ -203,7 +223,10 @@ impl<'a> Compiler<'a> {
             if ![level.low, level.medium, level.high, level.critical].is_sorted() {
                 self.fault("route.level", &level.span, "the steps of a level go up: low, medium, high, critical");
             }
-            made.push((attribute.clone(), level.value.clone()));
+            // What only a refused connector tells makes no level.
+            if self.serving.iter().flat_map(|it| it.provides()).any(|it| *it.name == *level.from) {
+                made.push((attribute.clone(), level.value.clone()));
+            }
         }
         made
     }
@@ -350,6 +373,9 @@ impl<'a> Compiler<'a> {
                 self.fault("route.test", &span, format!("`{}`: say with `input` what is asked about", test.name));
             }
             for (id, given) in &test.given {
+                if self.is_refused(id) {
+                    continue;
+                }
                 let Some(connector) = self.serving.iter().copied().find(|it| *it.id == **id) else {
                     self.fault("route.test", &span, format!("`{}`: `{id}` is not in this route", test.name));
                     continue;
@@ -375,7 +401,7 @@ impl<'a> Compiler<'a> {
 
 /// A value that the attribute can have.
 fn value(json: &Json, attribute: &Attribute) -> Option<Value> {
-    let read = plain(json)?.cast(attribute.kind)?;
+    let read = raw::plain(json)?.cast(attribute.kind)?;
     let allowed = match &read {
         Value::Text(text) => attribute.one_of.is_empty() || attribute.one_of.contains(text),
         Value::Int(_) | Value::Number(_) => attribute.range.is_none_or(|(low, high)| {
@@ -384,14 +410,4 @@ fn value(json: &Json, attribute: &Attribute) -> Option<Value> {
         Value::Bool(_) | Value::Time(_) | Value::Duration(_) | Value::Ip(_) | Value::List(_) => true,
     };
     allowed.then_some(read)
-}
-
-fn plain(json: &Json) -> Option<Value> {
-    Some(match json {
-        Json::Bool(it) => Value::Bool(*it),
-        Json::Number(it) => it.as_i64().map(Value::Int).or_else(|| it.as_f64().map(Value::Number))?,
-        Json::String(it) => Value::text(it.as_str()),
-        Json::Array(items) => Value::List(items.iter().map(plain).collect::<Option<_>>()?),
-        Json::Null | Json::Object(_) => return None,
-    })
 }

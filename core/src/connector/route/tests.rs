@@ -188,3 +188,42 @@ fn a_level_is_made_from_a_score() {
     }
     assert_eq!(level.of(&Value::text("x")), None);
 }
+
+#[test]
+fn a_connector_that_is_asked_about_a_secret_is_never_tried_out() {
+    let text = "connector: {id}\ncapability: breach_password\ndata: { sends: [sha1] }\n\
+        inputs: { password: { required: true } }\nderived: { sha1: sha1_hex(input.password) }\n\
+        operations: { lookup: { timeout: 300ms, request: { method: GET, url: \"https://x.example/${derived.sha1}\" }, \
+        response: { map: { credential.password_breached: body.b } } } }\n";
+    let made = |id: &str| {
+        let text = text.replace("{id}", id);
+        connector_file::connector(&"c.yaml".into(), &text, &Catalogue::builtin()).unwrap_or_else(|it| panic!("{it:#?}"))
+    };
+    let all = [made("one"), made("two")];
+    let route = "capability: breach_password\nconnectors: [{ connector: one }]\n";
+    let compiled = |text: &str| compile(&"r.yaml".into(), text, &all, &Catalogue::builtin());
+    assert!(all[1].asks_secrets() && compiled(route).is_ok());
+    let found =
+        compiled(&format!("{route}shadow: [{{ connector: two, sample: 5%, until: 2027-01-31 }}]\n")).unwrap_err();
+    assert_eq!(found.iter().map(|it| it.code).collect::<Vec<_>>(), ["shadow.secret"]);
+}
+
+#[test]
+fn a_route_goes_on_without_a_refused_connector_and_ends_when_none_is_left() {
+    let score = "ip.risk_score: body.s";
+    let catalogue = Catalogue::builtin();
+    let file = "connectors/routes/ip_reputation.yaml".into();
+    let all = [connector("acme", "0", false, score)];
+    let text = "capability: ip_reputation\nconnectors: [{ connector: acme }, { connector: bolt }]\nstrategy: all\n\
+        combine: { ip.risk_score: max, ip.is_tor: any }\n\
+        levels: { phone.risk_level: { from: ip.abuse_reports, low: 1, medium: 2, high: 3, critical: 4 } }\n";
+    let refused = ["bolt".into()];
+    let route = compile_without(&file, text, &all, &refused, &catalogue).unwrap_or_else(|it| panic!("{it:#?}"));
+    assert_eq!((route.members.len(), route.levels.len()), (1, 0), "a level of what nobody tells is none");
+    let at = &route.warnings.iter().find(|it| it.code == WITHOUT).unwrap().span;
+    assert!(text[at.clone()].contains("bolt"), "{:?}", &text[at.clone()]);
+    let refused = ["acme".into(), "bolt".into()];
+    let found = compile_without(&file, text, &[], &refused, &catalogue).unwrap_err();
+    assert!(found.iter().any(|it| it.code == "route.lost"), "{found:?}");
+    assert!(compile_without(&file, text, &all, &[], &catalogue).is_err(), "who is merely not there is a slip");
+}

@@ -1,46 +1,13 @@
-//! `stepward connector shipped` and `stepward connector add`
+//! `stepward connector add`
 
 use std::{fs, io::Write as _, path::PathBuf};
 
-use serde_json::json;
 use stepward_core::{connector::document::Document, diagnostic, yaml};
 
 use crate::{
     cli::{Came, Exit, Failed, say},
     vendors::shipped,
 };
-
-/// The connectors that come with Stepward: a route may name any of them.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Shipped {
-    /// Only those of this capability
-    capability: Option<String>,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
-}
-
-impl Shipped {
-    pub(in crate::cli) fn run(self) -> Came {
-        let wanted = |it: &Document| self.capability.as_deref().is_none_or(|wanted| capability(it) == wanted);
-        let documents: Vec<Document> = shipped::ids().iter().filter_map(|id| read(id)).filter(wanted).collect();
-        if self.json {
-            let rows: Vec<_> = documents.iter().map(row).collect();
-            say::data(&format!("{:#}\n", json!({ "schema": "stepward.connector-shipped/1", "connectors": rows })));
-        } else {
-            documents
-                .iter()
-                .for_each(|it| say::data(&format!("{}  {}  {}\n", it.connector.value, capability(it), name(it))));
-        }
-        if documents.is_empty() {
-            say::talk(
-                "no connector of this capability comes with Stepward; `stepward connector shipped` tells which do",
-            );
-            return Ok(Exit::Findings);
-        }
-        Ok(Exit::Ok)
-    }
-}
 
 /// Copy a connector that comes with Stepward into your folder, to change it. Yours then counts.
 #[derive(Debug, clap::Args)]
@@ -53,7 +20,7 @@ pub(in crate::cli) struct Add {
 }
 
 impl Add {
-    pub(in crate::cli) fn run(self) -> Came {
+    pub(super) fn run(self) -> Came {
         let Some(text) = shipped::text(&self.id) else {
             let ids = shipped::ids();
             let near = diagnostic::nearest(&self.id, ids.iter().map(String::as_str));
@@ -90,16 +57,4 @@ fn needed(document: &Document) -> Option<String> {
 /// What is shipped is held to loading by a test; what does not read is left out.
 fn read(id: &str) -> Option<Document> {
     yaml::parse(&shipped::label(id), &shipped::text(id)?).ok()
-}
-
-fn row(document: &Document) -> serde_json::Value {
-    json!({ "connector": document.connector.value, "name": name(document), "capability": capability(document), "docs": document.docs })
-}
-
-fn capability(document: &Document) -> &str {
-    document.capability.as_ref().map_or("", |it| &it.value)
-}
-
-fn name(document: &Document) -> &str {
-    document.name.as_deref().unwrap_or(&document.connector.value)
 }
