@@ -20,7 +20,7 @@ use stepward::{
         DEFAULT_LIMITS, SessionHandle, Sessions,
         record::{Subject, SubjectKind, VerifiedBy},
     },
-    settings::{Mail, Pages, Route},
+    settings::{Mail, Route, pages::Pages},
     store::{AnyStore, Begin, Id, StateStore, embedded::Embedded},
 };
 use stepward_core::{
@@ -70,7 +70,7 @@ impl World {
             login: None,
             from: "Tiny Bank <no-reply@bank.example>".into(),
         };
-        let pages = Pages { service_name: "Tiny Bank".into(), language: "en".into(), locales: None };
+        let pages = Pages { service_name: "Tiny Bank".into(), ..Pages::default() };
         let keyring = Arc::new(keys.clone());
         let challenges =
             Challenges::new(&pages, Some(&mail), keyring, store.clone(), sessions.clone(), clock.clone()).unwrap();
