@@ -147,7 +147,11 @@ pub struct Settings {
     pub sinks: Vec<Sink>,
     /// Where requests are logged, if at all.
     pub access_log: Option<LogTarget>,
-    /// A connector that takes decisions.
+    /// How pages look and speak.
+    pub pages: pages::Pages,
+}
+
+/// A connector that takes decisions.
 #[derive(Clone, Debug)]
 pub struct Sink {
     /// Its id.
@@ -478,17 +482,6 @@ pub enum LogTarget {
     Stdout,
     /// Appended to this file.
     File(PathBuf),
-}
-
-/// How pages look and speak.
-#[derive(Clone, Debug)]
-pub struct Pages {
-    /// What the protected service is called.
-    pub service_name: Arc<str>,
-    /// Language where the browser's are not there.
-    pub language: Arc<str>,
-    /// Folder of `*.ftl` files that add to or replace messages.
-    pub locales: Option<PathBuf>,
 }
 
 #[cfg(test)]

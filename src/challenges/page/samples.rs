@@ -13,7 +13,7 @@ pub fn all() -> Vec<Value> {
 }
 
 /// Everything that some page is given, each text being `text`.
-pub fn with(text: &str, method: &str, is_sent: bool) -> Value {
+pub fn with(text: &'static str, method: &'static str, is_sent: bool) -> Value {
     context! {
         lang => "en", dir => "ltr", t => context! { confirm => text }, service => text, title => text, leave => text,
         theme => context! { css => text, logo => text, logo_dark => text },
