@@ -20,6 +20,7 @@ email_late = אם בכל זאת יתקבל קוד בן שש ספרות, יש ל�
 email_wait = קוד נשלח לפני רגע. לפני בקשת קוד נוסף יש להמתין { $seconds ->
     [one] שנייה אחת
     [two] שתי שניות
+    [many] { $seconds } שניות
    *[other] { $seconds } שניות
 }.
 sms_label = הקוד מהודעת ה־SMS
@@ -55,6 +56,7 @@ wrong = הפעולה לא הצליחה. יש לבדוק את מה שהוזן ו�
 locked_method = יותר מדי תשובות שגויות. דרך זו תהיה חסומה עוד { $minutes ->
     [one] דקה אחת
     [two] שתי דקות
+    [many] { $minutes } דקות
    *[other] { $minutes } דקות
 }. אפשר להשתמש בדרך אחרת.
 
@@ -84,6 +86,7 @@ refused_insecure = לכך דרוש חיבור מאובטח (https).
 retry_in = אפשר לנסות שוב בעוד { $minutes ->
     [one] דקה אחת
     [two] שתי דקות
+    [many] { $minutes } דקות
    *[other] { $minutes } דקות
 } בערך.
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header;
-use stepward_core::{decision::Reason, policy::Policy, session::Method};
+use stepward_core::{decision::Reason, policy::Policy, session::Method, value::Type};
 
 use crate::{
     arrival::{Arrival, Client},
@@ -167,6 +167,7 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         methods,
         bound_to: demand.challenge.binding.as_ref().map(|it| it.digest),
         shown: demand.shown.clone(),
+        numbers: numbers(demand),
         tell: demand.tell.map(Arc::from),
         attempts: demand.challenge.attempts,
         on_fail: OnFail::of(&demand.challenge.on_fail),
@@ -175,6 +176,13 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         expires_ms: now_ms + parking::lifetime_ms(demand),
         afterwards: Afterwards::Again,
     }
+}
+
+/// Which of the shown values are amounts; an account number made of digits is text.
+fn numbers(demand: &Demand<'_>) -> Vec<String> {
+    let slots = demand.policy.slots.iter().filter(|slot| matches!(slot.kind, Type::Int | Type::Number));
+    let named: Vec<&str> = slots.map(|slot| slot.name.strip_prefix("event.").unwrap_or(&slot.name)).collect();
+    demand.shown.iter().map(|(name, _)| name.clone()).filter(|name| named.contains(&name.as_str())).collect()
 }
 
 async fn send_first_code(

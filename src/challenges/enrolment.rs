@@ -318,6 +318,7 @@ impl Visitor<'_> {
             methods: vec![Method::Totp, Method::RecoveryCode],
             bound_to: None,
             shown: Vec::new(),
+            numbers: Vec::new(),
             tell: None,
             attempts: 3,
             on_fail: OnFail::Block,

@@ -40,6 +40,9 @@ pub struct Issued {
     pub bound_to: Option<[u8; 32]>,
     /// What it is bound to, for people.
     pub shown: Vec<(String, String)>,
+    /// Which of those are numbers, and are written as the reader's language does.
+    #[serde(default)]
+    pub numbers: Vec<String>,
     /// Key of the message that says why.
     pub tell: Option<Arc<str>>,
     /// Wrong answers allowed per account and method.

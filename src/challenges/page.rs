@@ -276,7 +276,8 @@ mod tests {
     }
 
     fn notice(pages: &Pages) -> String {
-        let reply = pages.render(&voice(pages, "en"), StatusCode::OK, "notice.html", "T", context! { text => "<told>" });
+        let reply =
+            pages.render(&voice(pages, "en"), StatusCode::OK, "notice.html", "T", context! { text => "<told>" });
         String::from_utf8(reply.body.to_vec()).unwrap()
     }
 
@@ -298,7 +299,8 @@ mod tests {
 
     #[test]
     fn a_template_that_fails_for_somebody_gives_way_to_the_built_in_one() {
-        let (_folder, pages) = with_template("notice.html", "{% if detail == 'x' %}{{ nothing.at.all }}{% endif %}fine");
+        let (_folder, pages) =
+            with_template("notice.html", "{% if detail == 'x' %}{{ nothing.at.all }}{% endif %}fine");
         assert_eq!(notice(&pages), "fine");
         let content = context! { text => "told", detail => "x" };
         let reply = pages.render(&voice(&pages, "en"), StatusCode::FORBIDDEN, "notice.html", "T", content);

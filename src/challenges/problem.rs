@@ -134,6 +134,11 @@ pub fn fact_name(locale: &Locale, fact: &str) -> String {
     locale.perhaps(&locale::key("fact", fact)).unwrap_or_else(|| fact.to_string())
 }
 
+/// A bound value for people: amounts as their language writes them, everything else as it came.
+pub fn fact_value(locale: &Locale, issued: &Issued, fact: &str, value: &str) -> String {
+    if issued.numbers.iter().any(|it| it == fact) { locale.number(value) } else { value.to_string() }
+}
+
 fn say_event(challenges: &Challenges, locale: &Locale, issued: &Issued) -> String {
     format!("{} {}", say(challenges, locale, "why"), event_name(locale, &issued.event))
 }

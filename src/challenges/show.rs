@@ -98,7 +98,7 @@ pub async fn challenge(
         error, undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
-        shown => pairs(locale, &issued.shown), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
+        shown => pairs(locale, issued), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
         seed => word, bits => pow::BITS, enrol => issued.enrol_allowed, captcha => widget.as_ref().map(shows),
     };
     let title = locale.text("title_confirm");
@@ -225,6 +225,9 @@ fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
     Some(locale.say("email_wait", &args))
 }
 
-fn pairs(locale: &Locale, shown: &[(String, String)]) -> Vec<Value> {
-    shown.iter().map(|(name, value)| Value::from(vec![problem::fact_name(locale, name), value.clone()])).collect()
+fn pairs(locale: &Locale, issued: &Issued) -> Vec<Value> {
+    let pair = |(name, value): &(String, String)| {
+        Value::from(vec![problem::fact_name(locale, name), problem::fact_value(locale, issued, name, value)])
+    };
+    issued.shown.iter().map(pair).collect()
 }

@@ -48,9 +48,8 @@ pub struct Files {
 /// The messages of a file, each with the names of its arguments.
 type Messages<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-static ENGLISH: LazyLock<FluentResource> = LazyLock::new(|| {
-    FluentResource::try_new(BUILT_IN[0].1.to_string()).unwrap_or_else(|(resource, _)| resource)
-});
+static ENGLISH: LazyLock<FluentResource> =
+    LazyLock::new(|| FluentResource::try_new(BUILT_IN[0].1.to_string()).unwrap_or_else(|(resource, _)| resource));
 static KNOWN: LazyLock<Messages<'static>> = LazyLock::new(|| messages(&ENGLISH));
 
 /// Every key that pages and letters use, with the arguments it is given.

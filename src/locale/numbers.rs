@@ -39,8 +39,7 @@ fn form(example: &str) -> Option<Form<'_>> {
     if whole.concat() != "1234567" || *fraction != "89" {
         return None;
     }
-    let signs: Vec<&str> =
-        example.trim().split(|it: char| it.is_ascii_digit()).filter(|it| !it.is_empty()).collect();
+    let signs: Vec<&str> = example.trim().split(|it: char| it.is_ascii_digit()).filter(|it| !it.is_empty()).collect();
     let [group, .., decimal] = signs[..] else { return None };
     Some(Form { group, sizes: (last.len(), middle.len()), decimal })
 }

@@ -171,11 +171,26 @@ fn told(usual: &str, files: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn what_is_wrong_with_a_file_is_told_at_its_place() {
     let cases = [
-        ("sv.ftl", "confirm = Ja\n\nsave = { \n", "sv.ftl:3:", "[message.unreadable]"),
+        (
+            "sv.ftl",
+            "confirm = Ja\n\nsave = { \n",
+            "sv.ftl:4:1: this is not Fluent: expected an inline expression",
+            "[message.unreadable]",
+        ),
         ("sv.ftl", "save = A\nsave = B\n", "sv.ftl:2:1: `save` is there twice", "[message.twice]"),
         ("not a tag.ftl", "save = A\n", "not a tag.ftl:1:1: `not a tag` is not a language tag", "[language.unknown]"),
-        ("en.ftl", "\nsvae = A\n", "en.ftl:2:1: nothing shows the message `svae`; did you mean `save`?", "[message.unknown]"),
-        ("en.ftl", "why = { $servce }\n", "en.ftl:1:1: `why` is not given `$servce`; did you mean `$service`?", "[message.variable]"),
+        (
+            "en.ftl",
+            "\nsvae = A\n",
+            "en.ftl:2:1: nothing shows the message `svae`; did you mean `save`?",
+            "[message.unknown]",
+        ),
+        (
+            "en.ftl",
+            "why = { $servce }\n",
+            "en.ftl:1:1: `why` is not given `$servce`; did you mean `$service`?",
+            "[message.variable]",
+        ),
         ("acme/de.ftl", "save = { $x\n", "acme/de.ftl:1:", "[message.unreadable]"),
         ("sv.ftl", "save = Spara\n", "sv.ftl:1:1: `sv` lacks ", "[message.missing]"),
     ];
@@ -184,7 +199,10 @@ fn what_is_wrong_with_a_file_is_told_at_its_place() {
         assert!(told.iter().any(|it| it.starts_with(begins) && it.ends_with(ends)), "{file} {text:?}: {told:#?}");
     }
     assert_eq!(told("en", &[("en.ftl", "tell_ours = A\nevent_ours = B\nfact_ours = C\n")]), Vec::<String>::new());
-    assert_eq!(told("en", &[("de.ftl", "save = Sichern\n"), ("README.md", "="), (".x.ftl", "{")]), Vec::<String>::new());
+    assert_eq!(
+        told("en", &[("de.ftl", "save = Sichern\n"), ("README.md", "="), (".x.ftl", "{")]),
+        Vec::<String>::new()
+    );
     assert!(told("tlh", &[])[0].contains("no messages in `tlh`"));
     let missing = read("en", Some(Path::new("/nowhere/at/all")));
     assert!(missing.locales.is_none() && missing.found[0].code == "file.unreadable");

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use crate::settings::{document::Document, parse::Parser, pages::theme::Theme};
+use crate::settings::{document::Document, pages::theme::Theme, parse::Parser};
 
 pub mod colour;
 pub mod document;
@@ -79,7 +79,9 @@ impl Parser<'_> {
 
     fn theme(&mut self, theme: &document::Theme, at: &[&str]) -> Theme {
         let under = |name: &'static str| [at, &[name]].concat();
-        for (name, written, scheme) in [("light", &theme.light, theme::Scheme::Light), ("dark", &theme.dark, theme::Scheme::Dark)] {
+        for (name, written, scheme) in
+            [("light", &theme.light, theme::Scheme::Light), ("dark", &theme.dark, theme::Scheme::Dark)]
+        {
             for poor in theme::Colours::of(scheme, written).poor() {
                 let mut place = under(name);
                 // Where one of the two is written, else the colours as a whole.

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 mod demo;
+mod kinds;
 mod pages;
 
 /// Runs a script of `tests/browser` with these settings in its environment; its own report is on the terminal.

@@ -212,6 +212,7 @@ fn issued(account: Id) -> Issued {
         subject: None,
         methods: WAYS.map(|(method, _)| method).to_vec(),
         bound_to: None,
+        numbers: Vec::new(),
         shown: Vec::new(),
         tell: None,
         attempts: 100,

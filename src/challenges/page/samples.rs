@@ -7,8 +7,9 @@ use stepward_core::session::Method;
 /// Every sample.
 pub fn all() -> Vec<Value> {
     let methods = Method::ALL.iter().map(|it| it.name());
-    let mut samples: Vec<Value> = methods.flat_map(|it| [with("Sample", it, true), with("Sample", it, false)]).collect();
-    samples.push(context! { t => context! {}, method => "totp" });
+    let mut samples: Vec<Value> =
+        methods.flat_map(|it| [with("Sample", it, true), with("Sample", it, false)]).collect();
+    samples.push(context! { t => context! {}, theme => context! {}, method => "totp" });
     samples
 }
 

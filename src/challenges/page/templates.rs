@@ -193,13 +193,14 @@ fn doubts(name: &str, shown: &Arc<str>, text: &str) -> Vec<Diagnostic> {
             found.push(finding.help("use the classes of `/.stepward/page.css`, and `pages.theme`"));
         }
     }
-    let ours: Vec<String> = Files::iter().map(|it| it.into_owned()).filter(|it| it.ends_with(".html")).collect();
-    if !ours.iter().any(|it| it == name)
-        && let Some(near) = diagnostic::nearest(name, ours.iter().map(String::as_str))
+    let ours: Vec<String> = Files::iter().filter_map(|it| Some(it.strip_suffix(".html")?.to_string())).collect();
+    let stem = name.trim_end_matches(".html");
+    if !ours.iter().any(|it| it == stem)
+        && let Some(near) = diagnostic::nearest(stem, ours.iter().map(String::as_str))
     {
         let message = format!("no page is made of `{name}`");
         let finding = Diagnostic::warning("template.unknown", shown, 0..0, message);
-        found.push(finding.help(format!("did you mean `{near}`?")));
+        found.push(finding.help(format!("did you mean `{near}.html`?")));
     }
     found
 }
@@ -211,11 +212,28 @@ fn tags(text: &str) -> Vec<(usize, &str)> {
     let tag = |(begin, close): (usize, &str)| {
         let inner = begin + 2;
         let rest = text.get(inner..)?;
-        Some((inner, rest.get(..rest.find(close).unwrap_or(rest.len()))?))
+        Some((inner, rest.get(..end(rest, close))?))
     };
     let mut tags: Vec<_> = begins.filter_map(tag).collect();
     tags.sort_unstable();
     tags
+}
+
+/// Where a tag ends: not in a string.
+fn end(rest: &str, close: &str) -> usize {
+    let (mut quote, mut is_escaped) = (None, false);
+    for (at, letter) in rest.char_indices() {
+        match quote {
+            _ if is_escaped => is_escaped = false,
+            Some(_) if letter == '\\' => is_escaped = true,
+            Some(open) if letter == open => quote = None,
+            Some(_) => {}
+            None if matches!(letter, '"' | '\'') => quote = Some(letter),
+            None if rest[at..].starts_with(close) => return at,
+            None => {}
+        }
+    }
+    rest.len()
 }
 
 /// Names in a tag, with their places.

@@ -50,7 +50,7 @@ impl Themes {
 
 /// What templates refer to for a tenant: `theme.css`, `theme.logo`, `theme.logo_dark`.
 pub fn of_tenant(settings: &Pages, tenant: &str) -> Value {
-    let Some(theme) = settings.theme_of(tenant) else { return Value::UNDEFINED };
+    let Some(theme) = settings.theme_of(tenant) else { return context! {} };
     let address = |name: String| format!("{PREFIX}{name}");
     let logo = |logo: &Option<Arc<Logo>>| logo.as_ref().map(|it| address(logo_name(it)));
     context! { css => address(css_name(theme)), logo => logo(&theme.logo), logo_dark => logo(&theme.logo_dark) }

@@ -53,7 +53,21 @@ mod tests {
     fn colours_are_read_strictly_and_written_plainly() {
         assert_eq!(Colour::parse("#0B57d0").map(|it| it.to_string()), Some("#0b57d0".into()));
         assert_eq!(Colour::parse("#fA0").map(|it| it.to_string()), Some("#ffaa00".into()));
-        let refused = ["red", "", "#", "#12", "#1234", "#12345", "#1234567", "#12345g", " #fff", "#fff;}", "#ff\u{661}", "rgb(0,0,0)", "url(x)"];
+        let refused = [
+            "red",
+            "",
+            "#",
+            "#12",
+            "#1234",
+            "#12345",
+            "#1234567",
+            "#12345g",
+            " #fff",
+            "#fff;}",
+            "#ff\u{661}",
+            "rgb(0,0,0)",
+            "url(x)",
+        ];
         for text in refused {
             assert_eq!(Colour::parse(text), None, "{text}");
         }

@@ -8,7 +8,8 @@ use std::{fmt, fs, path::Path};
 const BYTES_MAX: u64 = 64 * 1024;
 
 /// What an SVG of a logo has no use for.
-const BANNED: [&str; 7] = ["<script", "<foreignobject", "<!doctype", "<!entity", "javascript:", "<iframe", "<?xml-stylesheet"];
+const BANNED: [&str; 7] =
+    ["<script", "<foreignobject", "<!doctype", "<!entity", "javascript:", "<iframe", "<?xml-stylesheet"];
 
 /// A picture.
 #[derive(Clone)]
@@ -66,7 +67,8 @@ mod tests {
 
     #[test]
     fn a_logo_is_a_picture_by_its_bytes_and_carries_no_script() {
-        let plain = r##"<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z" fill="#123"/></svg>"##;
+        let plain =
+            r##"<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h9v9z" fill="#123"/></svg>"##;
         assert_eq!(kind(plain.as_bytes()), Ok(("image/svg+xml", "svg")));
         assert_eq!(kind(b"\x89PNG\r\n\x1a\n...."), Ok(("image/png", "png")));
         assert_eq!(kind(b"RIFF\0\0\0\0WEBPVP8 "), Ok(("image/webp", "webp")));

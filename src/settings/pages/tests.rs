@@ -34,7 +34,10 @@ fn a_theme_becomes_a_style_sheet_of_values_that_were_read() {
     assert_eq!(found, Vec::<String>::new());
     let css = &pages.theme_of("other").unwrap().css;
     assert!(css.starts_with(":root{--ink:#14181f;") && css.contains("--accent:#006633;"), "{css}");
-    assert!(css.contains("--radius:4px;--font:\"Inter\",system-ui,sans-serif;}@media (prefers-color-scheme:dark){:root{"), "{css}");
+    assert!(
+        css.contains("--radius:4px;--font:\"Inter\",system-ui,sans-serif;}@media (prefers-color-scheme:dark){:root{"),
+        "{css}"
+    );
     assert!(pages.theme_of("acme").unwrap().css.contains("--card:#000000;"));
     assert!(!pages.theme_of("acme").unwrap().css.contains("#006633"), "a theme is a tenant's own");
 }
@@ -94,7 +97,8 @@ fn nothing_in_a_theme_breaks_out_of_its_style_sheet() {
 #[test]
 fn a_logo_is_a_small_picture_that_is_there() {
     let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>".as_slice();
-    let (pages, found) = read("  theme: { logo: l.svg, logo_dark: d.svg }\n", &[("l.svg", svg), ("d.svg", svg)]).unwrap();
+    let (pages, found) =
+        read("  theme: { logo: l.svg, logo_dark: d.svg }\n", &[("l.svg", svg), ("d.svg", svg)]).unwrap();
     assert_eq!((found.len(), pages.theme.unwrap().logo.as_ref().unwrap().media_type), (0, "image/svg+xml"));
     let cases: [(&str, &[u8], &str); 4] = [
         ("logo", b"<svg><script/></svg>", "contains `<script`"),

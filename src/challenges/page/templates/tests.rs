@@ -89,7 +89,12 @@ fn no_filter_makes_markup_of_what_is_given() {
 
 #[test]
 fn a_template_reaches_nothing_outside_the_folder() {
-    for way in ["{% include '../../etc/passwd' %}", "{% include '/etc/passwd' %}", "{% extends '../x.html' %}", "{% import 'nowhere.html' as x %}"] {
+    for way in [
+        "{% include '../../etc/passwd' %}",
+        "{% include '/etc/passwd' %}",
+        "{% extends '../x.html' %}",
+        "{% import 'nowhere.html' as x %}",
+    ] {
         let (loaded, told) = told(&[("notice.html", way)]);
         assert!(loaded.environment.is_none() && told[0].contains("template not found"), "{way}: {told:?}");
     }
@@ -102,8 +107,18 @@ fn what_is_wrong_with_a_template_is_told_at_its_place() {
         ("notice.html", "{% if text %}<p>", "notice.html:1:", "[template.broken]"),
         ("notice.html", "\n{{ text|nonsense }}", "notice.html:2:", "[template.broken]"),
         ("base.html", "{{ nothing.at.all }}", "base.html:1:", "[template.broken]"),
-        ("notice.html", "<p style=\"color:red\">{{ text }}</p>", "notice.html:1:3: `style=` has no effect", "[template.blocked]"),
-        ("notcie.html", "<p>", "notcie.html:1:1: no page is made of `notcie.html`; did you mean `notice.html`?", "[template.unknown]"),
+        (
+            "notice.html",
+            "<p style=\"color:red\">{{ text }}</p>",
+            "notice.html:1:3: `style=` has no effect",
+            "[template.blocked]",
+        ),
+        (
+            "notcie.html",
+            "<p>",
+            "notcie.html:1:1: no page is made of `notcie.html`; did you mean `notice.html`?",
+            "[template.unknown]",
+        ),
     ];
     for (name, text, begins, ends) in cases {
         let told = told(&[(name, text)]).1;
