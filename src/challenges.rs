@@ -4,7 +4,10 @@
 //! forwards a request; it records proofs in the session and says what came of each answer. When the state store does
 //! not answer, every function says so and nothing counts as proven.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arc_swap::ArcSwap;
 use stepward_core::{
@@ -20,6 +23,7 @@ use crate::{
     keys::Keys,
     locale::{Locale, Locales},
     mail::Mailer,
+    render::Texts,
     reply::Reply,
     sessions::{SessionHandle, Sessions, record::Subject},
     settings,
@@ -63,6 +67,8 @@ pub struct Challenges {
     writing: Arc<Semaphore>,
     locales: ArcSwap<Locales>,
     pages: page::Pages,
+    /// The operator's messages and templates as they were last looked at, so that a mistake is told once.
+    pages_seen: Mutex<Texts>,
     unsent: parking::unsent::Unsent,
 }
 
@@ -205,6 +211,7 @@ impl Challenges {
             writing: Arc::new(Semaphore::new(notice::WRITING_MAX)),
             locales: ArcSwap::from_pointee(Locales::load(&pages.language, pages.locales.as_deref())?),
             pages: page::Pages::new(pages)?,
+            pages_seen: Mutex::new(page::seen::texts(pages)),
             unsent: parking::unsent::Unsent::default(),
         })
     }
@@ -231,6 +238,12 @@ impl Challenges {
     /// Reads the operator's messages and templates again. What cannot be used leaves the last good ones at work, and is
     /// logged. Blocks on the disk.
     pub fn reload_pages(&self, pages: &settings::pages::Pages) {
+        let texts = page::seen::texts(pages);
+        let mut seen = self.pages_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == texts {
+            return;
+        }
+        *seen = texts;
         match Locales::load(&pages.language, pages.locales.as_deref()) {
             Ok(locales) => self.locales.store(Arc::new(locales)),
             Err(error) => tracing::error!("the last good messages stay: {error}"),

@@ -13,6 +13,7 @@ use stepward_core::diagnostic::{Diagnostic, Severity};
 use crate::{challenges::Trouble, locale::Locale, render, reply::Reply, settings};
 
 pub mod samples;
+pub mod seen;
 pub mod templates;
 pub mod themes;
 

@@ -36,6 +36,7 @@ mod mailbox;
 mod moving;
 mod notify;
 mod origin;
+mod pages;
 mod parity;
 mod plane;
 mod post;
