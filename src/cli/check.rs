@@ -19,6 +19,7 @@ use crate::{
     challenges::page::templates,
     cli::{Came, Exit, Failed, say},
     locale,
+    outcomes::export::Sinks,
     registry::{self, Release, Target, folder, lacking::Lacking},
     render::{Format, Texts},
     settings::{self, Presence, Settings},
@@ -122,6 +123,7 @@ impl Findings {
                 if let Some(folder) = loaded.settings.connectors.as_deref().filter(|folder| folder.is_dir()) {
                     self.connectors(folder);
                 }
+                self.sinks(&loaded.settings);
             }
             Err(rejected) => self.take(rejected.found, rejected.texts),
         }
@@ -145,6 +147,15 @@ impl Findings {
         };
         let texts = texts_of(&found, folder);
         self.take(found, texts);
+    }
+
+    fn sinks(&mut self, settings: &Settings) {
+        let base = settings.connectors.as_deref().unwrap_or(Path::new("connectors"));
+        let found = Sinks::check(settings);
+        let texts = texts_of(&found, base);
+        // What is wrong with a file of the folder has been told with the folder.
+        let news = found.into_iter().filter(|it| !self.found.contains(it)).collect();
+        self.take(news, texts);
     }
 
     /// Policies, and the tests that lie beside them once they load.
