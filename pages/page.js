@@ -23,6 +23,9 @@ if (passed && parent !== window) {
   parent.postMessage({ stepward: "passed", resume: passed.dataset.resume }, location.origin);
 }
 
+// The way out of a dialog is the dialog's own.
+if (parent !== window) document.querySelector(".leave")?.remove();
+
 // The browser check.
 const pow = document.getElementById("pow");
 if (pow && navigation?.type !== "back_forward") {

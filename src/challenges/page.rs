@@ -90,7 +90,7 @@ impl Pages {
 
     /// How this tenant's pages speak in this language.
     pub fn voice(&self, tenant: &str, locale: Arc<Locale>) -> Voice {
-        Voice { theme: themes::of_tenant(&self.settings, tenant), locale }
+        Voice { theme: self.themes.of_tenant(tenant), locale }
     }
 
     /// A page in this language. `content` is what the template needs besides `title`.

@@ -27,7 +27,7 @@ use stepward::{
     clock::{Clock, random_id},
     keys::Keys,
     sessions::{DEFAULT_LIMITS, SessionHandle, Sessions},
-    settings::{Pages, Route},
+    settings::{Route, pages::Pages},
     store::{AnyStore, Drawer, Id, StateStore, embedded::Embedded, redis::Redis},
 };
 use stepward_core::{
@@ -144,7 +144,7 @@ impl Bank {
                 [Arc::new(AnyStore::Redis(open().await)), Arc::new(AnyStore::Redis(open().await))]
             }
         };
-        let pages = Pages { service_name: "Bank".into(), language: "en".into(), locales: None };
+        let pages = Pages { service_name: "Bank".into(), ..Pages::default() };
         self.stores = stores.to_vec();
         for store in stores {
             let keys = Arc::new(self.keys.clone());

@@ -15,23 +15,31 @@ use crate::{
 /// A picture that is opened by itself runs nothing, fetches nothing and is of no origin.
 const OF_A_PICTURE: &str = "default-src 'none'; sandbox";
 
-/// Every file of every theme, by its name under `/.stepward/`.
-#[derive(Default)]
+/// Every file of every theme, by its name under `/.stepward/`, and what templates refer to for each tenant.
 pub struct Themes {
     files: BTreeMap<String, (&'static str, bytes::Bytes)>,
+    usual: Value,
+    tenants: BTreeMap<Arc<str>, Value>,
 }
 
 impl Themes {
     /// Of these settings; they do not change while the process runs.
     pub fn of(settings: &Pages) -> Self {
-        let mut themes = Themes::default();
+        let mut files = BTreeMap::new();
         for theme in settings.all_themes() {
-            themes.files.insert(css_name(theme), ("text/css; charset=utf-8", theme.css.to_string().into()));
+            files.insert(css_name(theme), ("text/css; charset=utf-8", theme.css.to_string().into()));
             for logo in [&theme.logo, &theme.logo_dark].into_iter().flatten() {
-                themes.files.insert(logo_name(logo), (logo.media_type, logo.bytes.clone()));
+                files.insert(logo_name(logo), (logo.media_type, logo.bytes.clone()));
             }
         }
-        themes
+        let usual = settings.theme.as_deref().map_or_else(|| context! {}, references);
+        let tenants = settings.themes.iter().map(|(tenant, theme)| (tenant.clone(), references(theme))).collect();
+        Themes { files, usual, tenants }
+    }
+
+    /// What templates refer to for a tenant: `theme.css`, `theme.logo`, `theme.logo_dark`, each if it is there.
+    pub fn of_tenant(&self, tenant: &str) -> Value {
+        self.tenants.get(tenant).unwrap_or(&self.usual).clone()
     }
 
     /// A file by its name.
@@ -48,9 +56,7 @@ impl Themes {
     }
 }
 
-/// What templates refer to for a tenant: `theme.css`, `theme.logo`, `theme.logo_dark`.
-pub fn of_tenant(settings: &Pages, tenant: &str) -> Value {
-    let Some(theme) = settings.theme_of(tenant) else { return context! {} };
+fn references(theme: &Theme) -> Value {
     let address = |name: String| format!("{PREFIX}{name}");
     let logo = |logo: &Option<Arc<Logo>>| logo.as_ref().map(|it| address(logo_name(it)));
     context! { css => address(css_name(theme)), logo => logo(&theme.logo), logo_dark => logo(&theme.logo_dark) }
@@ -68,4 +74,24 @@ fn logo_name(logo: &Logo) -> String {
 fn fingerprint(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     data_encoding::HEXLOWER.encode(digest.as_ref().get(..12).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        challenges::page::Files,
+        settings::pages::{document, theme},
+    };
+
+    #[test]
+    fn what_a_theme_leaves_out_is_as_it_is_without_one() {
+        let page = String::from_utf8(Files::get("page.css").unwrap().data.into_owned()).unwrap();
+        let page: String = page.split_whitespace().collect::<String>().replace("#fff;", "#ffffff;");
+        let css = theme::css(&document::Theme::default());
+        let variables: Vec<&str> = css.split(['{', '}', ';']).filter(|it| it.starts_with("--")).collect();
+        assert_eq!(variables.len(), 20, "ten colours, twice");
+        for variable in variables {
+            assert!(page.contains(variable), "page.css has another `{variable}`");
+        }
+    }
 }

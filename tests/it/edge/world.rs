@@ -7,7 +7,9 @@ use stepward::{
     edge::{Edge, RunningEdge},
     gateway::{self, Running},
     registry::Origin,
-    settings::{Geo, Limits, Listen, LogTarget, Pages, Route, SessionLimits, Settings, State, Unmatched, Upstream},
+    settings::{
+        Geo, Limits, Listen, LogTarget, Route, SessionLimits, Settings, State, Unmatched, Upstream, pages::Pages,
+    },
     sockets::Sockets,
 };
 
@@ -47,7 +49,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         decision_log: LogTarget::File("/dev/null".into()),
         sinks: Vec::new(),
         access_log: None,
-        pages: Pages { service_name: "Test".into(), language: "en".into(), locales: None },
+        pages: Pages { service_name: "Test".into(), ..Pages::default() },
     }
 }
 
