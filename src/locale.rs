@@ -1,7 +1,7 @@
 //! What people read, in their language: Fluent messages, chosen by `?lang` and `Accept-Language` (RFC 9110 §12.5.4).
 //!
-//! A message that a language lacks is taken from the usual language, then from English; a key that nothing has is
-//! shown as the key, never as an error. An operator's folder adds languages, replaces single messages, and does so for
+//! A message that a language lacks is taken from the language it is a variety of, else from the usual one, then from
+//! English; a key that nothing has is shown as the key, never as an error. An operator's folder adds languages, replaces single messages, and does so for
 //! one tenant in a folder of its name. It never formats markup: what it returns is plain text that a template escapes.
 
 use std::{
@@ -132,7 +132,12 @@ pub fn read(usual: &str, folder: Option<&Path>) -> Loaded {
     let is_whole = found.iter().all(|it| it.severity != Severity::Error);
     if let Some(locales) = &locales {
         let languages = locales.shared.all.iter().chain(locales.tenants.values().flat_map(|it| &it.all));
-        found.extend(languages.filter_map(|it| it.gap(&files, usual)));
+        for gap in languages.filter_map(|it| it.gap(&files)) {
+            // Tenants have what all have.
+            if !found.contains(&gap) {
+                found.push(gap);
+            }
+        }
     }
     Loaded { locales: locales.filter(|_| is_whole), found, texts: files.texts }
 }
@@ -159,17 +164,17 @@ impl Languages {
             resources.entry(tag.clone()).or_default().extend(more.iter().map(|it| it.resource.clone()));
         }
         let english = Arc::new(Locale::of("en", resources.remove("en")?, None)?);
-        let named = |tag: &str| tag.eq_ignore_ascii_case(usual);
-        let mut last = english.clone();
         let mut all = vec![english.clone()];
-        if let Some(tag) = resources.keys().find(|tag| named(tag)).cloned() {
-            last = Arc::new(Locale::of(&tag, resources.remove(&tag)?, Some(english.clone()))?);
-            all.push(last.clone());
+        let is_usual = |tag: &str| tag.eq_ignore_ascii_case(usual);
+        let mut tags: Vec<String> = resources.keys().cloned().collect();
+        // What others rest on comes before them: the usual language, and under it the one it is a variety of.
+        tags.sort_by_key(|tag| (tag != primary(usual), !is_usual(tag)));
+        for tag in tags {
+            let own = all.iter().find(|it| it.tag == primary(&tag));
+            let under = own.or_else(|| all.iter().find(|it| is_usual(&it.tag))).unwrap_or(&english).clone();
+            all.push(Arc::new(Locale::of(&tag, resources.remove(&tag)?, Some(under))?));
         }
-        for (tag, resources) in resources {
-            all.push(Arc::new(Locale::of(&tag, resources, Some(last.clone()))?));
-        }
-        let usual = all.iter().find(|it| named(&it.tag))?.clone();
+        let usual = all.iter().find(|it| is_usual(&it.tag))?.clone();
         Some(Languages { all, usual })
     }
 
@@ -207,17 +212,18 @@ impl Locale {
         self.keys.iter().map(String::as_str).chain(inherited).collect()
     }
 
-    /// A warning where a language of the operator's lacks messages that English has.
-    fn gap(&self, files: &files::Files, usual: &str) -> Option<Diagnostic> {
+    /// A warning where a language of the operator's lacks messages that English has. A variety of a language, such as
+    /// `de-CH`, need not say again what that says.
+    fn gap(&self, files: &files::Files) -> Option<Diagnostic> {
         let file = files.first(&self.tag)?;
+        let stand_in = self.fallback.as_ref().filter(|it| it.tag != primary(&self.tag))?;
         let lacking: Vec<&str> = files::built_in().keys().copied().filter(|key| !self.keys.contains(*key)).collect();
         if lacking.is_empty() {
             return None;
         }
-        let stand_in = if self.tag.eq_ignore_ascii_case(usual) { "en" } else { usual };
         let message = format!("`{}` lacks {} messages: `{}`", self.tag, lacking.len(), lacking.join("`, `"));
         let finding = Diagnostic::warning("message.missing", file, 0..0, message);
-        Some(finding.help(format!("translate them; until then they are shown in `{stand_in}`")))
+        Some(finding.help(format!("translate them; until then they are shown in `{}`", stand_in.tag)))
     }
 
     /// A message without arguments.
@@ -252,6 +258,11 @@ impl Locale {
     pub fn number(&self, plain: &str) -> String {
         numbers::like(&self.text("number"), plain)
     }
+}
+
+/// `de` of `de-CH`.
+fn primary(tag: &str) -> &str {
+    tag.split('-').next().unwrap_or_default()
 }
 
 /// `transfer money` with the prefix `event` is the key `event_transfer_money`.

@@ -141,7 +141,12 @@ fn the_usual_language_stands_in_for_what_another_lacks() {
     let locales = Locales::load("de", Some(folder.path())).unwrap();
     let swedish = locales.choose("default", Some("sv"), None);
     assert_eq!((&*swedish.text("confirm"), &*swedish.text("save")), ("Bekräfta", "Speichern"));
-    assert_eq!(locales.choose("default", Some("de-CH"), None).text("confirm"), "Bestätigen");
+    for usual in ["de", "en", "de-CH", "sv"] {
+        let locales = Locales::load(usual, Some(folder.path())).unwrap();
+        let swiss = locales.choose("default", Some("de-CH"), None);
+        let (own, german) = (swiss.text("save"), swiss.text("confirm"));
+        assert_eq!((&*own, &*german), ("Speichere", "Bestätigen"), "a variety rests on its language, not on {usual}");
+    }
 }
 
 #[test]

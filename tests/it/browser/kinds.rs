@@ -75,7 +75,9 @@ fn every(locale: &Locale) -> Vec<(String, String, &'static str, Value)> {
     for template in names.into_iter().filter(|it| it != "base.html") {
         let stem = template.trim_end_matches(".html").to_string();
         let with = |variants: Vec<(String, &'static str, Value)>| {
-            let of = |(name, title, content)| (format!("{stem}{name}"), template.clone(), title, content);
+            let of = |(name, title, content): (String, &'static str, Value)| {
+                (format!("{stem}{name}"), template.clone(), title, content)
+            };
             variants.into_iter().map(of).collect::<Vec<_>>()
         };
         kinds.extend(match stem.as_str() {
