@@ -277,11 +277,11 @@ fn inline<'a>(it: &ast::InlineExpression<&'a str>, each: &mut impl FnMut(&ast::I
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// The selectors of a file: key, and the names of the variants.
-    pub fn selectors(resource: &FluentResource) -> Vec<(String, BTreeSet<String>)> {
+    pub(in crate::locale) fn selectors(resource: &FluentResource) -> Vec<(String, BTreeSet<String>)> {
         let mut selectors = Vec::new();
         for entry in resource.entries() {
             let ast::Entry::Message(message) = entry else { continue };

@@ -67,6 +67,19 @@ fn nothing_longer_than_a_word_is_left_in_english() {
 }
 
 #[test]
+fn what_a_button_is_called_for_screen_readers_contains_what_it_shows() {
+    let locales = Locales::load("en", None).unwrap();
+    for (tag, _) in BUILT_IN {
+        let locale = locales.choose("default", Some(tag), None);
+        // WCAG 2.2, 2.5.3: whoever speaks to the device says what is written there.
+        for key in files::built_in().keys().filter(|key| key.starts_with("remove_")) {
+            let (name, shown) = (locale.text(key).to_lowercase(), locale.text("remove").to_lowercase());
+            assert!(name.contains(&shown), "{tag}.ftl: `{key}` does not contain {shown:?}");
+        }
+    }
+}
+
+#[test]
 fn languages_are_chosen_by_what_is_asked_then_by_the_browser_then_as_usual() {
     let locales = Locales::load("de", None).unwrap();
     let cases = [
@@ -196,7 +209,7 @@ fn what_is_wrong_with_a_file_is_told_at_its_place() {
             "en.ftl:1:1: `why` is not given `$servce`; did you mean `$service`?",
             "[message.variable]",
         ),
-        ("acme/de.ftl", "save = { $x\n", "acme/de.ftl:1:", "[message.unreadable]"),
+        ("acme/de.ftl", "save = { $x\n", "acme/de.ftl:2:1: this is not Fluent", "[message.unreadable]"),
         ("sv.ftl", "save = Spara\n", "sv.ftl:1:1: `sv` lacks ", "[message.missing]"),
     ];
     for (file, text, begins, ends) in cases {
