@@ -3,6 +3,7 @@
 mod caches;
 mod cookies;
 mod endpoints;
+mod factors;
 mod guessing;
 mod oracle;
 mod pages;
