@@ -49,9 +49,8 @@ async fn i6_a_process_listens_where_its_settings_say_and_nowhere_else() {
     assert_eq!(listening(&started.pid()), BTreeSet::from([address.port()]), "only what is proxied");
     for path in ["/api/v1/policies", "/api/v1/openapi.json", "/metrics", "/livez", "/readyz", "/debug/pprof", "/admin"]
     {
-        let answer =
-            crate::origin::exchange(address, crate::world::request(&format!("GET {path}"), &[], "").as_bytes());
-        let answer = answer.await;
+        let request = crate::world::request(&format!("GET {path}"), &[], "");
+        let answer = crate::origin::exchange(address, request.as_bytes()).await;
         assert!(!answer.contains("stepward_") && !answer.contains("openapi"), "{path}: {answer}");
         assert!(answer.contains(&format!("GET {path}")), "the app's own: {answer}");
     }
