@@ -1,6 +1,7 @@
 //! What somebody hostile tries with step-up and its pages, by family; rows G to J of `tests/data/advisories.txt`.
 
 mod caches;
+mod chromium;
 mod cookies;
 mod endpoints;
 mod factors;

@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// Markup for every place where a value can stand, and templates of every language that is anywhere near.
-const HOSTILE: &str = "x9</title></script></style></textarea><script>x9()</script><img src=x9 onerror=x9()><svg/onload=x9()>\
+pub(super) const HOSTILE: &str = "x9</title></script></style></textarea><script>x9()</script><img src=x9 onerror=x9()><svg/onload=x9()>\
      <iframe srcdoc=x9></iframe><a href=javascript:x9()>x9</a><base href=//x9/><form action=//x9/><input autofocus onfocus=x9()>\
-     \" onmouseover=x9() ' onclick=x9() `-x9()-` --><!--x9 ]]> &lt;x9&gt; \u{202e}x9\u{2066} {{7*191}} {{ t }} {% include \"base.html\" %} \
-     {{ service.__class__ }} {#x9#} ${7*191} #{7*191} <%= 7*191 %> { $service } { title_gone } ${env:PATH} {{env.PATH}} $(id) %7B%7B7*191%7D%7D";
-/// What `7*191` would come to.
-const COMPUTED: &str = "1337";
+     \" onmouseover=x9() ' onclick=x9() `-x9()-` --><!--x9 ]]> &lt;x9&gt; \u{202e}x9\u{2066} {{31337*31337}} {{ t }} {% include \"base.html\" %} \
+     {{ service.__class__ }} {#x9#} ${31337*31337} #{31337*31337} <%= 31337*31337 %> { $service } { title_gone } ${env:PATH} {{env.PATH}} $(id) %7B%7B31337*31337%7D%7D";
+/// What `31337*31337` would come to.
+const COMPUTED: &str = "982007569";
 
 /// All that our pages are made of.
 const ELEMENTS: &str = "html head meta title link script body main p h1 h2 div dl dt dd strong bdi code form input label button \
@@ -32,17 +32,17 @@ const ATTRIBUTES: &str = "lang dir charset name content rel href src type class 
 
 fn pay(proof: &str) -> String {
     format!(
-        "event: 'pay <b>x9</b> {{{{7*191}}}} \"''x9'\ncovers: [POST /pay]\nfacts:\n  payee: {{ from: body.payee, type: text }}\n  amount: {{ from: body.amount, type: text }}\n\
+        "event: 'pay <b>x9</b> {{{{31337*31337}}}} \"''x9'\ncovers: [POST /pay]\nfacts:\n  payee: {{ from: body.payee, type: text }}\n  amount: {{ from: body.amount, type: text }}\n\
          when_unsure: block\notherwise: block\nsteps:\n  - require: a code\n    proof: {proof}\n    bind_to: [event.payee, event.amount]\n    attempts: 3\n  - finish: pay\n    then: forward\n"
     )
 }
 
 const REFUSED: &str = "event: refused\ncovers: ['ANY /refused']\nwhen_unsure: block\notherwise: block\nsteps:\n  - finish: no\n    then: block\n    tell: refused.told\n";
 const TOLD: &str =
-    "tell_refused_told = <img src=x9 onerror=x9()> {\"{{7*191}}\"}\nfact_payee = <b onclick=x9()>Payee</b>\n";
+    "tell_refused_told = <img src=x9 onerror=x9()> {\"{{31337*31337}}\"}\nfact_payee = <b onclick=x9()>Payee</b>\n";
 
-async fn town(mailbox: &Mailbox, proof: &str) -> Town {
-    let service = "Bank <img src=x9 onerror=x9()> {{7*191}} { $service }";
+pub(super) async fn town(mailbox: &Mailbox, proof: &str) -> Town {
+    let service = "Bank <img src=x9 onerror=x9()> {{31337*31337}} { $service }";
     World::new()
         .policy(LOGIN)
         .policy(&pay(proof))
@@ -222,7 +222,7 @@ async fn i2_i3_a_letter_says_what_was_typed_in_one_line_and_no_header_comes_of_i
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].to, "ada@mail.example");
     let text = &letters[0].text;
-    assert!(text.contains("{{7*191}}") && !text.contains(COMPUTED), "{text}");
+    assert!(text.contains("{{31337*31337}}") && !text.contains(COMPUTED), "{text}");
     for line in text.lines() {
         let line = line.trim();
         assert!(!line.starts_with("Bcc:") && line != "000000" && line != "QUIT", "{text}");
@@ -235,7 +235,7 @@ fn i2_an_operators_words_and_a_clients_language_are_no_templates() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("en.ftl"), TOLD).unwrap();
     let locales = stepward::locale::Locales::load("en", Some(folder.path())).unwrap();
-    for asked in [HOSTILE, "../en", "en/../../x", "en\u{0}", "", "en-{{7*191}}", "x-<b>"] {
+    for asked in [HOSTILE, "../en", "en/../../x", "en\u{0}", "", "en-{{31337*31337}}", "x-<b>"] {
         let locale = locales.choose(Some(asked), Some(asked));
         assert!(["en", "de", "ar"].contains(&&*locale.tag) || locale.tag.len() <= 3, "{asked:?}: {}", locale.tag);
         let mut args = fluent_bundle::FluentArgs::new();
@@ -244,5 +244,5 @@ fn i2_an_operators_words_and_a_clients_language_are_no_templates() {
         assert!(said.contains("{ $service }") && said.contains("{ title_gone }") && !said.contains(COMPUTED), "{said}");
     }
     let told: Arc<str> = locales.choose(None, None).text("tell_refused_told").into();
-    assert!(told.contains("{{7*191}}"), "{told}");
+    assert!(told.contains("{{31337*31337}}"), "{told}");
 }
