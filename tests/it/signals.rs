@@ -65,7 +65,7 @@ fn policy(event: &str, names: &[&str]) -> Policy {
             pii: true,
             identifies_subject: false,
             remembered: true,
-            contact_email: false,
+            contact: None,
         }],
         succeeded: None,
         failed: None,
