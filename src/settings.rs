@@ -127,13 +127,10 @@ pub struct Settings {
     pub health: Option<SocketAddr>,
     /// How codes are mailed.
     pub mail: Option<Mail>,
-<<<<<<< HEAD
-    /// Where users sign in anew.
-    pub oidc: Option<oidc::Oidc>,
-=======
     /// To which telephones codes go.
     pub phone: Phone,
->>>>>>> codes
+    /// Where users sign in anew.
+    pub oidc: Option<oidc::Oidc>,
     /// Requests that are no event.
     pub unmatched: Unmatched,
     /// Mailboxes of which several spellings are one account.

@@ -59,15 +59,12 @@ pub struct Document {
     /// How codes are mailed; without it no policy can ask for an `email_code`.
     #[serde(default)]
     pub mail: Option<Mail>,
-<<<<<<< HEAD
-    /// An identity provider of yours at which users sign in anew; without it no policy can ask for `oidc`.
-    #[serde(default)]
-    pub oidc: Option<oidc::Document>,
-=======
     /// To which telephones codes go, and how many, where a route `otp` carries them.
     #[serde(default)]
     pub phone: Option<Phone>,
->>>>>>> codes
+    /// An identity provider of yours at which users sign in anew; without it no policy can ask for `oidc`.
+    #[serde(default)]
+    pub oidc: Option<oidc::Document>,
     /// What happens to requests that are no event.
     #[serde(default)]
     pub unmatched: Unmatched,

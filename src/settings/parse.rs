@@ -83,11 +83,8 @@ impl Parser<'_> {
             admin: self.admin(document),
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
             mail: self.mail(document),
-<<<<<<< HEAD
-            oidc: self.oidc(document),
-=======
             phone: self.phone(document),
->>>>>>> codes
+            oidc: self.oidc(document),
             unmatched: match document.unmatched {
                 document::Unmatched::Forward => settings::Unmatched::Forward,
                 document::Unmatched::Block => settings::Unmatched::Block,
