@@ -367,11 +367,6 @@ impl Operation {
         self.means.origins().chain(self.token.iter().map(|token| &token.request.origin))
     }
 
-    /// Whether it can be told something by this name.
-    pub fn takes(&self, name: &str) -> bool {
-        self.asking.inputs.iter().any(|needed| *needed.name == *name)
-    }
-
     /// Whether it is asked about something that is never kept, such as a password.
     pub fn asks_secrets(&self) -> bool {
         self.asking.inputs.iter().any(|needed| needed.kind == InputKind::SecretString)

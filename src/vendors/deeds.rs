@@ -199,6 +199,8 @@ impl Vendors {
         match place.runner.begin(&question, purse, place.limit, &self.metrics) {
             Begun::Skipped | Begun::Refused(_) => None,
             Begun::Kept(answer, _) => Some(answer),
+            // Looked up, not asked: nothing was done.
+            Begun::Found(..) => None,
             Begun::Flying(mut flying) => tokio::time::timeout_at(deadline, flying.answer()).await.ok(),
         }
     }

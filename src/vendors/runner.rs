@@ -262,7 +262,7 @@ impl Runner {
         // What is done, or passed, once is neither done nor passed again.
         let stale_ms = match outfit.operation.kind {
             Kind::Lookup => outfit.route.stale_if_error_ms.unwrap_or(outfit.operation.cache.stale_if_error_ms),
-            Kind::Verify | Kind::Send | Kind::Feedback => 0,
+            Kind::Verify | Kind::Send | Kind::Feedback | Kind::Sink => 0,
         };
         Runner {
             state: outfit.state.unwrap_or_else(|| Arc::new(State::new(&outfit.operation))),

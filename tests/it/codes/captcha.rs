@@ -24,7 +24,7 @@ async fn town(methods: &str, vendors: &[&App]) -> Town {
     for (id, vendor) in ["a", "b"].into_iter().zip(vendors) {
         vendor.says("POST /verify", 200, PASSED);
         world = world.file(&format!("connectors/{id}/connector.yaml"), &tester(id, vendor));
-        route += &format!("  - {id}\n");
+        route += &format!("  - {{ connector: {id} }}\n");
     }
     world.file("connectors/routes/bot_verify.yaml", &route).start().await
 }

@@ -35,7 +35,7 @@ async fn town(methods: &str, vendors: &[&App], settings: &str) -> Town {
     for (id, vendor) in ["a", "b"].into_iter().zip(vendors) {
         vendor.says("POST /send", 200, SENT);
         world = world.file(&format!("connectors/{id}/connector.yaml"), &carrier(id, vendor));
-        route += &format!("  - {id}\n");
+        route += &format!("  - {{ connector: {id} }}\n");
     }
     world.file("connectors/routes/otp.yaml", &route).start().await
 }
