@@ -97,9 +97,9 @@ struct Metadata {
 
 #[derive(Deserialize)]
 struct Answer {
-    id_token: Zeroizing<String>,
+    id_token: String,
     #[serde(default)]
-    access_token: Option<Zeroizing<String>>,
+    access_token: Option<String>,
 }
 
 impl Provider {
@@ -218,6 +218,28 @@ impl Provider {
     }
 
     async fn ask(&self, known: &Known, code: &str, verifier: &str, redirect: &str) -> Result<Tokens, Unanswered> {
+        let silent = |why: &'static str| {
+            tracing::warn!(issuer = &*self.settings.issuer, why, "the identity provider exchanged no code");
+            Unanswered::Silent
+        };
+        let request = self.request(known, code, verifier, redirect);
+        let answer = request.send().await.map_err(|_| silent("cannot connect"))?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let why = refusal(&read(answer).await.unwrap_or_default());
+                tracing::warn!(issuer = &*self.settings.issuer, why, "the identity provider refused a code");
+                return Err(Unanswered::Refused);
+            }
+            _ => return Err(silent("the answer is neither 200 nor a refusal")),
+        }
+        let body = Zeroizing::new(read(answer).await.map_err(silent)?);
+        let Answer { id_token, access_token } =
+            serde_json::from_slice(&body).map_err(|_| silent("the answer holds no id_token"))?;
+        Ok(Tokens { id_token: Zeroizing::new(id_token), access_token: access_token.map(Zeroizing::new) })
+    }
+
+    fn request(&self, known: &Known, code: &str, verifier: &str, redirect: &str) -> reqwest::RequestBuilder {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs([("grant_type", "authorization_code"), ("code", code), ("redirect_uri", redirect)]);
         form.append_pair("code_verifier", verifier);
@@ -233,28 +255,10 @@ impl Provider {
                 form.append_pair("client_id", &self.settings.client_id);
             }
         }
-        let request = request
+        request
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json")
-            .body(form.finish());
-        let silent = |why: &'static str| {
-            tracing::warn!(issuer = &*self.settings.issuer, why, "the identity provider exchanged no code");
-            Unanswered::Silent
-        };
-        let answer = request.send().await.map_err(|_| silent("cannot connect"))?;
-        match answer.status() {
-            StatusCode::OK => {}
-            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                let why = refusal(&read(answer).await.unwrap_or_default());
-                tracing::warn!(issuer = &*self.settings.issuer, why, "the identity provider refused a code");
-                return Err(Unanswered::Refused);
-            }
-            _ => return Err(silent("the answer is neither 200 nor a refusal")),
-        }
-        let body = Zeroizing::new(read(answer).await.map_err(silent)?);
-        let Answer { id_token, access_token } =
-            serde_json::from_slice(&body).map_err(|_| silent("the answer holds no id_token"))?;
-        Ok(Tokens { id_token, access_token })
+            .body(form.finish())
     }
 }
 
