@@ -94,8 +94,7 @@ pub async fn check(
     let says_action = test.page.snippet.as_ref().is_some_and(|it| it.contains(ACTION));
     let action = says_action.then(|| action(&asked.issued.event));
     let agent = arrival.request.header("user-agent");
-    let named =
-        [("token", Some(token)), ("ip", Some(&*ip)), ("action", action.as_deref()), ("user_agent", agent.as_deref())];
+    let named = [("token", Some(token)), ("ip", Some(&*ip)), ("action", action.as_deref()), ("user_agent", agent)];
     let inputs: Vec<(Arc<str>, Arc<str>)> =
         named.into_iter().filter_map(|(name, value)| Some((name.into(), value?.into()))).collect();
     let verdict = vendors.verify(asked.tenant, vendor, &inputs).await;

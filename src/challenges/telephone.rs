@@ -154,7 +154,7 @@ impl Telephone {
             let meter = Meter { name: name(&self.keys, bound.name()), window: HOUR, shape };
             let meters = [(Counted { kind: Kind::Account, id }, meter, Touch::Hit)];
             let standing = self.store.begin(self.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
-            if !standing.counts.first().is_some_and(|count| *count <= limit) {
+            if standing.counts.first().is_none_or(|count| *count > limit) {
                 return Ok(Some(bound));
             }
         }
