@@ -153,7 +153,9 @@ mod tests {
 
     #[test]
     fn an_issuer_is_reached_by_https_or_on_this_machine_and_is_nothing_but_an_address() {
-        for good in ["https://idp.example", "https://idp.example:8443/realms/bank", "http://127.0.0.1:1/x", "http://[::1]:1"] {
+        for good in
+            ["https://idp.example", "https://idp.example:8443/realms/bank", "http://127.0.0.1:1/x", "http://[::1]:1"]
+        {
             assert!(is_issuer(good), "{good}");
         }
         for bad in [
@@ -187,7 +189,10 @@ mod tests {
     fn what_is_wrong_is_told_at_its_place_with_what_to_write() {
         let good = "issuer: \"https://idp.example\", client_id: stepward";
         for (section, expected) in [
-            ("{ isuer: \"https://idp.example\" }".into(), "stepward.yaml:4:9: unknown key `isuer`; did you mean `issuer`?"),
+            (
+                "{ isuer: \"https://idp.example\" }".into(),
+                "stepward.yaml:4:9: unknown key `isuer`; did you mean `issuer`?",
+            ),
             ("{ client_id: stepward }".into(), "`issuer` is missing here"),
             ("{ issuer: \"http://idp.example\", client_id: a }".into(), "4:17: `issuer`"),
             (format!("{{ {good}, client_secret: s3cret }}"), "is not one of `{ env: … }`, `{ file: … }`"),
@@ -196,7 +201,10 @@ mod tests {
             (format!("{{ {good}, acr_values: [\"phr mfa\"] }}"), "a class of sign-in is one word"),
             (format!("{{ {good}, scopes: [\"\"] }}"), "a scope is one word"),
             (format!("{{ {good}, subject_claim: \"\" }}"), "a claim has a name"),
-            ("{ issuer: \"https://idp.example\", client_id: \" \" }".into(), "the provider knows nobody without a name"),
+            (
+                "{ issuer: \"https://idp.example\", client_id: \" \" }".into(),
+                "the provider knows nobody without a name",
+            ),
             (format!("{{ {good}, max_age: 5 }}"), "`max_age` takes text"),
             (format!("{{ {good}, max_age: soon }}"), "`0s` for none"),
             (format!("{{ {good}, prompt: none }}"), "`none` is not one of `login`"),
@@ -205,7 +213,9 @@ mod tests {
             let found = found(&section);
             assert!(found.iter().any(|it| it.contains(expected)), "{section}: {expected} is missing from {found:#?}");
         }
-        assert!(found(&format!("{{ {good}, acr_values: [phr], max_age: 0s, prompt: login, login_hint: true }}")).is_empty());
+        assert!(
+            found(&format!("{{ {good}, acr_values: [phr], max_age: 0s, prompt: login, login_hint: true }}")).is_empty()
+        );
     }
 
     #[test]

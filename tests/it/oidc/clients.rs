@@ -21,7 +21,11 @@ async fn a_program_is_told_where_its_user_has_to_sign_in_and_sees_that_it_was_do
     let challenge = asked.json()["challenge_url"].as_str().unwrap().to_string();
     assert!(asked.json()["methods"].as_array().unwrap().contains(&"oidc".into()), "{}", asked.text);
     let open = script.get(&challenge).await;
-    assert_eq!((open.json()["status"].as_str(), open.json().get("authorization_url")), (Some("open"), None), "looking changes nothing");
+    assert_eq!(
+        (open.json()["status"].as_str(), open.json().get("authorization_url")),
+        (Some("open"), None),
+        "looking changes nothing"
+    );
     let sent = script.post(&challenge, &[("method", "oidc")]).await;
     assert_eq!((sent.status, sent.json()["status"].as_str()), (StatusCode::OK, Some("away")), "{}", sent.text);
     let journey = Journey::to(&challenge, sent.json()["authorization_url"].as_str().unwrap());
@@ -58,9 +62,8 @@ async fn a_journey_begun_on_one_node_ends_on_the_other_and_counts_once_on_both()
         server.url_file().display(),
         folder.path().join("keys.yaml").display(),
     );
-    let node = async || {
-        World::new().policy(LOGIN).policy(TRANSFER).settings(&idp.settings("")).settings(&state).start().await
-    };
+    let node =
+        async || World::new().policy(LOGIN).policy(TRANSFER).settings(&idp.settings("")).settings(&state).start().await;
     let (first, second) = (node().await, node().await);
     let (mut alice, challenge) = challenged(&first).await;
     let journey = leave(&mut alice, &challenge).await;
