@@ -36,6 +36,7 @@ mod logs;
 mod mailbox;
 mod moving;
 mod notify;
+mod oidc;
 mod origin;
 mod parity;
 mod plane;

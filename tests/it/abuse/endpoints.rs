@@ -49,7 +49,8 @@ fn arms() -> BTreeSet<String> {
         table.filter(|line| line.starts_with("        [") || line.starts_with("        ("))
     });
     let pattern = |line: &str| line.split(" =>").next().unwrap().split(" if ").next().unwrap().trim().to_string();
-    arms.map(pattern).collect()
+    // Where an identity provider sends people back to is held by `tests/it/oidc`.
+    arms.map(pattern).filter(|arm| arm != "[\"oidc\", \"callback\"]").collect()
 }
 
 /// Ada on a device of hers, with an app, a challenge, a secret that waits and recovery codes that are shown once.

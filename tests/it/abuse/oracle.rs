@@ -158,7 +158,7 @@ async fn g9_how_long_a_wrong_answer_takes_with_and_without_an_account() {
     let count = samples(1000);
     for method in [Method::Totp, Method::RecoveryCode, Method::EmailCode] {
         let mut taken: [[Vec<f64>; 2]; 3] = Default::default();
-        let is_known = |sample: usize| (sample / 2 + sample) % 2 == 0;
+        let is_known = |sample: usize| (sample / 2 + sample).is_multiple_of(2);
         let name = |sample: usize| format!("{method} {sample}");
         for sample in (0..2 * count).filter(|it| is_known(*it)) {
             world.totp(&name(sample)).await;
@@ -202,7 +202,7 @@ fn g9_how_long_a_code_is_compared_with_most_or_no_digits_right() {
     let mut taken: [Vec<f64>; 2] = Default::default();
     let count = samples(200_000);
     for sample in 0..2 * count {
-        let is_near = (sample / 2 + sample) % 2 == 0;
+        let is_near = (sample / 2 + sample).is_multiple_of(2);
         let code = if is_near { "050472" } else { "949528" };
         let begun = Instant::now();
         std::hint::black_box(totp::step_of(secret, std::hint::black_box(code), now_ms));
