@@ -152,3 +152,16 @@ event_transfer_money = Transferencia de dinero
 fact_amount = Importe
 fact_email = Correo electrónico
 fact_payee = Beneficiario
+
+# Signing in at the customer's own identity provider
+way_oidc = Iniciar sesión de nuevo
+oidc_hint = Se le lleva a su página habitual de inicio de sesión y después vuelve aquí.
+oidc_go = Iniciar sesión de nuevo
+oidc_abandoned = No inició sesión. No se ha confirmado nada. Puede intentarlo de nuevo o elegir otro método.
+oidc_unreachable = La página de inicio de sesión no responde en este momento. Inténtelo de nuevo en un momento.
+oidc_unconfirmed = No se ha podido confirmar su inicio de sesión. Inténtelo de nuevo o elija otro método.
+oidc_weak = Su inicio de sesión no fue lo bastante seguro para esto. Inicie sesión de nuevo con su segundo factor o su clave de acceso.
+oidc_old = Su último inicio de sesión fue hace demasiado tiempo. Inicie sesión de nuevo, por favor.
+oidc_stale = Ese inicio de sesión ya se usó o tardó demasiado. Inicie sesión de nuevo, por favor.
+oidc_often = Se le ha enviado muchas veces a la página de inicio de sesión. Espere unos minutos o elija otro método.
+oidc_somebody_else = Allí inició sesión otra persona. Inicie sesión con la misma identidad que aquí.

@@ -152,3 +152,16 @@ event_transfer_money = Virement
 fact_amount = Montant
 fact_email = Adresse e-mail
 fact_payee = Bénéficiaire
+
+# Signing in at the customer's own identity provider
+way_oidc = Se reconnecter
+oidc_hint = Vous êtes dirigé vers votre page de connexion habituelle, puis vous revenez ici.
+oidc_go = Se reconnecter
+oidc_abandoned = Vous ne vous êtes pas connecté. Rien n’a été confirmé. Vous pouvez réessayer ou choisir une autre méthode.
+oidc_unreachable = La page de connexion ne répond pas pour le moment. Veuillez réessayer dans un instant.
+oidc_unconfirmed = Votre connexion n’a pas pu être confirmée. Veuillez réessayer ou choisir une autre méthode.
+oidc_weak = Votre connexion n’était pas assez forte pour cette opération. Veuillez vous reconnecter avec votre second facteur ou votre clé d’accès.
+oidc_old = Votre dernière connexion est trop ancienne. Veuillez vous reconnecter.
+oidc_stale = Cette connexion a déjà été utilisée ou a pris trop de temps. Veuillez vous reconnecter.
+oidc_often = Vous avez été dirigé très souvent vers la page de connexion. Veuillez attendre quelques minutes ou choisir une autre méthode.
+oidc_somebody_else = Une autre personne s’y est connectée. Veuillez vous connecter sous la même identité qu’ici.

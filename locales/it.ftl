@@ -152,3 +152,16 @@ event_transfer_money = Bonifico
 fact_amount = Importo
 fact_email = Indirizzo e-mail
 fact_payee = Beneficiario
+
+# Signing in at the customer's own identity provider
+way_oidc = Accedi di nuovo
+oidc_hint = Si aprirà la Sua consueta pagina di accesso e poi tornerà qui.
+oidc_go = Accedi di nuovo
+oidc_abandoned = L’accesso non è stato effettuato. Nulla è stato confermato. Può riprovare o scegliere un altro metodo.
+oidc_unreachable = La pagina di accesso al momento non risponde. Riprovi tra poco.
+oidc_unconfirmed = Non è stato possibile confermare il Suo accesso. Riprovi o scelga un altro metodo.
+oidc_weak = Il Suo accesso non era abbastanza sicuro per questa operazione. Acceda di nuovo con il secondo fattore o la passkey.
+oidc_old = Il Suo ultimo accesso risale a troppo tempo fa. Acceda di nuovo.
+oidc_stale = Quell’accesso è già stato usato o ha richiesto troppo tempo. Acceda di nuovo.
+oidc_often = La pagina di accesso è stata aperta molte volte. Attenda alcuni minuti o scelga un altro metodo.
+oidc_somebody_else = Ha effettuato l’accesso un’altra persona. Acceda con la stessa identità che usa qui.

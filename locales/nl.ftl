@@ -152,3 +152,16 @@ event_transfer_money = Overboeking
 fact_amount = Bedrag
 fact_email = E-mailadres
 fact_payee = Begunstigde
+
+# Signing in at the customer's own identity provider
+way_oidc = Opnieuw inloggen
+oidc_hint = U gaat naar uw gewone inlogpagina en komt daarna hier terug.
+oidc_go = Opnieuw inloggen
+oidc_abandoned = U hebt niet ingelogd. Er is niets bevestigd. U kunt het opnieuw proberen of een andere manier kiezen.
+oidc_unreachable = De inlogpagina antwoordt op dit moment niet. Probeer het zo dadelijk opnieuw.
+oidc_unconfirmed = Uw aanmelding kon niet worden bevestigd. Probeer het opnieuw of kies een andere manier.
+oidc_weak = Uw aanmelding was hiervoor niet sterk genoeg. Log opnieuw in met uw tweede factor of toegangssleutel.
+oidc_old = Uw laatste aanmelding is te lang geleden. Log opnieuw in.
+oidc_stale = Die aanmelding is al gebruikt of duurde te lang. Log opnieuw in.
+oidc_often = U bent heel vaak naar de inlogpagina gestuurd. Wacht enkele minuten of kies een andere manier.
+oidc_somebody_else = Daar heeft iemand anders ingelogd. Log in als dezelfde persoon als hier.

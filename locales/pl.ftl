@@ -158,3 +158,16 @@ event_transfer_money = Przelew
 fact_amount = Kwota
 fact_email = Adres e-mail
 fact_payee = Odbiorca
+
+# Signing in at the customer's own identity provider
+way_oidc = Zaloguj się ponownie
+oidc_hint = Przejdziesz na swoją zwykłą stronę logowania, a potem wrócisz tutaj.
+oidc_go = Zaloguj się ponownie
+oidc_abandoned = Logowanie nie zostało ukończone. Nic nie zostało potwierdzone. Możesz spróbować ponownie albo wybrać inną metodę.
+oidc_unreachable = Strona logowania w tej chwili nie odpowiada. Spróbuj ponownie za chwilę.
+oidc_unconfirmed = Nie udało się potwierdzić logowania. Spróbuj ponownie albo wybierz inną metodę.
+oidc_weak = To logowanie nie było wystarczająco silne. Zaloguj się ponownie, używając drugiego składnika lub klucza dostępu.
+oidc_old = Ostatnie logowanie było zbyt dawno. Zaloguj się ponownie.
+oidc_stale = To logowanie zostało już użyte albo trwało zbyt długo. Zaloguj się ponownie.
+oidc_often = Strona logowania była otwierana bardzo często. Odczekaj kilka minut albo wybierz inną metodę.
+oidc_somebody_else = Zalogował się tam ktoś inny. Zaloguj się jako ta sama osoba co tutaj.

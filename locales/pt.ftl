@@ -152,3 +152,16 @@ event_transfer_money = Transferência de dinheiro
 fact_amount = Valor
 fact_email = Endereço de e-mail
 fact_payee = Favorecido
+
+# Signing in at the customer's own identity provider
+way_oidc = Entrar novamente
+oidc_hint = A sua página de acesso habitual será aberta e depois voltará para cá.
+oidc_go = Entrar novamente
+oidc_abandoned = O acesso não foi concluído. Nada foi confirmado. Pode tentar novamente ou escolher outro método.
+oidc_unreachable = A página de acesso não responde neste momento. Tente novamente em instantes.
+oidc_unconfirmed = Não foi possível confirmar o seu acesso. Tente novamente ou escolha outro método.
+oidc_weak = O seu acesso não foi forte o bastante para isto. Entre novamente com o seu segundo fator ou a sua chave de acesso.
+oidc_old = O seu último acesso foi há muito tempo. Entre novamente, por favor.
+oidc_stale = Esse acesso já foi usado ou demorou demais. Entre novamente, por favor.
+oidc_often = A página de acesso foi aberta muitas vezes. Aguarde alguns minutos ou escolha outro método.
+oidc_somebody_else = Outra pessoa entrou ali. Entre com a mesma identidade que usa aqui.

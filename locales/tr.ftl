@@ -152,3 +152,16 @@ event_transfer_money = Para transferi
 fact_amount = Tutar
 fact_email = E-posta adresi
 fact_payee = Alıcı
+
+# Signing in at the customer's own identity provider
+way_oidc = Yeniden oturum aç
+oidc_hint = Her zamanki oturum açma sayfanıza yönlendirilecek, ardından buraya döneceksiniz.
+oidc_go = Yeniden oturum aç
+oidc_abandoned = Oturum açmadınız. Hiçbir şey onaylanmadı. Yeniden deneyebilir veya başka bir yöntem seçebilirsiniz.
+oidc_unreachable = Oturum açma sayfası şu anda yanıt vermiyor. Lütfen birazdan yeniden deneyin.
+oidc_unconfirmed = Oturum açmanız doğrulanamadı. Lütfen yeniden deneyin veya başka bir yöntem seçin.
+oidc_weak = Oturum açma yönteminiz bu işlem için yeterince güçlü değildi. Lütfen ikinci doğrulama adımınızla veya geçiş anahtarınızla yeniden oturum açın.
+oidc_old = Son oturum açmanızın üzerinden çok zaman geçti. Lütfen yeniden oturum açın.
+oidc_stale = Bu oturum açma işlemi zaten kullanıldı veya çok uzun sürdü. Lütfen yeniden oturum açın.
+oidc_often = Oturum açma sayfasına çok sık yönlendirildiniz. Lütfen birkaç dakika bekleyin veya başka bir yöntem seçin.
+oidc_somebody_else = Orada başka biri oturum açtı. Lütfen buradaki kişiyle oturum açın.

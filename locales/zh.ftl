@@ -143,3 +143,16 @@ event_transfer_money = 转账
 fact_amount = 金额
 fact_email = 电子邮箱
 fact_payee = 收款人
+
+# Signing in at the customer's own identity provider
+way_oidc = 重新登录
+oidc_hint = 您将前往平时使用的登录页面，之后会返回此处。
+oidc_go = 重新登录
+oidc_abandoned = 您没有登录，未确认任何内容。您可以重试或选择其他方式。
+oidc_unreachable = 登录页面目前没有响应。请稍后重试。
+oidc_unconfirmed = 无法确认您的登录。请重试，或选择其他方式。
+oidc_weak = 您的登录强度不足以进行此操作。请使用第二重验证或通行密钥重新登录。
+oidc_old = 您上次登录的时间过久。请重新登录。
+oidc_stale = 该登录已被使用或耗时过长。请重新登录。
+oidc_often = 您前往登录页面的次数过多。请等待几分钟，或选择其他方式。
+oidc_somebody_else = 在那里登录的是另一个人。请以此处的同一身份登录。

@@ -102,6 +102,10 @@ fn every(locale: &Locale) -> Vec<(String, String, &'static str, Value)> {
                 let codes = vec!["k3vq-8m2x-7hwd-5tzn"; 10];
                 with(vec![(String::new(), "title_recovery", context! { codes, next => "/nowhere" })])
             }
+            "landing" => {
+                let content = context! { go_on => say(locale, "continue_to"), next => "/nowhere" };
+                with(vec![(String::new(), "title_confirmed", content)])
+            }
             // One that was added since: shown with everything that pages are given.
             _ => with(vec![(String::new(), "title_confirm", asked(locale, stem_static(&stem), true, false))]),
         });
