@@ -6,7 +6,7 @@ const SHOTS = [
   { name: "page-light", path: "default/en/challenge-email_code-sent", colorScheme: "light" },
   { name: "page-dark", path: "default/de/challenge-totp", colorScheme: "dark" },
   { name: "page-rtl", path: "default/ar/challenge-totp-slip", colorScheme: "light" },
-  { name: "page-theme", path: "themed/ja/challenge-totp", colorScheme: "light" },
+  { name: "page-theme", path: "themed/fr/challenge-totp", colorScheme: "light" },
 ];
 
 for (const { name, path, colorScheme } of SHOTS) {

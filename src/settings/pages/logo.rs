@@ -48,7 +48,8 @@ fn kind(bytes: &[u8]) -> Result<(&'static str, &'static str), String> {
     }
     let text = std::str::from_utf8(bytes).map_err(|_| "is neither PNG, WebP nor SVG".to_string())?;
     let text = text.trim_start_matches('\u{feff}').trim_start().to_lowercase();
-    if !text.starts_with("<svg") && !(text.starts_with("<?xml") && text.contains("<svg")) {
+    let is_svg = text.starts_with("<svg") || text.starts_with("<?xml") && text.contains("<svg");
+    if !is_svg {
         return Err("is neither PNG, WebP nor SVG".into());
     }
     if let Some(banned) = BANNED.iter().find(|it| text.contains(**it)) {

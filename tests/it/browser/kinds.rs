@@ -134,12 +134,11 @@ fn asked(locale: &Locale, method: &'static str, is_sent: bool, is_slip: bool) ->
     let others = METHODS_BUILT.iter().filter(|it| it.name() != method);
     let others: Vec<Value> =
         others.map(|it| context! { href => "/nowhere", label => locale.text(&format!("way_{}", it.name())) }).collect();
-    let names =
-        [("fact_amount", locale.number("1234567.5")), ("fact_payee", "DE89 3704 0044 0532 0130 00".to_string())];
+    let names = [("fact_amount", locale.number("12500.75")), ("fact_payee", "DE89 3704 0044 0532 0130 00".to_string())];
     let shown: Vec<Vec<String>> = names.into_iter().map(|(key, value)| vec![locale.text(key), value]).collect();
     context! {
         error => is_slip.then(|| locale.text("wrong")), sent => is_sent, method => method, action => "/nowhere",
-        why => say(locale, "why"), event => locale.text("event_transfer_money"), tell => locale.text("tell_login_unusual"),
+        why => say(locale, "why"), event => locale.text("event_transfer_money"), tell => is_slip.then(|| locale.text("tell_login_unusual")),
         shown => shown, others => others, reference => "01JDECIS", seed => "seed", bits => 1, enrol => is_slip,
         captcha => (method == "captcha").then(|| context! {
             vendor => "robots", script => "/.stepward/page.js", other => "/nowhere",
