@@ -106,6 +106,9 @@ impl ProxyHttp for Proxy {
             Err(refusal) => return Box::pin(self.refuse(session, refusal)).await,
         };
         headers::clean(session.req_header_mut(), passage.connection()?.trusted, &self.journeys.sets_headers())?;
+        if way.route.inject_script {
+            passage.inject(session.req_header())?;
+        }
         passage.upstream = Some(way.upstream.clone());
         passage.way = Some(way.clone());
         if !matches!(errand, Errand::Pass) {
@@ -155,6 +158,7 @@ impl ProxyHttp for Proxy {
         passage: &mut Passage,
     ) -> Result<()> {
         headers::tell_app(request, passage.connection()?, headers::host(session.req_header())?)?;
+        passage.ask_plainly(request)?;
         passage.set_headers(request)
     }
 
@@ -180,16 +184,17 @@ impl ProxyHttp for Proxy {
         self.conclude(session, response, passage).await?;
         headers::clean_answer(response);
         passage.watch(session, response);
-        Ok(())
+        passage.meet_page(session, response)
     }
 
     fn response_body_filter(
         &self,
         _session: &mut Session,
-        _body: &mut Option<Bytes>,
-        _end: bool,
+        body: &mut Option<Bytes>,
+        end: bool,
         passage: &mut Passage,
     ) -> Result<Option<Duration>> {
+        *body = passage.weave(body.take(), end);
         passage.still_open().map(|()| None)
     }
 
@@ -400,6 +405,7 @@ impl Proxy {
             None => (relay::live(session.req_header(), &body)?, body),
         };
         headers::tell_app(&mut request, passage.connection()?, headers::host(session.req_header())?)?;
+        passage.ask_plainly(&mut request)?;
         passage.set_headers(&mut request)?;
         let upstream = passage.upstream()?.clone();
         let mut answer = match self.relay.send(&upstream, request, body).await {
@@ -412,6 +418,7 @@ impl Proxy {
         }
         self.conclude(session, &mut answer.head, passage).await?;
         passage.watch(session, &answer.head);
+        passage.meet_page(session, &mut answer.head)?;
         respond::pass_on(session, passage, answer).await.map(|()| true)
     }
 
