@@ -1,60 +1,195 @@
-// Stepward for pages that call their server by fetch: include it once, before the page's own scripts.
-// When a call is answered with a challenge, the challenge opens in a dialog; after it is met the call is repeated once.
+// Stepward for pages that call their server by fetch or XMLHttpRequest; comes before the page's own scripts.
+// A call that is answered with a challenge waits while the challenge is met in a dialog, and is then repeated.
 (() => {
+  const mark = Symbol.for("stepward");
+  if (window[mark]) return;
+  window[mark] = true;
   const plain = window.fetch.bind(window);
-  let open = null;
+  // A policy may ask for several proofs, one after the other; the app sees the call once, after the last.
+  const CHALLENGES_MAX = 3;
+  const isOwn = (url) => {
+    try {
+      return new URL(url, document.baseURI).origin === location.origin;
+    } catch {} // the call itself will say so
+  };
+  const isChallenge = (status, header) => status === 401 && header("stepward-outcome") === "challenge";
+  const isAddress = (url) => /^\/\.stepward\/c\/[\w-]+$/.test(url);
 
-  const ask = (problem) => {
-    open ??= new Promise((resolve, reject) => {
-      const dialog = document.createElement("dialog");
-      const frame = document.createElement("iframe");
-      const close = document.createElement("button");
-      dialog.setAttribute("aria-label", problem.title);
-      frame.title = problem.title;
-      frame.src = problem.challenge_url;
-      // By the object model, which a content policy of the page allows.
-      dialog.style.cssText = "padding:0;border:0;border-radius:1rem;inline-size:min(26rem,calc(100vw - 2rem));overflow:hidden";
-      frame.style.cssText = "display:block;border:0;inline-size:100%;block-size:min(36rem,calc(100vh - 9rem))";
-      close.style.cssText = "display:block;margin:.75rem auto;min-block-size:2.75rem;padding:0 1.5rem";
-      close.type = "button";
-      close.textContent = problem.close || "\u2715";
-      const end = () => {
-        removeEventListener("message", heard);
-        dialog.remove();
-        open = null;
-      };
-      const stop = () => {
-        end();
-        reject(new DOMException("the challenge was not met", "AbortError"));
-      };
-      const heard = (event) => {
-        if (event.origin !== location.origin || event.source !== frame.contentWindow) return;
-        if (event.data?.stepward !== "passed") return;
-        end();
-        resolve();
-      };
-      addEventListener("message", heard);
-      close.addEventListener("click", stop);
-      dialog.addEventListener("cancel", stop);
-      dialog.append(frame, close);
-      document.body.append(dialog);
-      dialog.showModal();
+  // One dialog for all calls that wait; each waits until it is met, closed, or its own signal says stop.
+  const waiting = new Set();
+  let end = null;
+  const ask = (problem, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const call = { resolve, reject };
+      waiting.add(call);
+      signal.addEventListener("abort", () => {
+        reject(signal.reason);
+        if (waiting.delete(call) && !waiting.size) end();
+      }, { once: true });
+      if (!end) show(problem);
     });
-    return open;
+
+  const show = (problem) => {
+    const dialog = document.createElement("dialog");
+    const frame = document.createElement("iframe");
+    const close = document.createElement("button");
+    dialog.setAttribute("aria-label", problem.title);
+    frame.title = problem.title;
+    frame.src = problem.challenge_url;
+    // By the object model, which a content policy of the page allows.
+    dialog.style.cssText =
+      "padding:0;border:0;border-radius:1rem;inline-size:min(26rem,calc(100vw - 2rem));overflow:hidden;color-scheme:light dark";
+    frame.style.cssText = "display:block;border:0;inline-size:100%;block-size:min(36rem,calc(100vh - 9rem))";
+    close.style.cssText = "display:block;margin:.75rem auto;min-block-size:2.75rem;padding:0 1.5rem";
+    close.type = "button";
+    close.dir = "auto";
+    close.textContent = problem.close || "\u2715";
+    const heard = (event) => {
+      const isOurs = event.origin === location.origin && event.source === frame.contentWindow;
+      if (isOurs && event.data?.stepward === "passed") end((call) => call.resolve());
+    };
+    // It may be met elsewhere: in another tab, on a telephone, at an identity provider.
+    const watch = setInterval(async () => {
+      if (!dialog.isConnected) return stop();
+      const state = await plain(problem.challenge_url, { headers: { accept: "application/json" } })
+        .then((answer) => answer.json())
+        .catch(() => ({}));
+      if (state.status === "passed" && dialog.isConnected) end((call) => call.resolve());
+    }, 3000);
+    end = (settle) => {
+      end = null;
+      clearInterval(watch);
+      removeEventListener("message", heard);
+      dialog.close();
+      dialog.remove();
+      const calls = [...waiting];
+      waiting.clear();
+      if (settle) calls.forEach(settle);
+    };
+    const stop = () => end?.((call) => call.reject(new DOMException("the challenge was not met", "AbortError")));
+    addEventListener("message", heard);
+    close.addEventListener("click", stop);
+    dialog.addEventListener("cancel", stop);
+    frame.addEventListener("load", () => {
+      try {
+        frame.contentWindow.addEventListener("keydown", (event) => event.key === "Escape" && stop());
+      } catch {} // another site's page: its Escape is its own
+    });
+    dialog.append(frame, close);
+    (document.body || document.documentElement).append(dialog);
+    dialog.showModal();
   };
 
   window.fetch = async (input, init) => {
-    const request = new Request(input, init);
-    const again = request.clone();
-    const response = await plain(request);
-    const kind = response.headers.get("content-type") || "";
-    if (response.status !== 401 || !kind.startsWith("application/problem+json")) return response;
-    if (new URL(request.url).origin !== location.origin) return response;
-    const problem = await response.clone().json().catch(() => ({}));
-    if (!/^\/\.stepward\/c\/[\w-]+$/.test(problem.challenge_url)) return response;
-    await ask(problem);
-    const headers = new Headers(again.headers);
-    if (problem.resume) headers.set("Stepward-Resume", problem.resume);
-    return plain(new Request(again, { headers }));
+    if (!isOwn(input instanceof Request ? input.url : input)) return plain(input, init);
+    const first = new Request(input, init);
+    if (first.credentials === "omit") return plain(first);
+    let again = first.clone();
+    let response = await plain(first);
+    for (let round = 0; round < CHALLENGES_MAX; round++) {
+      if (!isChallenge(response.status, (name) => response.headers.get(name))) break;
+      const problem = await response.clone().json().catch(() => ({}));
+      if (!isAddress(problem.challenge_url)) break;
+      await ask(problem, first.signal);
+      let next = again;
+      if (problem.resume) {
+        // The gateway has kept the call, its body too.
+        next = new Request(again, /^(GET|HEAD)$/.test(again.method) ? {} : { body: "" });
+        next.headers.set("Stepward-Resume", problem.resume);
+      } else again = next.clone();
+      response = await plain(next);
+    }
+    return response;
+  };
+
+  const calls = new WeakMap();
+  const proto = XMLHttpRequest.prototype;
+  const { open, send, abort, setRequestHeader } = proto;
+  const OPEN = ["GET", "/.stepward/stepward.js", true];
+
+  // Opens and sends once more while the page hears nothing: it has heard that already.
+  const silently = (xhr, call, how, headers, body) => {
+    call.hushed = true;
+    open.apply(xhr, how);
+    headers.forEach((header) => setRequestHeader.apply(xhr, header));
+    send.call(xhr, body);
+    call.hushed = false;
+  };
+  const giveUp = (xhr, call) => {
+    call.waits = null;
+    silently(xhr, call, OPEN, []);
+    abort.call(xhr);
+  };
+  const meet = async (xhr, call) => {
+    const waits = (call.waits = new AbortController());
+    const { response } = xhr;
+    const isRaw = typeof response === "string" || response instanceof Blob || response instanceof ArrayBuffer;
+    const named = /challenge="([^"]+)"/.exec(xhr.getResponseHeader("www-authenticate"));
+    const problem =
+      (await (isRaw ? new Response(response).json().catch(() => null) : response)) ||
+      { challenge_url: named?.[1], title: "" };
+    if (call.waits !== waits) return;
+    if (!isAddress(problem.challenge_url)) {
+      call.waits = null;
+      xhr.dispatchEvent(new Event("readystatechange"));
+      xhr.dispatchEvent(new ProgressEvent("load"));
+      return xhr.dispatchEvent(new ProgressEvent("loadend"));
+    }
+    const met = await ask(problem, waits.signal).then(() => true, () => false);
+    if (call.waits !== waits) return;
+    if (!met) return giveUp(xhr, call);
+    call.waits = null;
+    call.round++;
+    const resume = problem.resume ? [["Stepward-Resume", problem.resume]] : [];
+    silently(xhr, call, call.how, [...call.headers, ...resume], problem.resume ? null : call.body);
+  };
+  const hear = (xhr, call, event) => {
+    if (event.type === "readystatechange" && !call.hushed) {
+      const header = (name) => xhr.getResponseHeader(name);
+      call.hushed = xhr.readyState === 2 && call.round < CHALLENGES_MAX && isChallenge(xhr.status, header);
+    } else if (xhr.readyState === 4 && !xhr.status) {
+      call.hushed = false; // broken off
+    }
+    if (!call.hushed) return;
+    event.stopImmediatePropagation();
+    if (event.type !== "loadend") return;
+    call.hushed = false;
+    meet(xhr, call);
+  };
+
+  proto.open = function (...how) {
+    const before = calls.get(this);
+    const isOurs = isOwn(how[1]) && (how.length < 3 || how[2]);
+    const waits = before?.waits;
+    const call = Object.assign(before || {}, { isOurs, how, headers: [], round: 0, hushed: false, waits: null });
+    waits?.abort();
+    if (!before) {
+      calls.set(this, call);
+      for (const type of ["readystatechange", "loadstart", "progress", "load", "loadend"])
+        this.addEventListener(type, (event) => call.isOurs && hear(this, call, event), true);
+    }
+    return open.apply(this, how);
+  };
+  proto.setRequestHeader = function (...header) {
+    setRequestHeader.apply(this, header);
+    calls.get(this)?.headers.push(header);
+  };
+  proto.send = function (body) {
+    const call = calls.get(this);
+    if (call) call.body = body;
+    if (call?.isOurs && !call.uploads) {
+      call.uploads = true;
+      const hush = (event) => (call.hushed || call.round) && event.stopImmediatePropagation();
+      for (const type of ["loadstart", "progress", "load", "loadend"]) this.upload.addEventListener(type, hush, true);
+    }
+    return send.call(this, body);
+  };
+  proto.abort = function () {
+    const call = calls.get(this);
+    if (!call?.waits) return abort.call(this);
+    const { waits } = call;
+    giveUp(this, call);
+    waits.abort();
   };
 })();
