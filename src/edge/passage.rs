@@ -48,6 +48,12 @@ pub(crate) struct Passage {
     watch: Option<Watch>,
     /// A page that our script goes into, on routes that say so.
     injection: Option<Box<Injection>>,
+    /// What the app asked for in place of an answer.
+    pub(crate) asks: Option<Box<str>>,
+    /// Whether the app asked about this request before.
+    pub(crate) asked_before: bool,
+    /// The body of a request that is no event, where the app may ask.
+    pub(crate) kept: Option<Bytes>,
     /// As long as it may still need state.
     pub(crate) visiting: Option<Visiting>,
 }
@@ -89,6 +95,11 @@ impl Passage {
             request.insert_header(name, value)?;
         }
         Ok(())
+    }
+
+    /// Whether the app was told of proofs.
+    pub(crate) fn was_told(&self) -> bool {
+        self.forwarding.as_ref().is_some_and(|forwarding| !forwarding.headers.is_empty())
     }
 
     /// Our script may go into the answer, if it turns out to be a page.

@@ -292,6 +292,7 @@ impl Browser<'_> {
             claimed: claimed.map(|name| (name.into(), self.world.account(name))),
             withheld,
             resuming: None,
+            asked: None,
         };
         let begun = self.world.challenges.begin(demand).await.unwrap();
         if let Begun::Asked(reply) = &begun {
