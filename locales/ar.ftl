@@ -145,3 +145,6 @@ event_transfer_money = تحويل مالي
 fact_amount = المبلغ
 fact_email = البريد الإلكتروني
 fact_payee = المستفيد
+
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = طلبك

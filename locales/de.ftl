@@ -141,3 +141,6 @@ event_transfer_money = Überweisung
 fact_amount = Betrag
 fact_email = E-Mail-Adresse
 fact_payee = Empfänger
+
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = Ihre Anfrage

@@ -151,3 +151,6 @@ event_transfer_money = Transfer of money
 fact_amount = Amount
 fact_email = E-mail address
 fact_payee = Payee
+
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = Your request

@@ -7,6 +7,7 @@
     reason = "a test whose world cannot be set up, or whose promise is broken, should stop"
 )]
 
+mod app_asks;
 mod at_rest;
 mod backups;
 mod browser;
@@ -53,6 +54,7 @@ mod settled;
 mod shipped;
 mod sign_out;
 mod signals;
+mod spa;
 mod state_loss;
 mod stepup;
 mod store_contract;
