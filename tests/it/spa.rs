@@ -200,14 +200,15 @@ async fn a_program_repeats_its_call_by_itself_once_the_proof_is_there() {
         let town = town().await;
         let (mut ada, secret) = signed_in(&town).await;
         ada.headers = vec![("accept", "application/json".into())];
-        let asked = call(&mut ada, &method, "{}", &[("origin", &ada.url(""))]).await;
+        let origin = ada.url("");
+        let asked = call(&mut ada, &method, "{}", &[("origin", &*origin)]).await;
         let problem = asked.json();
         assert_eq!((asked.status, &problem["resume"]), (StatusCode::UNAUTHORIZED, &Value::Null), "{method}");
         let challenge = problem["challenge_url"].as_str().unwrap();
         let code = town.code(&secret);
         let met = ada.post(challenge, &[("method", "totp"), ("code", &code)]).await;
         assert_eq!(met.json()["status"], "passed", "{method}: {}", met.text);
-        let paid = call(&mut ada, &method, "{}", &[("origin", &ada.url(""))]).await;
+        let paid = call(&mut ada, &method, "{}", &[("origin", &*origin)]).await;
         assert_eq!(paid.status, StatusCode::OK, "{method}: {}", paid.text);
     }
 }
