@@ -1,27 +1,26 @@
-// Stepward for pages that call their server by fetch or XMLHttpRequest; comes before the page's own scripts.
-// A call that is answered with a challenge waits while the challenge is met in a dialog, and is then repeated.
+// A call that is answered with a challenge waits while that is met in a dialog, and is then repeated: see the guide
+// docs/guides/single-page-apps.md. At most 3 KB compressed, which a test weighs.
 (() => {
   const mark = Symbol.for("stepward");
   if (window[mark]) return;
   window[mark] = true;
   const plain = window.fetch.bind(window);
-  // A policy may ask for several proofs, one after the other; the app sees the call once, after the last.
   const CHALLENGES_MAX = 3;
   const isOwn = (url) => {
     try {
       return new URL(url, document.baseURI).origin === location.origin;
-    } catch {} // the call itself will say so
+    } catch {}
   };
   const isChallenge = (status, header) => status === 401 && header("stepward-outcome") === "challenge";
   const isAddress = (url) => /^\/\.stepward\/c\/[\w-]+$/.test(url);
 
-  // One dialog for all calls that wait; each waits until it is met, closed, or its own signal says stop.
+  // One dialog for all calls that wait. The call whose challenge was met is resumed, others are sent as they were.
   const waiting = new Set();
   let end = null;
   const ask = (problem, signal) =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const call = { resolve, reject };
+      const call = { problem, resolve, reject };
       waiting.add(call);
       signal.addEventListener("abort", () => {
         reject(signal.reason);
@@ -37,7 +36,6 @@
     dialog.setAttribute("aria-label", problem.title);
     frame.title = problem.title;
     frame.src = problem.challenge_url;
-    // By the object model, which a content policy of the page allows.
     dialog.style.cssText =
       "padding:0;border:0;border-radius:1rem;inline-size:min(26rem,calc(100vw - 2rem));overflow:hidden;color-scheme:light dark";
     frame.style.cssText = "display:block;border:0;inline-size:100%;block-size:min(36rem,calc(100vh - 9rem))";
@@ -47,16 +45,24 @@
     close.textContent = problem.close || "\u2715";
     const heard = (event) => {
       const isOurs = event.origin === location.origin && event.source === frame.contentWindow;
-      if (isOurs && event.data?.stepward === "passed") end((call) => call.resolve());
+      if (isOurs && event.data?.stepward === "passed") pass();
     };
-    // It may be met elsewhere: in another tab, on a telephone, at an identity provider.
-    const watch = setInterval(async () => {
+    const pass = () => end?.((call) => call.resolve(problem));
+    // It may be met elsewhere, or be gone: calls without a session each begin one, and the browser keeps the last.
+    const seen = new Set();
+    const look = async () => {
       if (!dialog.isConnected) return stop();
-      const state = await plain(problem.challenge_url, { headers: { accept: "application/json" } })
+      const now = problem;
+      const { status } = await plain(now.challenge_url, { headers: { accept: "application/json" } })
         .then((answer) => answer.json())
         .catch(() => ({}));
-      if (state.status === "passed" && dialog.isConnected) end((call) => call.resolve());
-    }, 3000);
+      if (now !== problem) return;
+      if (status === "passed") return pass();
+      seen.add(now);
+      const next = status === 410 && [...waiting].find((call) => !seen.has(call.problem));
+      if (next) frame.src = (problem = next.problem).challenge_url;
+    };
+    const watch = setInterval(look, 3000);
     end = (settle) => {
       end = null;
       clearInterval(watch);
@@ -72,9 +78,10 @@
     close.addEventListener("click", stop);
     dialog.addEventListener("cancel", stop);
     frame.addEventListener("load", () => {
+      look();
       try {
         frame.contentWindow.addEventListener("keydown", (event) => event.key === "Escape" && stop());
-      } catch {} // another site's page: its Escape is its own
+      } catch {}
     });
     dialog.append(frame, close);
     (document.body || document.documentElement).append(dialog);
@@ -91,10 +98,10 @@
       if (!isChallenge(response.status, (name) => response.headers.get(name))) break;
       const problem = await response.clone().json().catch(() => ({}));
       if (!isAddress(problem.challenge_url)) break;
-      await ask(problem, first.signal);
+      const met = await ask(problem, first.signal);
       let next = again;
-      if (problem.resume) {
-        // The gateway has kept the call, its body too.
+      if (met === problem && problem.resume) {
+        // The gateway has kept its body.
         next = new Request(again, /^(GET|HEAD)$/.test(again.method) ? {} : { body: "" });
         next.headers.set("Stepward-Resume", problem.resume);
       } else again = next.clone();
@@ -108,7 +115,7 @@
   const { open, send, abort, setRequestHeader } = proto;
   const OPEN = ["GET", "/.stepward/stepward.js", true];
 
-  // Opens and sends once more while the page hears nothing: it has heard that already.
+  // Once more, while the page hears nothing.
   const silently = (xhr, call, how, headers, body) => {
     call.hushed = true;
     open.apply(xhr, how);
@@ -130,26 +137,21 @@
       (await (isRaw ? new Response(response).json().catch(() => null) : response)) ||
       { challenge_url: named?.[1], title: "" };
     if (call.waits !== waits) return;
-    if (!isAddress(problem.challenge_url)) {
-      call.waits = null;
-      xhr.dispatchEvent(new Event("readystatechange"));
-      xhr.dispatchEvent(new ProgressEvent("load"));
-      return xhr.dispatchEvent(new ProgressEvent("loadend"));
-    }
-    const met = await ask(problem, waits.signal).then(() => true, () => false);
+    const met = isAddress(problem.challenge_url) && (await ask(problem, waits.signal).catch(() => 0));
     if (call.waits !== waits) return;
     if (!met) return giveUp(xhr, call);
     call.waits = null;
     call.round++;
-    const resume = problem.resume ? [["Stepward-Resume", problem.resume]] : [];
-    silently(xhr, call, call.how, [...call.headers, ...resume], problem.resume ? null : call.body);
+    const resume = met === problem && problem.resume;
+    const headers = resume ? [...call.headers, ["Stepward-Resume", resume]] : call.headers;
+    silently(xhr, call, call.how, headers, resume ? null : call.body);
   };
   const hear = (xhr, call, event) => {
     if (event.type === "readystatechange" && !call.hushed) {
       const header = (name) => xhr.getResponseHeader(name);
       call.hushed = xhr.readyState === 2 && call.round < CHALLENGES_MAX && isChallenge(xhr.status, header);
     } else if (xhr.readyState === 4 && !xhr.status) {
-      call.hushed = false; // broken off
+      call.hushed = false;
     }
     if (!call.hushed) return;
     event.stopImmediatePropagation();

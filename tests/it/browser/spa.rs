@@ -59,7 +59,7 @@ steps:
 
 fn with_code(event: &str, cover: &str) -> String {
     format!(
-        "event: {event}\ncovers: [{cover}]\nsucceeded: response.status in [200, 302]\nfailed: response.status == 402\n\
+        "event: {event}\ncovers:\n  - {cover}\nsucceeded: response.status in [200, 302]\nfailed: response.status == 402\n\
          when_unsure: block\notherwise: block\nsteps:\n  - require: a code\n    proof: [totp]\n  - finish: go on\n    then: forward\n"
     )
 }
