@@ -160,17 +160,23 @@
     meet(xhr, call);
   };
 
-  proto.open = function (...how) {
-    const before = calls.get(this);
-    const isOurs = isOwn(how[1]) && (how.length < 3 || how[2]);
-    const waits = before?.waits;
-    const call = Object.assign(before || {}, { isOurs, how, headers: [], round: 0, hushed: false, waits: null });
-    waits?.abort();
-    if (!before) {
-      calls.set(this, call);
+  // Listeners hear in the order in which they came: ours come first.
+  window.XMLHttpRequest = new Proxy(XMLHttpRequest, {
+    construct(...how) {
+      const xhr = Reflect.construct(...how);
+      const call = {};
+      calls.set(xhr, call);
       for (const type of ["readystatechange", "loadstart", "progress", "load", "loadend"])
-        this.addEventListener(type, (event) => call.isOurs && hear(this, call, event), true);
-    }
+        xhr.addEventListener(type, (event) => call.isOurs && hear(xhr, call, event));
+      return xhr;
+    },
+  });
+  proto.open = function (...how) {
+    const call = calls.get(this);
+    const isOurs = call && isOwn(how[1]) && (how.length < 3 || how[2]);
+    const waits = call?.waits;
+    if (call) Object.assign(call, { isOurs, how, headers: [], round: 0, hushed: false, waits: null });
+    waits?.abort();
     return open.apply(this, how);
   };
   proto.setRequestHeader = function (...header) {
@@ -180,11 +186,6 @@
   proto.send = function (body) {
     const call = calls.get(this);
     if (call) call.body = body;
-    if (call?.isOurs && !call.uploads) {
-      call.uploads = true;
-      const hush = (event) => (call.hushed || call.round) && event.stopImmediatePropagation();
-      for (const type of ["loadstart", "progress", "load", "loadend"]) this.upload.addEventListener(type, hush, true);
-    }
     return send.call(this, body);
   };
   proto.abort = function () {

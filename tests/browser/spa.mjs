@@ -186,7 +186,9 @@ await test("XMLHttpRequest: one run of events in the right order, for every type
     const plain = await run(type, `p-${type}`, true);
     const seen = await run(type, `x-${type}`, false);
     assert.equal(seen.status, 200, type);
-    assert.deepEqual(once(seen.heard), once(plain.heard), `as without a challenge: ${type || "text"}`);
+    // Of a document nothing can be read but its challenge: its body goes up again.
+    const told = (heard) => once(heard).filter((it) => type !== "document" || !it.startsWith("upload"));
+    assert.deepEqual(told(seen.heard), told(plain.heard), `as without a challenge: ${type || "text"}`);
     if (type !== "document") assert.match(seen.text, new RegExp(`x-${type}`));
     assert.equal(seen.url, `${BASE}/lab/echo`);
     const through = calls.filter((it) => it.path === "/lab/echo" && it.body.includes(`"x-${type}"`));
