@@ -11,6 +11,8 @@ SHELL := /bin/bash
 # Tests use a profile without LTO; one job a core.
 export CARGO_TERM_COLOR ?= auto
 BROWSER_TESTS := tests/browser
+# The identity provider that the tests of `oidc` sign in at.
+IDP := tests/idp
 
 .PHONY: help demo test check fmt lint unit browser bench fuzz deps deps-browser supply
 
@@ -59,6 +61,6 @@ deps:
 # Chromium, node and Python from Debian; packages from npm and PyPI by their lock files, again only when these changed.
 deps-browser:
 	.ci/need chromium:chromium node:nodejs npm:npm python3:python3 pip3:python3-pip
-	cd $(BROWSER_TESTS); [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --ignore-scripts
+	for folder in $(BROWSER_TESTS) $(IDP); do (cd $$folder; [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --ignore-scripts); done
 	cd $(BROWSER_TESTS); [ python/.installed -nt requirements.txt ] || \
 	    { python3 -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target python -r requirements.txt && touch python/.installed; }

@@ -7,6 +7,7 @@
     reason = "a test whose world cannot be set up, or whose promise is broken, should stop"
 )]
 
+mod abuse;
 mod app_asks;
 mod at_rest;
 mod backups;
@@ -36,6 +37,7 @@ mod logs;
 mod mailbox;
 mod moving;
 mod notify;
+mod oidc;
 mod origin;
 mod parity;
 mod plane;
