@@ -165,6 +165,9 @@ fact_amount = المبلغ
 fact_email = البريد الإلكتروني
 fact_payee = المستفيد
 
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = طلبك
+
 # تسجيل الدخول لدى مزوّد الهوية الخاص بالعميل
 way_oidc = تسجيل الدخول من جديد
 oidc_hint = ستنتقل إلى صفحة تسجيل الدخول المعتادة ثم تعود إلى هنا.

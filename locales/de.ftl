@@ -153,6 +153,9 @@ fact_amount = Betrag
 fact_email = E-Mail-Adresse
 fact_payee = Empfänger
 
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = Ihre Anfrage
+
 # Anmelden beim eigenen Identitätsanbieter des Kunden
 way_oidc = Erneut anmelden
 oidc_hint = Sie kommen auf Ihre gewohnte Anmeldeseite und danach hierher zurück.

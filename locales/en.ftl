@@ -157,6 +157,9 @@ fact_amount = Amount
 fact_email = E-mail address
 fact_payee = Payee
 
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = Your request
+
 # Signing in at the customer's own identity provider
 way_oidc = Sign in again
 oidc_hint = You are taken to your usual sign-in page, and come back here afterwards.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use stepward_core::request::Request;
+use stepward_core::{request::Request, session::required::Required};
 
 use crate::settings::Route;
 
@@ -81,6 +81,9 @@ pub struct Parked {
     pub body: String,
     /// Whether what is kept is not a request but the app's withheld answer (`apply: after_success`).
     pub answer: Option<Withheld>,
+    /// What the app asked for, where it did; it is told of the proof when the request comes again.
+    #[serde(default)]
+    pub asked: Option<Required>,
 }
 
 /// A header value as text that can be sealed and comes back byte for byte: each byte is one character.

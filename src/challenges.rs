@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use stepward_core::{
     decision::{self, Outcome, Reason},
     policy::Policy,
-    session::Method,
+    session::{Method, required::Required},
 };
 use tokio::sync::Semaphore;
 
@@ -98,6 +98,8 @@ pub struct Demand<'a> {
     pub withheld: Option<Withheld>,
     /// The id of the parked request that is being resumed: it is kept as it is, nothing is parked anew.
     pub resuming: Option<&'a str>,
+    /// What the app asked for, where it was the app that asked.
+    pub asked: Option<&'a Required>,
 }
 
 /// What became of a demand.

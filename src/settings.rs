@@ -249,6 +249,10 @@ pub struct Route {
     pub upstream: Arc<str>,
     /// The tenant; nothing crosses tenants.
     pub tenant: Arc<str>,
+    /// Whether our script is put into HTML pages.
+    pub inject_script: bool,
+    /// Whether the app may ask for a proof by its answer.
+    pub app_may_ask: bool,
 }
 
 /// Where a subject can be learnt.

@@ -219,6 +219,7 @@ fn parked(demand: &Demand<'_>) -> Parked {
         headers: travelling(&arrival.headers),
         body,
         answer: demand.withheld.clone(),
+        asked: demand.asked.cloned(),
     }
 }
 

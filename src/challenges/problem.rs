@@ -168,6 +168,9 @@ fn general(refused: &Refused<'_>) -> &'static str {
         | Reason::WhenUnsure
         | Reason::ProofAccepted
         | Reason::BindingUnknown
+        | Reason::AppAsked
+        | Reason::AppAskedAgain
+        | Reason::AppMalformed
         | Reason::ChallengeImpossible => match refused.outcome {
             Verb::LockOut => "refused_locked",
             Verb::Throttle => "refused_rate",

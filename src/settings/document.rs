@@ -261,6 +261,14 @@ pub struct Route {
     #[serde(default = "Route::tenant")]
     #[schemars(extend("format" = "name"))]
     pub tenant: String,
+    /// Put Stepward's script first into every HTML page, so that calls by `fetch` and `XMLHttpRequest` are stepped up
+    /// in a dialog and repeated, without a change to the app.
+    #[serde(default)]
+    pub inject_script: bool,
+    /// Let the app ask for a proof by `Stepward-Require` in an answer; the request is then kept and sent once more. With
+    /// this the app promises that it did nothing yet when it asks.
+    #[serde(default)]
+    pub app_may_ask: bool,
 }
 
 impl Route {

@@ -224,6 +224,8 @@ impl Parser<'_> {
                 path: entry.path.as_str().into(),
                 upstream: entry.upstream.as_str().into(),
                 tenant: entry.tenant.as_str().into(),
+                inject_script: entry.inject_script,
+                app_may_ask: entry.app_may_ask,
             });
         }
         routes

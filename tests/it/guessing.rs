@@ -112,7 +112,14 @@ impl Bank {
         let keys = Keys::ephemeral();
         let now = Arc::new(AtomicI64::new(START_MS));
         let sessions = Sessions::new(keys.clone(), DEFAULT_LIMITS);
-        let route = Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() };
+        let route = Route {
+            host: None,
+            path: "/".into(),
+            upstream: "bank".into(),
+            tenant: "default".into(),
+            inject_script: false,
+            app_may_ask: false,
+        };
         let start = || sessions.start(START_MS, &"default".into(), &"bank.example".into());
         let strangers = (0..SESSIONS).map(|_| start()).collect();
         let mut bank = Bank {

@@ -8,6 +8,7 @@
 )]
 
 mod abuse;
+mod app_asks;
 mod at_rest;
 mod backups;
 mod browser;
@@ -56,6 +57,7 @@ mod settled;
 mod shipped;
 mod sign_out;
 mod signals;
+mod spa;
 mod state_loss;
 mod stepup;
 mod store_contract;

@@ -160,6 +160,7 @@ async fn hold(
         claimed: None,
         withheld: None,
         resuming: None,
+        asked: None,
     };
     match world.challenges.begin(demand).await.unwrap() {
         Begun::Asked(reply) => reply,

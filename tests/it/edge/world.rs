@@ -72,7 +72,14 @@ pub(crate) fn upstream(name: &str, addresses: &[SocketAddr]) -> Upstream {
 }
 
 pub(crate) fn route(host: Option<&str>, path: &str, upstream: &str) -> Route {
-    Route { host: host.map(Arc::from), path: path.into(), upstream: upstream.into(), tenant: "default".into() }
+    Route {
+        host: host.map(Arc::from),
+        path: path.into(),
+        upstream: upstream.into(),
+        tenant: "default".into(),
+        inject_script: false,
+        app_may_ask: false,
+    }
 }
 
 /// An edge with everything real behind it.

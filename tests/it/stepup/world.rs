@@ -74,7 +74,14 @@ impl World {
         let keyring = Arc::new(keys.clone());
         let challenges =
             Challenges::new(&pages, Some(&mail), keyring, store.clone(), sessions.clone(), clock.clone()).unwrap();
-        let route = Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() };
+        let route = Route {
+            host: None,
+            path: "/".into(),
+            upstream: "bank".into(),
+            tenant: "default".into(),
+            inject_script: false,
+            app_may_ask: false,
+        };
         let route = Arc::new(route);
         World { challenges: Arc::new(challenges), store, keys, sessions, mailbox, now, clock, folder, route }
     }
@@ -285,6 +292,7 @@ impl Browser<'_> {
             claimed: claimed.map(|name| (name.into(), self.world.account(name))),
             withheld,
             resuming: None,
+            asked: None,
         };
         let begun = self.world.challenges.begin(demand).await.unwrap();
         if let Begun::Asked(reply) = &begun {
