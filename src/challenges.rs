@@ -37,6 +37,7 @@ pub mod notice;
 pub mod origin;
 pub mod page;
 pub mod parking;
+pub mod passkey;
 pub mod pow;
 pub mod problem;
 pub mod recovery;
@@ -54,6 +55,7 @@ pub struct Challenges {
     sessions: Sessions,
     clock: Clock,
     mailer: Option<Mailer>,
+    passkeys: Option<passkey::Party>,
     writing: Arc<Semaphore>,
     locales: Locales,
     pages: page::Pages,
@@ -169,6 +171,9 @@ pub enum Trouble {
     /// Mail settings cannot be used.
     #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
+    /// Passkeys cannot be used with these settings.
+    #[error("passkeys: {0}")]
+    Passkeys(String),
     /// A page does not parse.
     #[error("page template: {0}")]
     Page(String),
@@ -192,6 +197,7 @@ impl Challenges {
             store,
             sessions,
             mailer: mail.map(|mail| Mailer::new(mail, clock.clone())).transpose()?,
+            passkeys: None,
             clock,
             writing: Arc::new(Semaphore::new(notice::WRITING_MAX)),
             locales: Locales::load(&pages.language, pages.locales.as_deref())?,
@@ -200,10 +206,28 @@ impl Challenges {
         })
     }
 
+    /// The same, with passkeys.
+    ///
+    /// # Errors
+    /// When the settings are none that browsers would follow.
+    pub fn with_passkeys(self, passkeys: Option<&settings::Passkeys>) -> Result<Self, Trouble> {
+        let party = passkeys.map(|it| passkey::Party::new(it, &self.pages.service)).transpose()?;
+        Ok(Challenges { passkeys: party, ..self })
+    }
+
+    /// The methods that can be run for a page on this host: passkeys stay with the domain that they were made for.
+    pub fn runnable_at(&self, host: &str) -> BTreeSet<Method> {
+        let has_passkeys = self.passkeys.as_ref().is_some_and(|party| party.serves(host));
+        let mut methods = self.runnable();
+        methods.retain(|method| *method != Method::Passkey || has_passkeys);
+        methods
+    }
+
     /// The methods that this process can run; e-mail codes only with mail settings.
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
-        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).collect()
+        let passkeys = self.passkeys.is_some().then_some(Method::Passkey);
+        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).chain(passkeys).collect()
     }
 
     /// Issues a challenge: parks the request or the withheld answer, mails a code where that comes first, and makes

@@ -131,14 +131,15 @@ pub async fn start_with(
     metrics.state_store(true);
     let snapshots = settings.state.redis.as_ref().map_or(Duration::ZERO, |redis| redis.snapshots);
     let sessions = Sessions::new(keys.clone(), settings.sessions).with_snapshots(snapshots);
-    let challenges = Arc::new(Challenges::new(
+    let challenges = Challenges::new(
         &settings.pages,
         settings.mail.as_ref(),
         Arc::new(keys.clone()),
         store.clone(),
         sessions.clone(),
         clock.clone(),
-    )?);
+    )?;
+    let challenges = Arc::new(challenges.with_passkeys(settings.passkeys.as_ref())?);
     let signals = Signals::new(&settings, &clock)?.counted_by(&metrics);
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;

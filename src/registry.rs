@@ -41,7 +41,8 @@ pub mod lacking;
 pub mod watch;
 
 /// Every method that this build can run, given the settings it needs; a policy that names another does not load.
-pub const METHODS_BUILT: [Method; 4] = [Method::Totp, Method::EmailCode, Method::RecoveryCode, Method::Pow];
+pub const METHODS_BUILT: [Method; 5] =
+    [Method::Passkey, Method::Totp, Method::EmailCode, Method::RecoveryCode, Method::Pow];
 
 /// Where the texts of policies come from.
 #[derive(Clone, Debug)]
@@ -68,11 +69,9 @@ impl Target {
     pub fn of(settings: &Settings, catalogue: Catalogue, told: impl Fn(&str) -> bool) -> Target {
         let upstreams = Some(settings.upstreams.keys().cloned().collect());
         let lacking = Lacking::of(settings, &catalogue, told);
-        Target {
-            catalogue,
-            options: Options { methods: METHODS_BUILT.into_iter().collect(), upstreams, can_mail: true },
-            lacking,
-        }
+        let has_passkeys = settings.passkeys.is_some();
+        let methods = METHODS_BUILT.into_iter().filter(|it| *it != Method::Passkey || has_passkeys);
+        Target { catalogue, options: Options { methods: methods.collect(), upstreams, can_mail: true }, lacking }
     }
 
     /// The same where these attributes are lost, each for want of a file that is refused.

@@ -15,7 +15,7 @@ use crate::{
         authenticators,
         email_code::{Asked, Sent},
         issued::{self, Issued},
-        pow, problem, recovery, totp,
+        passkey, pow, problem, recovery, totp,
     },
     clock,
     sessions::SessionHandle,
@@ -31,6 +31,8 @@ pub struct Answer {
     pub code: String,
     /// Whether a code is wanted by e-mail.
     pub send: bool,
+    /// What something new is to be called.
+    pub label: String,
 }
 
 /// What came of it.
@@ -65,7 +67,9 @@ impl Answer {
         let get = |name: &str| fields.get(name).cloned().unwrap_or_default();
         Answer {
             method: Method::named(&get("method")),
-            code: get("code"),
+            // A program sends an assertion as it is.
+            code: fields.get("assertion").cloned().unwrap_or_else(|| get("code")),
+            label: get("label"),
             send: matches!(get("send").as_str(), "1" | "true"),
         }
     }
@@ -83,12 +87,21 @@ fn form(body: &[u8]) -> Option<BTreeMap<String, String>> {
 
 fn json(body: &[u8]) -> Option<BTreeMap<String, String>> {
     let serde_json::Value::Object(object) = serde_json::from_slice(body).ok()? else { return None };
-    let text = |value: serde_json::Value| match value {
+    let text = |name: &str, value: serde_json::Value| match value {
         serde_json::Value::String(text) => Some(text),
         serde_json::Value::Bool(flag) => Some(flag.to_string()),
+        serde_json::Value::Object(_) if name == "assertion" => Some(value.to_string()),
         _ => None,
     };
-    Some(object.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
+    Some(
+        object
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let text = text(&name, value)?;
+                Some((name, text))
+            })
+            .collect(),
+    )
 }
 
 /// Takes an answer to the challenge `word`.
@@ -161,9 +174,9 @@ async fn is_right(challenges: &Challenges, asked: &Asked<'_>, word: &str, method
             None => Ok(false),
         },
         Method::Pow => is_solved(challenges, asked, word, typed).await,
+        Method::Passkey => passkey::check(challenges, tenant, asked.id, asked.issued, typed).await,
         // `runnable` never offers these; an answer by one proves nothing.
-        Method::Passkey
-        | Method::SmsCode
+        Method::SmsCode
         | Method::VoiceCode
         | Method::Push
         | Method::Captcha

@@ -27,7 +27,7 @@ use crate::{
 pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Begun> {
     let arrival = demand.arrival;
     let Some(scope) = Scope::of(&arrival.request) else { return Ok(Begun::Refused(Reason::TransportInsecure)) };
-    let runnable = challenges.runnable();
+    let runnable = challenges.runnable_at(&arrival.request.host);
     let methods: Vec<Method> = demand.challenge.methods.iter().copied().filter(|it| runnable.contains(it)).collect();
     if methods.is_empty() {
         return Ok(Begun::Refused(Reason::ChallengeImpossible));
@@ -102,8 +102,7 @@ pub async fn first_method(
     let kept = authenticators::all(challenges, tenant, account).await?;
     let has_contact = !challenges.store.enrolments(account, Drawer::Contacts).await?.is_empty();
     let is_set_up = |method: &Method| match method {
-        Method::Totp => kept.iter().any(|it| it.is_totp()),
-        Method::RecoveryCode => kept.iter().any(|it| !it.is_totp()),
+        Method::Passkey | Method::Totp | Method::RecoveryCode => kept.iter().any(|it| it.method() == *method),
         Method::EmailCode => has_contact,
         _ => true,
     };
@@ -158,6 +157,7 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         decision_id: demand.decision_id.into(),
         account,
         subject,
+        is_verified: demand.subject.is_some(),
         methods,
         bound_to: demand.challenge.binding.as_ref().map(|it| it.digest),
         shown: demand.shown.clone(),

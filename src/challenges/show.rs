@@ -13,7 +13,7 @@ use crate::{
         begin,
         email_code::{Asked, Post},
         issued::{self, Afterwards, Issued},
-        origin, page, parking, pow, problem,
+        origin, page, parking, passkey, pow, problem,
     },
     locale::Locale,
     reply::Reply,
@@ -53,7 +53,8 @@ pub async fn challenge(
     issued: &Issued,
 ) -> Stored<Reply> {
     if arrival.client != Client::Page {
-        return Ok(state(challenges, arrival, "open", issued));
+        let passkey = passkey_options(challenges, arrival, word, issued).await?;
+        return Ok(described(challenges, "open", issued, passkey));
     }
     let locale = problem::locale(challenges, arrival);
     let view = View::of(arrival);
@@ -78,9 +79,13 @@ pub async fn challenge(
         0 | 1 => locale.text("email_trouble"),
         _ => format!("{} {}", locale.text("email_trouble"), locale.text("email_trouble_other")),
     };
-    let error = error.or_else(|| message(locale, view.error.as_deref())).or_else(|| undelivered.then(trouble));
+    let error = error.or_else(|| message(locale, method, view.error.as_deref())).or_else(|| undelivered.then(trouble));
+    let passkey = match method == Method::Passkey {
+        true => passkey_options(challenges, arrival, word, issued).await?,
+        false => None,
+    };
     let content = context! {
-        error, undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
+        error, passkey => passkey.map(|it| it.to_string()), undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
         shown => pairs(locale, &issued.shown), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
@@ -136,14 +141,34 @@ pub fn gone(challenges: &Challenges, arrival: &Arrival) -> Reply {
 
 /// How a challenge stands, for a program that asks or polls.
 pub fn state(challenges: &Challenges, arrival: &Arrival, status: &str, issued: &Issued) -> Reply {
+    let _ = arrival;
+    described(challenges, status, issued, None)
+}
+
+/// What the browser, or a program, needs to answer by passkey, where that is a way.
+async fn passkey_options(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    word: &str,
+    issued: &Issued,
+) -> Stored<Option<serde_json::Value>> {
+    match issued::id_of(word).filter(|_| issued.methods.contains(&Method::Passkey)) {
+        Some(id) => passkey::options(challenges, &arrival.route.tenant, id, issued).await,
+        None => Ok(None),
+    }
+}
+
+fn described(challenges: &Challenges, status: &str, issued: &Issued, passkey: Option<serde_json::Value>) -> Reply {
     let methods: Vec<&str> = issued.methods.iter().map(|it| it.name()).collect();
     let left_ms = (issued.expires_ms - challenges.clock.now_ms()).max(0);
-    let state = serde_json::json!({
+    let mut state = serde_json::json!({
         "status": status, "methods": methods, "expires_in": left_ms / 1000,
         "decision_id": issued.decision_id, "resume": issued.afterwards.parked(),
     });
+    if let (Some(options), Some(state)) = (passkey, state.as_object_mut()) {
+        state.insert("passkey".into(), serde_json::json!({ "publicKey": options }));
+    }
     let reply = Reply::new(StatusCode::OK, "application/json", state.to_string());
-    let _ = arrival;
     page::harden(reply)
 }
 
@@ -186,10 +211,10 @@ fn others(locale: &Locale, arrival: &Arrival, word: &str, issued: &Issued, shown
 }
 
 /// The message that an address names: `wrong`, or `wait-<seconds>`. Anything else is none.
-fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
+fn message(locale: &Locale, method: Method, error: Option<&str>) -> Option<String> {
     let error = error?;
     if error == "wrong" {
-        return Some(locale.text("wrong"));
+        return Some(locale.text(if method == Method::Passkey { "passkey_wrong" } else { "wrong" }));
     }
     let seconds: u16 = error.strip_prefix("wait-")?.parse().ok()?;
     let mut args = FluentArgs::new();

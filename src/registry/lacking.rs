@@ -87,7 +87,8 @@ fn own(settings: &Settings, name: &str) -> Option<bool> {
     let reads_tokens = || settings.subject.iter().any(|source| matches!(source, SubjectSource::Jwt(_)));
     if let Some(method) = name.strip_prefix("proof.").and_then(|rest| Method::named(rest.strip_suffix(".age")?)) {
         let has_mail = method != Method::EmailCode || settings.mail.is_some();
-        return Some(METHODS_BUILT.contains(&method) && has_mail);
+        let has_passkeys = method != Method::Passkey || settings.passkeys.is_some();
+        return Some(METHODS_BUILT.contains(&method) && has_mail && has_passkeys);
     }
     match name {
         _ if name.starts_with("token.") || name.starts_with("actor.") => Some(reads_tokens()),
@@ -230,6 +231,7 @@ fn how(name: &str) -> &'static str {
             "name a source under `subject`, or mark the user name of a login with `identifies: subject`"
         }
         "proof.email_code.age" => "add `mail` to `stepward.yaml`; until then `when_unsure` decides",
+        "proof.passkey.age" => "add `passkeys` to `stepward.yaml`; until then `when_unsure` decides",
         _ if name.starts_with("proof.") => "this build cannot run that method; `when_unsure` decides",
         _ if name.starts_with("token.") || name.starts_with("actor.") => {
             "name a `jwt` under `subject`; until then `when_unsure` decides"
