@@ -190,7 +190,7 @@ impl Bank {
         let mut id = victim;
         id[15] = challenge;
         let word = data_encoding::BASE64URL_NOPAD.encode(&id);
-        let answer = Answer { method: Some(said.method), code: said.code, send: said.send };
+        let answer = Answer { method: Some(said.method), code: said.code, send: said.send, ..Answer::default() };
         let node = &self.nodes[random.below(2)];
         let arrival = self.arrival(random);
         answer::take(node, &arrival, session, &word, &issued(victim), &answer).await.unwrap()

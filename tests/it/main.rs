@@ -36,6 +36,7 @@ mod moving;
 mod notify;
 mod origin;
 mod parity;
+mod passkeys;
 mod plane;
 mod post;
 mod process;
