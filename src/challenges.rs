@@ -23,12 +23,15 @@ use crate::{
     sessions::{SessionHandle, Sessions, record::Subject},
     settings,
     store::{AnyStore, Id, Stored},
+    vendors::{Vendors, deeds::Live},
 };
 
 pub mod answer;
 pub mod attempts;
 pub mod authenticators;
 pub mod begin;
+pub mod captcha;
+pub mod code;
 pub mod contacts;
 pub mod email_code;
 pub mod enrolment;
@@ -43,6 +46,7 @@ pub mod problem;
 pub mod recovery;
 pub mod serve;
 pub mod show;
+pub mod telephone;
 pub mod totp;
 
 /// Where everything of Stepward's own lives, on every host.
@@ -56,6 +60,7 @@ pub struct Challenges {
     clock: Clock,
     mailer: Option<Mailer>,
     passkeys: Option<passkey::Party>,
+    telephone: telephone::Telephone,
     writing: Arc<Semaphore>,
     locales: Locales,
     pages: page::Pages,
@@ -192,7 +197,10 @@ impl Challenges {
         sessions: Sessions,
         clock: Clock,
     ) -> Result<Self, Trouble> {
+        let rules = settings::Phone::default();
+        let telephone = telephone::Telephone::new(keys.clone(), store.clone(), clock.clone(), Live::none(), rules);
         Ok(Challenges {
+            telephone,
             keys,
             store,
             sessions,
@@ -223,11 +231,25 @@ impl Challenges {
         methods
     }
 
-    /// The methods that this process can run; e-mail codes only with mail settings.
+    /// The same, with vendors that carry codes to telephones and test for robots.
+    pub fn with_vendors(self, live: Live, rules: settings::Phone) -> Self {
+        let (keys, store, clock) = (self.keys.clone(), self.store.clone(), self.clock.clone());
+        Challenges { telephone: telephone::Telephone::new(keys, store, clock, live, rules), ..self }
+    }
+
+    /// The methods that this process can run: e-mail codes and passkeys only with their settings, what vendors have a part in only where
+    /// a route names one.
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
+        let routed = self.vendors().methods();
         let passkeys = self.passkeys.is_some().then_some(Method::Passkey);
-        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).chain(passkeys).collect()
+        let always = [Method::Totp, Method::RecoveryCode, Method::Pow];
+        always.into_iter().chain(mail).chain(passkeys).chain(routed).collect()
+    }
+
+    /// The vendors that are at work now.
+    fn vendors(&self) -> Arc<Vendors> {
+        self.telephone.live().now()
     }
 
     /// Issues a challenge: parks the request or the withheld answer, mails a code where that comes first, and makes

@@ -131,6 +131,7 @@ pub async fn start_with(
     metrics.state_store(true);
     let snapshots = settings.state.redis.as_ref().map_or(Duration::ZERO, |redis| redis.snapshots);
     let sessions = Sessions::new(keys.clone(), settings.sessions).with_snapshots(snapshots);
+    let signals = Signals::new(&settings, &clock)?.counted_by(&metrics);
     let challenges = Challenges::new(
         &settings.pages,
         settings.mail.as_ref(),
@@ -139,8 +140,8 @@ pub async fn start_with(
         sessions.clone(),
         clock.clone(),
     )?;
-    let challenges = Arc::new(challenges.with_passkeys(settings.passkeys.as_ref())?);
-    let signals = Signals::new(&settings, &clock)?.counted_by(&metrics);
+    let challenges = challenges.with_passkeys(settings.passkeys.as_ref())?;
+    let challenges = Arc::new(challenges.with_vendors(signals.live(), settings.phone.clone()));
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;
     let origin = policies.unwrap_or_else(|| registry::Origin::Folder(settings.policies.clone()));
@@ -149,7 +150,8 @@ pub async fn start_with(
         registry::Origin::Texts(_) => Vec::new(),
     };
     watched.extend(settings.connectors.clone());
-    let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name))
+    let routed = signals.live().now().methods();
+    let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name), &routed)
         .without(&settings, &signals.lost());
     let registry = Arc::new(Registry::open(origin, target, clock.clone(), metrics.clone())?);
     let sinks = Sinks::open(&settings, &clock, &metrics).map_err(signals::SetUpError::Connectors)?;

@@ -106,7 +106,9 @@ impl Parts {
     /// Blocks on the disk.
     pub fn reload(&self) -> Reloaded {
         if self.signals.reload_connectors(&self.settings, &self.clock) {
-            let target = Target::of(&self.settings, self.signals.catalogue(), |name| self.signals.tells(name));
+            let routed = self.signals.live().now().methods();
+            let told = |name: &str| self.signals.tells(name);
+            let target = Target::of(&self.settings, self.signals.catalogue(), told, &routed);
             self.registry.retarget(target.without(&self.settings, &self.signals.lost()));
         }
         Reloaded { policies: self.registry.reload(), connectors: self.signals.refused_connectors() }

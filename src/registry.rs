@@ -41,8 +41,19 @@ pub mod lacking;
 pub mod watch;
 
 /// Every method that this build can run, given the settings it needs; a policy that names another does not load.
-pub const METHODS_BUILT: [Method; 5] =
-    [Method::Passkey, Method::Totp, Method::EmailCode, Method::RecoveryCode, Method::Pow];
+pub const METHODS_BUILT: [Method; 8] = [
+    Method::Passkey,
+    Method::Totp,
+    Method::EmailCode,
+    Method::SmsCode,
+    Method::VoiceCode,
+    Method::RecoveryCode,
+    Method::Pow,
+    Method::Captcha,
+];
+
+/// Those of them that only a vendor makes possible: a policy that names one loads only where a route provides it.
+pub const BY_VENDORS: [Method; 3] = [Method::SmsCode, Method::VoiceCode, Method::Captcha];
 
 /// Where the texts of policies come from.
 #[derive(Clone, Debug)]
@@ -65,12 +76,21 @@ pub struct Target {
 }
 
 impl Target {
-    /// What policies can name where these settings run; `told` says which attributes some vendor tells.
-    pub fn of(settings: &Settings, catalogue: Catalogue, told: impl Fn(&str) -> bool) -> Target {
+    /// What policies can name where these settings run; `told` says which attributes some vendor tells, `routed` are the
+    /// methods that routes make possible.
+    pub fn of(
+        settings: &Settings,
+        catalogue: Catalogue,
+        told: impl Fn(&str) -> bool,
+        routed: &BTreeSet<Method>,
+    ) -> Target {
         let upstreams = Some(settings.upstreams.keys().cloned().collect());
-        let lacking = Lacking::of(settings, &catalogue, told);
-        let has_passkeys = settings.passkeys.is_some();
-        let methods = METHODS_BUILT.into_iter().filter(|it| *it != Method::Passkey || has_passkeys);
+        let lacking = Lacking::of(settings, &catalogue, told, routed);
+        let is_there = |method: &Method| match method {
+            Method::Passkey => settings.passkeys.is_some(),
+            method => !BY_VENDORS.contains(method) || routed.contains(method),
+        };
+        let methods = METHODS_BUILT.into_iter().filter(is_there);
         Target { catalogue, options: Options { methods: methods.collect(), upstreams, can_mail: true }, lacking }
     }
 

@@ -196,8 +196,10 @@ pub(super) fn target(settings: Option<&Settings>, connectors: Option<&Path>) -> 
     let given = settings.map_or(&none, |settings| &settings.connector_config);
     let vocabulary = Vocabulary::of(folder, given).or_else(|_| Vocabulary::of(None, given)).unwrap_or_default();
     match settings {
-        Some(settings) => Target::of(settings, vocabulary.catalogue, |name| vocabulary.told.contains(name))
-            .without(settings, &vocabulary.lost),
+        Some(settings) => {
+            Target::of(settings, vocabulary.catalogue, |name| vocabulary.told.contains(name), &vocabulary.methods)
+                .without(settings, &vocabulary.lost)
+        }
         None => {
             let options =
                 Options { methods: registry::METHODS_BUILT.into_iter().collect(), upstreams: None, can_mail: true };

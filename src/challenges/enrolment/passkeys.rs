@@ -89,7 +89,9 @@ impl Visitor<'_> {
         if !self.admit(&may, id).await? {
             return Ok(self.forbidden());
         }
-        if !passkey::keep(challenges, self.tenant(), self.subject.account, id, made, label(&answer.label)).await? {
+        if !passkey::keep(challenges, self.tenant(), self.subject.account, id, made, label(answer.fields.get("label")))
+            .await?
+        {
             return Ok(self.again("", "passkey"));
         }
         self.added(Method::Passkey).await
@@ -113,7 +115,8 @@ fn wanted(options: &impl Serialize) -> Value {
 }
 
 /// A name as it can be shown: one line, not long.
-fn label(typed: &str) -> String {
-    let clean: String = typed.trim().chars().filter(|it| !it.is_control()).take(LABEL_MAX).collect();
+fn label(typed: Option<&String>) -> String {
+    let clean: String =
+        typed.map_or("", String::as_str).trim().chars().filter(|it| !it.is_control()).take(LABEL_MAX).collect();
     clean.trim_end().to_string()
 }
