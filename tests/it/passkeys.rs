@@ -58,6 +58,12 @@ pub(crate) async fn set_up(browser: &mut Browser<'_>, authenticator: &mut Authen
     location(&reply(browser.post(&page, &form(&made, &[("label", label)])).await))
 }
 
+/// Begins a challenge, later than any proof before it; its address.
+pub(crate) async fn challenged(browser: &mut Browser<'_>, challenge: &stepward_core::decision::Challenge) -> String {
+    browser.world.wait(1);
+    browser.challenged(challenge).await
+}
+
 /// What a program is told to answer the challenge at this address with.
 pub(crate) async fn options(browser: &mut Browser<'_>, page: &str) -> Value {
     let fields = [("accept", "application/json"), ("sec-fetch-mode", "cors")];

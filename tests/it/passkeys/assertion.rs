@@ -8,7 +8,7 @@ use crate::{
     passkeys::{
         answered,
         authenticator::{Authenticator, How},
-        form, held, on_known_device, options, passes, set_up,
+        challenged, form, held, on_known_device, options, passes, set_up,
     },
     stepup::world::{Browser, HOST, World, bound, demand, location, reply, text},
 };
@@ -26,7 +26,7 @@ async fn owner<'w>(world: &'w World, name: &str) -> (Browser<'w>, Authenticator)
 async fn is_refused(how: How) {
     let world = World::new().await;
     let (mut ada, mut authenticator) = owner(&world, "ada").await;
-    let page = ada.challenged(&demand(&[Method::Passkey])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey])).await;
     let asked = options(&mut ada, &page).await;
     let counter = authenticator.counter;
     let wrong = authenticator.sign(&asked, &how);
@@ -41,7 +41,7 @@ async fn is_refused(how: How) {
 async fn a_passkey_meets_a_challenge_on_a_page_and_in_a_program() {
     let world = World::new().await;
     let (mut ada, mut authenticator) = owner(&world, "ada").await;
-    let page = ada.challenged(&demand(&[Method::Passkey, Method::Totp])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey, Method::Totp])).await;
     let shown = text(&ada.get(&page).await);
     let asked = held(&shown, "data-use");
     assert_eq!(asked["rpId"], HOST);
@@ -53,7 +53,7 @@ async fn a_passkey_meets_a_challenge_on_a_page_and_in_a_program() {
     assert!(matches!(&served, Served::Passed { method: Method::Passkey, .. }), "{served:?}");
     assert!(location(&reply(served)).ends_with("/continue"));
 
-    let page = ada.challenged(&demand(&[Method::Passkey])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey])).await;
     let asked = options(&mut ada, &page).await;
     assert!(passes(&mut ada, &page, &authenticator.sign(&asked, &How::right())).await);
 }
@@ -63,7 +63,7 @@ async fn an_authenticator_that_does_not_count_and_one_that_says_no_name_are_as_g
     let world = World::new().await;
     let (mut ada, mut authenticator) = owner(&world, "ada").await;
     for _ in 0..2 {
-        let page = ada.challenged(&demand(&[Method::Passkey])).await;
+        let page = challenged(&mut ada, &demand(&[Method::Passkey])).await;
         let asked = options(&mut ada, &page).await;
         let how = How { counter: Some(0), is_anonymous: true, cross_origin: None, ..How::right() };
         assert!(passes(&mut ada, &page, &authenticator.sign(&asked, &how)).await);
@@ -146,7 +146,7 @@ async fn h8_a_challenge_is_answered_once_even_when_the_first_answer_was_wrong() 
     let world = World::new().await;
     let (mut ada, mut authenticator) = owner(&world, "ada").await;
     let patient = stepward_core::decision::Challenge { attempts: 9, ..demand(&[Method::Passkey]) };
-    let page = ada.challenged(&patient).await;
+    let page = challenged(&mut ada, &patient).await;
     let asked = options(&mut ada, &page).await;
     let wrong = authenticator.sign(&asked, &How { is_tampered: true, ..How::right() });
     assert!(!passes(&mut ada, &page, &wrong).await);
@@ -156,7 +156,7 @@ async fn h8_a_challenge_is_answered_once_even_when_the_first_answer_was_wrong() 
     let right = authenticator.sign(&asked, &How::right());
     let mut tab = ada.clone();
     assert!(passes(&mut ada, &page, &right).await);
-    let other = tab.challenged(&patient).await;
+    let other = challenged(&mut tab, &patient).await;
     assert!(!passes(&mut tab, &other, &right).await, "and good for nothing else");
 }
 
@@ -165,7 +165,7 @@ async fn h8_another_accounts_passkey_is_refused() {
     let world = World::new().await;
     let (mut ada, mut hers) = owner(&world, "ada").await;
     let (_, mut his) = owner(&world, "bob").await;
-    let page = ada.challenged(&demand(&[Method::Passkey])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey])).await;
     let asked = options(&mut ada, &page).await;
     assert!(!passes(&mut ada, &page, &his.sign(&asked, &How::right())).await);
     let asked = options(&mut ada, &page).await;
@@ -173,11 +173,11 @@ async fn h8_another_accounts_passkey_is_refused() {
     assert!(!passes(&mut ada, &page, &his.sign(&asked, &claimed)).await, "whatever name it says");
     // His key under her credential's id.
     his.id.clone_from(&hers.id);
-    let page = ada.challenged(&demand(&[Method::Passkey])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey])).await;
     let asked = options(&mut ada, &page).await;
     assert!(!passes(&mut ada, &page, &his.sign(&asked, &claimed)).await);
     world.wait(16 * 60_000);
-    let page = ada.challenged(&demand(&[Method::Passkey])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey])).await;
     let asked = options(&mut ada, &page).await;
     assert!(passes(&mut ada, &page, &hers.sign(&asked, &How::right())).await);
 }
@@ -189,7 +189,7 @@ async fn h8_a_counter_that_goes_back_is_refused() {
     let patient = stepward_core::decision::Challenge { attempts: 9, ..demand(&[Method::Passkey]) };
     for (counter, is_right) in [(5, true), (5, false), (4, false), (0, false), (6, true), (u32::MAX, true), (7, false)]
     {
-        let page = ada.challenged(&patient).await;
+        let page = challenged(&mut ada, &patient).await;
         let asked = options(&mut ada, &page).await;
         let answer = authenticator.sign(&asked, &How { counter: Some(counter), ..How::right() });
         assert_eq!(passes(&mut ada, &page, &answer).await, is_right, "{counter}");
@@ -200,8 +200,8 @@ async fn h8_a_counter_that_goes_back_is_refused() {
 async fn an_answer_confirms_exactly_what_was_asked() {
     let world = World::new().await;
     let (mut ada, mut authenticator) = owner(&world, "ada").await;
-    let to_bob = ada.challenged(&bound(&[Method::Passkey], 1)).await;
-    let to_mallory = ada.challenged(&bound(&[Method::Passkey], 2)).await;
+    let to_bob = challenged(&mut ada, &bound(&[Method::Passkey], 1)).await;
+    let to_mallory = challenged(&mut ada, &bound(&[Method::Passkey], 2)).await;
     let asked = options(&mut ada, &to_bob).await;
     let answer = authenticator.sign(&asked, &How::right());
     assert!(!passes(&mut ada, &to_mallory, &answer).await, "it was asked for another payment");
@@ -215,11 +215,11 @@ async fn an_answer_confirms_exactly_what_was_asked() {
 async fn another_session_cannot_use_an_answer() {
     let world = World::new().await;
     let (mut ada, mut authenticator) = owner(&world, "ada").await;
-    let page = ada.challenged(&demand(&[Method::Passkey])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey])).await;
     let asked = options(&mut ada, &page).await;
     let answer = authenticator.sign(&asked, &How::right());
     let mut thief = world.browser().signed_in("ada");
-    let own = thief.challenged(&demand(&[Method::Passkey])).await;
+    let own = challenged(&mut thief, &demand(&[Method::Passkey])).await;
     assert!(!passes(&mut thief, &page, &answer).await && !passes(&mut thief, &own, &answer).await);
     assert!(passes(&mut ada, &page, &answer).await);
 }
@@ -228,18 +228,18 @@ async fn another_session_cannot_use_an_answer() {
 async fn wrong_answers_are_counted_and_close_the_method() {
     let world = World::new().await;
     let (mut ada, mut authenticator) = owner(&world, "ada").await;
-    let page = ada.challenged(&demand(&[Method::Passkey, Method::Totp])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey, Method::Totp])).await;
     for at in 1..=3 {
         let asked = options(&mut ada, &page).await;
         let wrong = authenticator.sign(&asked, &How { is_verified: false, ..How::right() });
         let served = answered(&mut ada, &page, &wrong).await;
         assert!(if at < 3 { matches!(served, Served::Failed { .. }) } else { matches!(served, Served::Spent { .. }) });
     }
-    let other = ada.challenged(&demand(&[Method::Passkey, Method::Totp])).await;
+    let other = challenged(&mut ada, &demand(&[Method::Passkey, Method::Totp])).await;
     let asked = options(&mut ada, &other).await;
     assert!(!passes(&mut ada, &other, &authenticator.sign(&asked, &How::right())).await, "closed for a while");
     world.wait(15 * 60_000 + 1);
-    let other = ada.challenged(&demand(&[Method::Passkey])).await;
+    let other = challenged(&mut ada, &demand(&[Method::Passkey])).await;
     let asked = options(&mut ada, &other).await;
     assert!(passes(&mut ada, &other, &authenticator.sign(&asked, &How::right())).await);
 }
@@ -259,7 +259,7 @@ async fn f_what_somebody_merely_claims_to_be_shows_nothing_of_what_they_have() {
         let stepward::challenges::Begun::Asked(asked) = begun else { panic!("asked expected, got {begun:?}") };
         let told = options(&mut stranger, &location(&asked)).await;
         let shape: Vec<&String> = told.as_object().unwrap().keys().collect();
-        assert_eq!(shape, ["allowCredentials", "challenge", "rpId", "timeout", "userVerification"], "{told}");
+        assert_eq!(shape, ["challenge", "timeout", "rpId", "allowCredentials", "userVerification"], "{told}");
         seen.push(told["allowCredentials"].clone());
     }
     assert!(seen.iter().all(|it| it.as_array().unwrap().len() == 1 && !it.to_string().contains(&own)), "{seen:?}");
@@ -271,7 +271,7 @@ async fn f_what_somebody_merely_claims_to_be_shows_nothing_of_what_they_have() {
 async fn who_is_signed_in_and_has_none_is_asked_like_anybody() {
     let world = World::new().await;
     let mut bob = world.browser().signed_in("bob");
-    let page = bob.challenged(&demand(&[Method::Passkey])).await;
+    let page = challenged(&mut bob, &demand(&[Method::Passkey])).await;
     let told = options(&mut bob, &page).await;
     assert_eq!(told["allowCredentials"].as_array().map(Vec::len), Some(1));
     let answer = Authenticator::new("bob").sign(&told, &How::right());

@@ -133,7 +133,7 @@ impl Authenticator {
 
     /// What a browser gives back of `navigator.credentials.get`.
     pub(crate) fn sign(&mut self, options: &Value, how: &How) -> Value {
-        self.counter = how.counter.unwrap_or(self.counter + 1);
+        self.counter = how.counter.unwrap_or_else(|| self.counter + 1);
         let client = how.client_data("webauthn.get", options);
         let data = how.authenticator_data(self.counter, None);
         let signed = [&data[..], digest::digest(&digest::SHA256, &client).as_ref()].concat();

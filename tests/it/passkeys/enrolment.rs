@@ -8,7 +8,7 @@ use crate::{
     passkeys::{
         asked_for_one,
         authenticator::{Authenticator, How},
-        form, on_known_device, options, passes, set_up,
+        challenged, form, on_known_device, options, passes, set_up,
     },
     stepup::world::{Browser, HOST, World, demand, location, reply, text},
 };
@@ -18,7 +18,7 @@ const MAKE: &str = "/.stepward/methods/passkey";
 
 /// Gives a proof by passkey.
 async fn prove(browser: &mut Browser<'_>, authenticator: &mut Authenticator) {
-    let page = browser.challenged(&demand(&[Method::Passkey])).await;
+    let page = challenged(browser, &demand(&[Method::Passkey])).await;
     let asked = options(browser, &page).await;
     assert!(passes(browser, &page, &authenticator.sign(&asked, &How::right())).await);
 }
@@ -92,7 +92,7 @@ async fn several_passkeys_are_listed_excluded_and_removed_after_a_proof_by_one()
     let mut other = world.browser().signed_in("ada");
     assert!(asks_first(other.post("/.stepward/methods/remove", &first).await));
     assert_eq!(location(&reply(ada.post("/.stepward/methods/remove", &first).await)), LIST);
-    let page = ada.challenged(&demand(&[Method::Passkey])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey])).await;
     let asked = options(&mut ada, &page).await;
     assert_eq!(asked["allowCredentials"].as_array().map(Vec::len), Some(1));
     assert!(!passes(&mut ada, &page, &phone.sign(&asked, &How::right())).await, "it was removed");
@@ -107,7 +107,7 @@ async fn what_is_weaker_adds_nothing_to_an_account_with_a_passkey() {
     let secret = world.totp("ada").await;
     let codes = [Method::Totp, Method::RecoveryCode];
     assert!(asks_first(ada.post(MAKE, "").await));
-    let page = ada.challenged(&demand(&codes)).await;
+    let page = challenged(&mut ada, &demand(&codes)).await;
     assert!(ada.passes(&page, Method::Totp, &world.code(&secret)).await);
     let mut phone = Authenticator::new("phone");
     let shown = set_up(&mut ada, &mut phone, "").await;
@@ -116,7 +116,7 @@ async fn what_is_weaker_adds_nothing_to_an_account_with_a_passkey() {
 
     world.wait(30_000);
     for (method, code) in [(Method::Totp, world.code(&secret)), (Method::RecoveryCode, recovery)] {
-        let page = ada.challenged(&demand(&codes)).await;
+        let page = challenged(&mut ada, &demand(&codes)).await;
         assert!(ada.passes(&page, method, &code).await);
         for path in [MAKE, "/.stepward/methods/totp", "/.stepward/methods/recovery", "/.stepward/methods/remove"] {
             let asked = reply(ada.post(path, "").await);
@@ -197,7 +197,7 @@ async fn a_passkey_survives_a_restart_and_is_offered_first_to_who_has_one() {
     }
     let world = world.restarted();
     let mut ada = world.browser().signed_in("ada");
-    let page = ada.challenged(&demand(&[Method::Totp, Method::Passkey])).await;
+    let page = challenged(&mut ada, &demand(&[Method::Totp, Method::Passkey])).await;
     assert!(text(&ada.get(&page).await).contains("Use your passkey"), "an app that nobody has comes second");
     let asked = options(&mut ada, &page).await;
     assert!(passes(&mut ada, &page, &phone.sign(&asked, &How::right())).await);

@@ -13,7 +13,7 @@ use crate::{
     mailbox::Mailbox,
     passkeys::{
         authenticator::{Authenticator, How},
-        on_known_device, options, passes, set_up,
+        challenged, on_known_device, options, passes, set_up,
     },
     redis_server::Server,
     stepup::world::{Browser, World, demand},
@@ -44,7 +44,7 @@ async fn what_one_node_asks_another_checks_and_sixty_four_answers_pass_once() {
     set_up(&mut ada, &mut phone, "").await;
     let patient = stepward_core::decision::Challenge { attempts: 100, ..demand(&[Method::Passkey]) };
 
-    let page = ada.challenged(&patient).await;
+    let page = challenged(&mut ada, &patient).await;
     let asked = options(&mut at(&ada, &two), &page).await;
     let answer = phone.sign(&asked, &How::right());
     let answers = (0..64).map(|number| {
