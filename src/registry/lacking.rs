@@ -275,6 +275,12 @@ mod tests {
 
     /// Codes and names that are warned of where a rule names `condition`, with these settings besides.
     fn warned(more: &str, policy: &str) -> Vec<String> {
+        let release = load(more, policy).unwrap();
+        let at = |it: &Diagnostic| policy[it.span.clone()].to_string();
+        release.found.iter().map(|it| format!("{} {}", it.code, at(it))).collect()
+    }
+
+    fn load(more: &str, policy: &str) -> Result<registry::Release, registry::Refusal> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stepward.yaml");
         std::fs::write(folder.path().join("list"), "").unwrap();
@@ -282,9 +288,7 @@ mod tests {
         let loaded = settings::load(&path, Presence::Advised).unwrap_or_else(|it| panic!("{:?}", it.found));
         let target = Target::of(&loaded.settings, Catalogue::builtin(), |_| false, &BTreeSet::new());
         let texts = [("p.yaml".into(), policy.into())].into();
-        let release = registry::load(Set { texts, found: Vec::new() }, &target, 1, 0).unwrap();
-        let at = |it: &Diagnostic| policy[it.span.clone()].to_string();
-        release.found.iter().map(|it| format!("{} {}", it.code, at(it))).collect()
+        registry::load(Set { texts, found: Vec::new() }, &target, 1, 0)
     }
 
     fn asks(condition: &str) -> String {
@@ -298,6 +302,7 @@ mod tests {
         let subject = "subject: [{ header: { name: X-User } }]\ntrusted_proxies: [127.0.0.1/32]";
         let token = "subject: [{ jwt: { from: bearer, issuer: i, audience: a, jwks: \"https://i.example/jwks\" } }]";
         let mail = "mail: { smtp: \"smtp://127.0.0.1:25\", from: a@b.example }";
+        let passkeys = "passkeys: { rp_id: localhost, origins: [\"http://localhost\"] }";
         for (name, condition, without, with) in [
             ("subject.is_listed", "subject.is_listed", subject, "lists: { l: { kind: subject, file: list } }"),
             ("device.lists", "size(device.lists) == 0", "", "lists: { l: { kind: device, file: list } }"),
@@ -306,6 +311,7 @@ mod tests {
             ("subject.age_days", "subject.age_days > 30.0", "", subject),
             ("subject.kind", "subject.kind == 'human'", "", subject),
             ("proof.email_code.age", "proof.email_code.age < duration('5m')", "", mail),
+            ("proof.passkey.age", "proof.passkey.age < duration('5m')", "", passkeys),
         ] {
             let told = warned(without, &asks(condition));
             assert_eq!(told, [format!("attribute.not_provided {name}")], "without {with}");
@@ -324,6 +330,15 @@ mod tests {
             warned(mail, &asks("proof.sms_code.age < duration('5m')")),
             ["attribute.not_provided proof.sms_code.age"]
         );
+    }
+
+    #[test]
+    fn a_policy_that_asks_for_a_passkey_needs_their_settings() {
+        let policy = asks("ip.tries_5m < 3").replace("when_unsure: block", "when_unsure: { challenge: [passkey] }");
+        let refusal = load("", &policy).map(drop).unwrap_err();
+        let told: Vec<_> = refusal.found.iter().map(|it| (it.code, it.help.as_deref().unwrap_or_default())).collect();
+        assert!(matches!(told[..], [("method.not_built", help)] if help.contains("`stepward.yaml`")), "{told:?}");
+        assert!(load("passkeys: { rp_id: a.example, origins: [\"https://a.example\"] }", &policy).is_ok());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The whole gateway and Chromium with an authenticator of its own (`WebAuthn.addVirtualAuthenticator`), by
-//! `tests/browser/passkeys.mjs`; and what `check` says where passkeys lack their settings.
+//! `tests/browser/passkeys.mjs`.
 
 use std::net::TcpListener;
 
