@@ -59,6 +59,19 @@ async fn a_passkey_meets_a_challenge_on_a_page_and_in_a_program() {
 }
 
 #[tokio::test]
+async fn whose_password_was_right_is_asked_for_their_own_passkey_before_the_app_lets_them_in() {
+    let world = World::new().await;
+    let (mut ada, mut authenticator) = owner(&world, "ada").await;
+    let page = challenged(&mut ada, &demand(&[Method::Passkey])).await;
+    // The answer to the login is withheld, and the app's cookie with it.
+    ada.subject = None;
+    let asked = options(&mut ada, &page).await;
+    let own = data_encoding::BASE64URL_NOPAD.encode(&authenticator.id);
+    assert_eq!(asked["allowCredentials"][0]["id"], own.as_str());
+    assert!(passes(&mut ada, &page, &authenticator.sign(&asked, &How::right())).await);
+}
+
+#[tokio::test]
 async fn an_authenticator_that_does_not_count_and_one_that_says_no_name_are_as_good() {
     let world = World::new().await;
     let (mut ada, mut authenticator) = owner(&world, "ada").await;
