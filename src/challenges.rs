@@ -37,6 +37,7 @@ pub mod email_code;
 pub mod enrolment;
 pub mod issued;
 pub mod notice;
+pub mod oidc;
 pub mod origin;
 pub mod page;
 pub mod parking;
@@ -61,6 +62,7 @@ pub struct Challenges {
     mailer: Option<Mailer>,
     passkeys: Option<passkey::Party>,
     telephone: telephone::Telephone,
+    provider: Option<Arc<oidc::provider::Provider>>,
     writing: Arc<Semaphore>,
     locales: Locales,
     pages: page::Pages,
@@ -179,6 +181,9 @@ pub enum Trouble {
     /// Passkeys cannot be used with these settings.
     #[error("passkeys: {0}")]
     Passkeys(String),
+    /// Settings of the identity provider cannot be used.
+    #[error("identity provider: {0}")]
+    Provider(String),
     /// A page does not parse.
     #[error("page template: {0}")]
     Page(String),
@@ -201,6 +206,7 @@ impl Challenges {
         let telephone = telephone::Telephone::new(keys.clone(), store.clone(), clock.clone(), Live::none(), rules);
         Ok(Challenges {
             telephone,
+            provider: None,
             keys,
             store,
             sessions,
@@ -237,14 +243,25 @@ impl Challenges {
         Challenges { telephone: telephone::Telephone::new(keys, store, clock, live, rules), ..self }
     }
 
-    /// The methods that this process can run: e-mail codes and passkeys only with their settings, what vendors have a part in only where
+    /// The same, with an identity provider at which users sign in anew. It is asked when it is first needed.
+    ///
+    /// # Errors
+    /// When its secret cannot be read.
+    pub fn with_provider(self, settings: Option<&settings::oidc::Oidc>) -> Result<Self, Trouble> {
+        let provider = settings.map(|it| oidc::provider::Provider::new(it, self.clock.clone())).transpose();
+        Ok(Challenges { provider: provider.map_err(Trouble::Provider)?.map(Arc::new), ..self })
+    }
+
+    /// The methods that this process can run: e-mail codes, passkeys and sign-ins at a provider only with their settings,
+    /// what vendors have a part in only where
     /// a route names one.
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
+        let oidc = self.provider.is_some().then_some(Method::Oidc);
         let routed = self.vendors().methods();
         let passkeys = self.passkeys.is_some().then_some(Method::Passkey);
         let always = [Method::Totp, Method::RecoveryCode, Method::Pow];
-        always.into_iter().chain(mail).chain(passkeys).chain(routed).collect()
+        always.into_iter().chain(mail).chain(passkeys).chain(oidc).chain(routed).collect()
     }
 
     /// The vendors that are at work now.

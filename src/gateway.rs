@@ -140,8 +140,9 @@ pub async fn start_with(
         sessions.clone(),
         clock.clone(),
     )?;
+    let challenges = challenges.with_vendors(signals.live(), settings.phone.clone());
     let challenges = challenges.with_passkeys(settings.passkeys.as_ref())?;
-    let challenges = Arc::new(challenges.with_vendors(signals.live(), settings.phone.clone()));
+    let challenges = Arc::new(challenges.with_provider(settings.oidc.as_ref())?);
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;
     let origin = policies.unwrap_or_else(|| registry::Origin::Folder(settings.policies.clone()));

@@ -93,8 +93,12 @@ pub async fn first_method(
     issued: &Issued,
     is_verified: bool,
 ) -> Stored<Method> {
-    // A test that no vendor can check at the moment comes last.
-    let is_at_hand = |method: &Method| *method != Method::Captcha || captcha::is_there(challenges);
+    // A test that no vendor can check at the moment comes last, and so does a provider that did not answer lately.
+    let is_at_hand = |method: &Method| match method {
+        Method::Captcha => captcha::is_there(challenges),
+        Method::Oidc => !challenges.is_provider_silent(),
+        _ => true,
+    };
     let at_hand: Vec<Method> = issued.methods.iter().copied().filter(is_at_hand).collect();
     let fallback = at_hand.first().or(issued.methods.first()).copied().unwrap_or(Method::Pow);
     let used = session.record.proofs_for(issued.account).filter(|proof| at_hand.contains(&proof.method));

@@ -15,7 +15,7 @@ use crate::{
         code::{Asked, Post},
         contacts::Reach,
         issued::{self, Afterwards, Issued},
-        origin, page, parking, passkey, pow, problem,
+        oidc, origin, page, parking, passkey, pow, problem,
     },
     locale::Locale,
     reply::Reply,
@@ -59,6 +59,7 @@ pub async fn challenge(
 ) -> Stored<Reply> {
     if arrival.client != Client::Page {
         let passkey = passkey_options(challenges, arrival, word, issued).await?;
+        let passkey = passkey.map(|options| ("passkey", serde_json::json!({ "publicKey": options })));
         return Ok(described(challenges, "open", issued, passkey));
     }
     let locale = problem::locale(challenges, arrival);
@@ -89,6 +90,10 @@ pub async fn challenge(
         _ => format!("{} {}", locale.text(key), locale.text("email_trouble_other")),
     };
     let error = error.or_else(|| is_missing.then(|| trouble("captcha_trouble")));
+    let unreachable = oidc::Trouble::Unreachable.word();
+    let is_silent = method == Method::Oidc && challenges.is_provider_silent();
+    let is_told = view.error.as_deref().is_none_or(|it| it == unreachable);
+    let error = error.or_else(|| (is_silent && is_told).then(|| trouble(unreachable)));
     let error = error.or_else(|| message(locale, method, view.error.as_deref()));
     let error = error.or_else(|| undelivered.then(|| trouble("email_trouble")));
     let shows = |it: &Widget| {
@@ -164,6 +169,11 @@ pub fn state(challenges: &Challenges, arrival: &Arrival, status: &str, issued: &
     described(challenges, status, issued, None)
 }
 
+/// The same, with the address at which its user has to sign in.
+pub fn state_with(challenges: &Challenges, status: &str, issued: &Issued, authorization_url: Option<&str>) -> Reply {
+    described(challenges, status, issued, authorization_url.map(|it| ("authorization_url", it.into())))
+}
+
 /// What the browser, or a program, needs to answer by passkey, where that is a way.
 async fn passkey_options(
     challenges: &Challenges,
@@ -177,18 +187,18 @@ async fn passkey_options(
     }
 }
 
-fn described(challenges: &Challenges, status: &str, issued: &Issued, passkey: Option<serde_json::Value>) -> Reply {
+/// How a challenge stands, and what more a program has to know.
+fn described(challenges: &Challenges, status: &str, issued: &Issued, more: Option<(&str, serde_json::Value)>) -> Reply {
     let methods: Vec<&str> = issued.methods.iter().map(|it| it.name()).collect();
     let left_ms = (issued.expires_ms - challenges.clock.now_ms()).max(0);
     let mut state = serde_json::json!({
         "status": status, "methods": methods, "expires_in": left_ms / 1000,
         "decision_id": issued.decision_id, "resume": issued.afterwards.parked(),
     });
-    if let (Some(options), Some(state)) = (passkey, state.as_object_mut()) {
-        state.insert("passkey".into(), serde_json::json!({ "publicKey": options }));
+    if let (Some((name, value)), Some(fields)) = (more, state.as_object_mut()) {
+        fields.insert(name.into(), value);
     }
-    let reply = Reply::new(StatusCode::OK, "application/json", state.to_string());
-    page::harden(reply)
+    page::harden(Reply::new(StatusCode::OK, "application/json", state.to_string()))
 }
 
 /// The address of a challenge's page; a language that was asked for stays.
@@ -235,7 +245,7 @@ fn others(locale: &Locale, arrival: &Arrival, word: &str, issued: &Issued, shown
     others.map(link).collect()
 }
 
-/// The message that an address names: `wrong`, `unheard`, or `wait-<seconds>`. Anything else is none.
+/// The message that an address names: `wrong`, `unheard`, `wait-<seconds>`, or one of `oidc`'s. Anything else is none.
 fn message(locale: &Locale, method: Method, error: Option<&str>) -> Option<String> {
     let error = error?;
     if error == "wrong" {
@@ -243,6 +253,9 @@ fn message(locale: &Locale, method: Method, error: Option<&str>) -> Option<Strin
     }
     if error == "unheard" {
         return Some(locale.text("captcha_unheard"));
+    }
+    if let Some(key) = oidc::message(error) {
+        return Some(locale.text(key));
     }
     let seconds: u16 = error.strip_prefix("wait-")?.parse().ok()?;
     let mut args = FluentArgs::new();

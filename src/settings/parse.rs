@@ -85,6 +85,7 @@ impl Parser<'_> {
             mail: self.mail(document),
             passkeys: document.passkeys.as_ref().map(|it| self.passkeys(it)),
             phone: self.phone(document),
+            oidc: self.oidc(document),
             unmatched: match document.unmatched {
                 document::Unmatched::Forward => settings::Unmatched::Forward,
                 document::Unmatched::Block => settings::Unmatched::Block,
@@ -455,6 +456,19 @@ impl Parser<'_> {
             origins.push(as_browsers_write(origin.secure, &host, origin.port));
         }
         settings::Passkeys { rp_id: rp_id.into(), origins: origins.into() }
+    }
+
+    fn oidc(&mut self, document: &Document) -> Option<settings::oidc::Oidc> {
+        let oidc = document.oidc.as_ref()?;
+        for (key, message, help) in oidc.faults() {
+            self.error("value.malformed", &["oidc", key], message, help);
+        }
+        if oidc.acr_values.is_empty() {
+            let message = "a sign-in of any strength counts: the provider decides what is asked of the user";
+            self.warning("oidc.acr", &["oidc"], message, "name what you ask for: `acr_values: [phr, mfa]`");
+        }
+        let secret = oidc.client_secret.as_ref().map(|it| self.secret(it, &["oidc", "client_secret"]));
+        Some(oidc.ready(secret))
     }
 
     fn lists(&mut self, document: &Document) -> BTreeMap<Arc<str>, settings::List> {

@@ -229,7 +229,11 @@ fn is_loopback(url: &reqwest::Url) -> bool {
     })
 }
 
-fn client() -> Result<reqwest::Client, SourceError> {
+/// A client for https that follows no redirect and uses no proxy; it waits two seconds unless told otherwise.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn client() -> Result<reqwest::Client, SourceError> {
     // Whoever is first in the process installs the provider; the others find it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()

@@ -35,6 +35,7 @@ mod logs;
 mod mailbox;
 mod moving;
 mod notify;
+mod oidc;
 mod origin;
 mod parity;
 mod passkeys;
