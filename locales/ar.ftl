@@ -165,6 +165,26 @@ fact_amount = المبلغ
 fact_email = البريد الإلكتروني
 fact_payee = المستفيد
 
+# Passkeys
+way_passkey = مفتاح مرور
+passkey_use = استخدم مفتاح المرور
+passkey_hint = أكّد ببصمة إصبعك أو وجهك أو بقفل جهازك.
+passkey_none = لا يستطيع هذا المتصفح استخدام مفاتيح المرور. يُرجى اختيار طريقة أخرى أو فتح هذه الصفحة في متصفح آخر.
+passkey_no_script = تحتاج مفاتيح المرور إلى JavaScript. يُرجى تفعيله وإعادة تحميل الصفحة، أو اختيار طريقة أخرى.
+passkey_stopped = لم يُستخدم أي مفتاح مرور. يمكنك المحاولة مرة أخرى أو اختيار طريقة أخرى.
+passkey_there = يوجد على هذا الجهاز مفتاح مرور لحسابك بالفعل.
+passkey_wrong = لم ينجح ذلك. يُرجى المحاولة مرة أخرى أو اختيار طريقة أخرى.
+passkey_failed = تعذّر إعداد مفتاح المرور. يُرجى المحاولة مرة أخرى.
+passkey_about = يؤكد مفتاح المرور هويتك ببصمة إصبعك أو وجهك أو بقفل جهازك. لا يمكن تخمينه، ولا يعمل إلا على هذا الموقع.
+passkey_label = الاسم (اختياري)
+passkey_label_hint = لتتعرّف عليه في القائمة، مثل «هاتفي».
+passkey_make = أنشئ مفتاح مرور
+add_passkey = أضف مفتاح مرور
+method_passkey = مفتاح مرور، أُضيف في { $date }
+method_passkey_named = مفتاح مرور «{ $label }»، أُضيف في { $date }
+remove_passkey = أزل مفتاح المرور المضاف في { $date }
+remove_passkey_named = أزل مفتاح المرور «{ $label }» المضاف في { $date }
+
 # Where the app asks for a proof of a request that is no event of a policy.
 event_app = طلبك
 

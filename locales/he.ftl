@@ -158,6 +158,25 @@ event_transfer_money = העברת כספים
 fact_amount = סכום
 fact_email = כתובת דוא״ל
 fact_payee = מוטב
+way_passkey = מפתח גישה
+passkey_use = שימוש במפתח הגישה
+passkey_hint = יש לאשר באמצעות טביעת האצבע, הפנים או נעילת המכשיר.
+passkey_none = דפדפן זה אינו תומך במפתחות גישה. יש לבחור בדרך אחרת או לפתוח את הדף בדפדפן אחר.
+passkey_no_script = למפתחות גישה דרוש JavaScript. יש להפעיל אותו ולטעון מחדש את הדף, או לבחור בדרך אחרת.
+passkey_stopped = לא נעשה שימוש במפתח גישה. אפשר לנסות שוב או לבחור בדרך אחרת.
+passkey_there = במכשיר זה כבר יש מפתח גישה לחשבון שלך.
+passkey_wrong = הפעולה לא הצליחה. יש לנסות שוב או לבחור בדרך אחרת.
+passkey_failed = לא ניתן היה להגדיר את מפתח הגישה. יש לנסות שוב.
+passkey_about = מפתח גישה מאמת את זהותך באמצעות טביעת האצבע, הפנים או נעילת המכשיר. לא ניתן לנחש אותו, והוא פועל באתר זה בלבד.
+passkey_label = שם (לא חובה)
+passkey_label_hint = כדי לזהות אותו ברשימה, למשל ”הטלפון שלי”.
+passkey_make = יצירת מפתח גישה
+add_passkey = הוספת מפתח גישה
+method_passkey = מפתח גישה, נוסף בתאריך { $date }
+method_passkey_named = מפתח גישה ”{ $label }”, נוסף בתאריך { $date }
+remove_passkey = הסרה: מפתח הגישה שנוסף בתאריך { $date }
+remove_passkey_named = הסרה: מפתח הגישה ”{ $label }” שנוסף בתאריך { $date }
+event_app = הבקשה שלך
 
 # Signing in at the customer's own identity provider
 way_oidc = התחברות מחדש

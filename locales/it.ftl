@@ -152,6 +152,25 @@ event_transfer_money = Bonifico
 fact_amount = Importo
 fact_email = Indirizzo e-mail
 fact_payee = Beneficiario
+way_passkey = Passkey
+passkey_use = Usa la Sua passkey
+passkey_hint = Confermi con l’impronta digitale, il volto o il blocco del dispositivo.
+passkey_none = Questo browser non può usare le passkey. Scelga un altro metodo oppure apra questa pagina in un altro browser.
+passkey_no_script = Le passkey richiedono JavaScript. Lo attivi e ricarichi la pagina, oppure scelga un altro metodo.
+passkey_stopped = Non è stata usata alcuna passkey. Può riprovare o scegliere un altro metodo.
+passkey_there = Questo dispositivo ha già una passkey per il Suo account.
+passkey_wrong = Non ha funzionato. Riprovi oppure scelga un altro metodo.
+passkey_failed = Non è stato possibile configurare la passkey. Riprovi.
+passkey_about = Una passkey conferma la Sua identità con l’impronta digitale, il volto o il blocco del dispositivo. Non può essere indovinata e funziona solo su questo sito.
+passkey_label = Nome (facoltativo)
+passkey_label_hint = Per riconoscerla nell’elenco, ad esempio «il mio telefono».
+passkey_make = Crea una passkey
+add_passkey = Aggiungi una passkey
+method_passkey = Passkey, aggiunta il { $date }
+method_passkey_named = Passkey «{ $label }», aggiunta il { $date }
+remove_passkey = Rimuovi la passkey aggiunta il { $date }
+remove_passkey_named = Rimuovi la passkey «{ $label }» aggiunta il { $date }
+event_app = La Sua richiesta
 
 # Signing in at the customer's own identity provider
 way_oidc = Accedi di nuovo

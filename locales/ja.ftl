@@ -143,6 +143,25 @@ event_transfer_money = 振込
 fact_amount = 金額
 fact_email = メールアドレス
 fact_payee = 受取人
+way_passkey = パスキー
+passkey_use = パスキーを使う
+passkey_hint = 指紋、顔、または端末のロックで確認してください。
+passkey_none = このブラウザーではパスキーを使えません。別の方法を選ぶか、別のブラウザーでこのページを開いてください。
+passkey_no_script = パスキーには JavaScript が必要です。有効にしてページを再読み込みするか、別の方法を選んでください。
+passkey_stopped = パスキーは使用されませんでした。もう一度お試しになるか、別の方法をお選びください。
+passkey_there = この端末には、お客様のアカウントのパスキーがすでにあります。
+passkey_wrong = 確認できませんでした。もう一度お試しになるか、別の方法をお選びください。
+passkey_failed = パスキーを設定できませんでした。もう一度お試しください。
+passkey_about = パスキーは、指紋、顔、または端末のロックによってご本人であることを確認します。推測されることがなく、このサイトでのみ使えます。
+passkey_label = 名前（任意）
+passkey_label_hint = 一覧で見分けるための名前です。例：「自分のスマートフォン」
+passkey_make = パスキーを作成する
+add_passkey = パスキーを追加する
+method_passkey = パスキー（{ $date } に追加）
+method_passkey_named = パスキー「{ $label }」（{ $date } に追加）
+remove_passkey = { $date } に追加したパスキーを削除する
+remove_passkey_named = { $date } に追加したパスキー「{ $label }」を削除する
+event_app = お客様のご依頼
 
 # Signing in at the customer's own identity provider
 way_oidc = もう一度サインインする

@@ -158,6 +158,25 @@ event_transfer_money = Przelew
 fact_amount = Kwota
 fact_email = Adres e-mail
 fact_payee = Odbiorca
+way_passkey = Klucz dostępu
+passkey_use = Użyj klucza dostępu
+passkey_hint = Potwierdź odciskiem palca, twarzą albo blokadą urządzenia.
+passkey_none = Ta przeglądarka nie obsługuje kluczy dostępu. Wybierz inną metodę albo otwórz tę stronę w innej przeglądarce.
+passkey_no_script = Klucze dostępu wymagają JavaScriptu. Włącz go i odśwież stronę albo wybierz inną metodę.
+passkey_stopped = Nie użyto żadnego klucza dostępu. Możesz spróbować ponownie albo wybrać inną metodę.
+passkey_there = Na tym urządzeniu jest już klucz dostępu do Twojego konta.
+passkey_wrong = Nie udało się. Spróbuj ponownie albo wybierz inną metodę.
+passkey_failed = Nie udało się skonfigurować klucza dostępu. Spróbuj ponownie.
+passkey_about = Klucz dostępu potwierdza Twoją tożsamość za pomocą odcisku palca, twarzy albo blokady urządzenia. Nie można go odgadnąć i działa tylko w tej witrynie.
+passkey_label = Nazwa (opcjonalnie)
+passkey_label_hint = Ułatwi rozpoznanie klucza na liście, na przykład „mój telefon”.
+passkey_make = Utwórz klucz dostępu
+add_passkey = Dodaj klucz dostępu
+method_passkey = Klucz dostępu, dodany { $date }
+method_passkey_named = Klucz dostępu „{ $label }”, dodany { $date }
+remove_passkey = Usuń klucz dostępu dodany { $date }
+remove_passkey_named = Usuń klucz dostępu „{ $label }” dodany { $date }
+event_app = Twoje żądanie
 
 # Signing in at the customer's own identity provider
 way_oidc = Zaloguj się ponownie

@@ -152,6 +152,25 @@ event_transfer_money = Transferência de dinheiro
 fact_amount = Valor
 fact_email = Endereço de e-mail
 fact_payee = Favorecido
+way_passkey = Chave de acesso
+passkey_use = Usar a sua chave de acesso
+passkey_hint = Confirme com a sua impressão digital, o seu rosto ou o bloqueio do seu dispositivo.
+passkey_none = Este navegador não permite usar chaves de acesso. Escolha outro método ou abra esta página em outro navegador, por favor.
+passkey_no_script = As chaves de acesso precisam de JavaScript. Ative-o e recarregue a página, ou escolha outro método.
+passkey_stopped = Nenhuma chave de acesso foi usada. Pode tentar novamente ou escolher outro método.
+passkey_there = Este dispositivo já tem uma chave de acesso para a sua conta.
+passkey_wrong = Não funcionou. Tente novamente ou escolha outro método, por favor.
+passkey_failed = Não foi possível configurar a chave de acesso. Tente novamente, por favor.
+passkey_about = Uma chave de acesso confirma a sua identidade com a sua impressão digital, o seu rosto ou o bloqueio do seu dispositivo. Ela não pode ser adivinhada e só funciona neste site.
+passkey_label = Nome (opcional)
+passkey_label_hint = Para reconhecê-la na lista, por exemplo “meu telefone”.
+passkey_make = Criar uma chave de acesso
+add_passkey = Adicionar uma chave de acesso
+method_passkey = Chave de acesso, adicionada em { $date }
+method_passkey_named = Chave de acesso “{ $label }”, adicionada em { $date }
+remove_passkey = Remover a chave de acesso adicionada em { $date }
+remove_passkey_named = Remover a chave de acesso “{ $label }” adicionada em { $date }
+event_app = A sua solicitação
 
 # Signing in at the customer's own identity provider
 way_oidc = Entrar novamente

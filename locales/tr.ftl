@@ -152,6 +152,25 @@ event_transfer_money = Para transferi
 fact_amount = Tutar
 fact_email = E-posta adresi
 fact_payee = Alıcı
+way_passkey = Geçiş anahtarı
+passkey_use = Geçiş anahtarınızı kullanın
+passkey_hint = Parmak iziniz, yüzünüz veya cihazınızın kilidiyle onaylayın.
+passkey_none = Bu tarayıcı geçiş anahtarlarını kullanamıyor. Lütfen başka bir yöntem seçin veya bu sayfayı başka bir tarayıcıda açın.
+passkey_no_script = Geçiş anahtarları için JavaScript gereklidir. Lütfen JavaScript’i etkinleştirip sayfayı yenileyin veya başka bir yöntem seçin.
+passkey_stopped = Geçiş anahtarı kullanılmadı. Yeniden deneyebilir veya başka bir yöntem seçebilirsiniz.
+passkey_there = Bu cihazda hesabınız için zaten bir geçiş anahtarı var.
+passkey_wrong = Olmadı. Lütfen yeniden deneyin veya başka bir yöntem seçin.
+passkey_failed = Geçiş anahtarı ayarlanamadı. Lütfen yeniden deneyin.
+passkey_about = Geçiş anahtarı, kimliğinizi parmak iziniz, yüzünüz veya cihazınızın kilidiyle doğrular. Tahmin edilemez ve yalnızca bu sitede çalışır.
+passkey_label = Ad (isteğe bağlı)
+passkey_label_hint = Listede tanıyabilmeniz için, örneğin “telefonum”.
+passkey_make = Geçiş anahtarı oluştur
+add_passkey = Geçiş anahtarı ekle
+method_passkey = Geçiş anahtarı, eklenme tarihi { $date }
+method_passkey_named = Geçiş anahtarı “{ $label }”, eklenme tarihi { $date }
+remove_passkey = { $date } tarihinde eklenen geçiş anahtarını kaldır
+remove_passkey_named = { $date } tarihinde eklenen “{ $label }” geçiş anahtarını kaldır
+event_app = İsteğiniz
 
 # Signing in at the customer's own identity provider
 way_oidc = Yeniden oturum aç

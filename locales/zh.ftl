@@ -143,6 +143,25 @@ event_transfer_money = 转账
 fact_amount = 金额
 fact_email = 电子邮箱
 fact_payee = 收款人
+way_passkey = 通行密钥
+passkey_use = 使用您的通行密钥
+passkey_hint = 请使用您的指纹、面容或设备锁进行确认。
+passkey_none = 此浏览器无法使用通行密钥。请选择其他方式，或在其他浏览器中打开此页面。
+passkey_no_script = 通行密钥需要 JavaScript。请启用后重新加载页面，或选择其他方式。
+passkey_stopped = 未使用任何通行密钥。您可以重试，或选择其他方式。
+passkey_there = 此设备上已有您账户的通行密钥。
+passkey_wrong = 验证未通过。请重试，或选择其他方式。
+passkey_failed = 未能设置通行密钥。请重试。
+passkey_about = 通行密钥通过您的指纹、面容或设备锁来确认是您本人。它无法被猜到，并且只能在本网站使用。
+passkey_label = 名称（选填）
+passkey_label_hint = 便于您在列表中识别，例如“我的手机”。
+passkey_make = 创建通行密钥
+add_passkey = 添加通行密钥
+method_passkey = 通行密钥，添加于 { $date }
+method_passkey_named = 通行密钥“{ $label }”，添加于 { $date }
+remove_passkey = 移除于 { $date } 添加的通行密钥
+remove_passkey_named = 移除于 { $date } 添加的通行密钥“{ $label }”
+event_app = 您的请求
 
 # Signing in at the customer's own identity provider
 way_oidc = 重新登录

@@ -46,6 +46,7 @@ pub mod oidc;
 pub mod origin;
 pub mod page;
 pub mod parking;
+pub mod passkey;
 pub mod pow;
 pub mod problem;
 pub mod recovery;
@@ -64,6 +65,7 @@ pub struct Challenges {
     sessions: Sessions,
     clock: Clock,
     mailer: Option<Mailer>,
+    passkeys: Option<passkey::Party>,
     telephone: telephone::Telephone,
     provider: Option<Arc<oidc::provider::Provider>>,
     writing: Arc<Semaphore>,
@@ -185,6 +187,9 @@ pub enum Trouble {
     /// Mail settings cannot be used.
     #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
+    /// Passkeys cannot be used with these settings.
+    #[error("passkeys: {0}")]
+    Passkeys(String),
     /// Settings of the identity provider cannot be used.
     #[error("identity provider: {0}")]
     Provider(String),
@@ -215,6 +220,7 @@ impl Challenges {
             store,
             sessions,
             mailer: mail.map(|mail| Mailer::new(mail, clock.clone())).transpose()?,
+            passkeys: None,
             clock,
             writing: Arc::new(Semaphore::new(notice::WRITING_MAX)),
             locales: ArcSwap::from_pointee(Locales::load(&pages.language, pages.locales.as_deref())?),
@@ -222,6 +228,23 @@ impl Challenges {
             pages_seen: Mutex::new(page::seen::texts(pages)),
             unsent: parking::unsent::Unsent::default(),
         })
+    }
+
+    /// The same, with passkeys.
+    ///
+    /// # Errors
+    /// When the settings are none that browsers would follow.
+    pub fn with_passkeys(self, passkeys: Option<&settings::Passkeys>) -> Result<Self, Trouble> {
+        let party = passkeys.map(|it| passkey::Party::new(it, &self.pages.service)).transpose()?;
+        Ok(Challenges { passkeys: party, ..self })
+    }
+
+    /// The methods that can be run for a page on this host: passkeys stay with the domain that they were made for.
+    pub fn runnable_at(&self, host: &str) -> BTreeSet<Method> {
+        let has_passkeys = self.passkeys.as_ref().is_some_and(|party| party.serves(host));
+        let mut methods = self.runnable();
+        methods.retain(|method| *method != Method::Passkey || has_passkeys);
+        methods
     }
 
     /// The same, with vendors that carry codes to telephones and test for robots.
@@ -239,13 +262,16 @@ impl Challenges {
         Ok(Challenges { provider: provider.map_err(Trouble::Provider)?.map(Arc::new), ..self })
     }
 
-    /// The methods that this process can run: e-mail codes and sign-ins at a provider only with their settings, what vendors have a part in only where
+    /// The methods that this process can run: e-mail codes, passkeys and sign-ins at a provider only with their settings,
+    /// what vendors have a part in only where
     /// a route names one.
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
         let oidc = self.provider.is_some().then_some(Method::Oidc);
         let routed = self.vendors().methods();
-        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).chain(oidc).chain(routed).collect()
+        let passkeys = self.passkeys.is_some().then_some(Method::Passkey);
+        let always = [Method::Totp, Method::RecoveryCode, Method::Pow];
+        always.into_iter().chain(mail).chain(passkeys).chain(oidc).chain(routed).collect()
     }
 
     /// The vendors that are at work now.

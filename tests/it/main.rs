@@ -41,6 +41,7 @@ mod oidc;
 mod origin;
 mod pages;
 mod parity;
+mod passkeys;
 mod plane;
 mod post;
 mod process;

@@ -31,6 +31,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         admin: None,
         health: None,
         mail: None,
+        passkeys: None,
         phone: Default::default(),
         oidc: None,
         unmatched: Unmatched::Forward,
