@@ -141,3 +141,23 @@ event_transfer_money = Überweisung
 fact_amount = Betrag
 fact_email = E-Mail-Adresse
 fact_payee = Empfänger
+
+# Passkeys
+way_passkey = Passkey
+passkey_use = Passkey verwenden
+passkey_hint = Bestätigen Sie mit Fingerabdruck, Gesicht oder der Sperre Ihres Geräts.
+passkey_none = Dieser Browser kann keine Passkeys verwenden. Bitte wählen Sie einen anderen Weg oder öffnen Sie die Seite in einem anderen Browser.
+passkey_no_script = Passkeys brauchen JavaScript. Bitte schalten Sie es ein und laden Sie die Seite neu, oder wählen Sie einen anderen Weg.
+passkey_stopped = Es wurde kein Passkey verwendet. Sie können es noch einmal versuchen oder einen anderen Weg wählen.
+passkey_there = Dieses Gerät hat schon einen Passkey für Ihr Konto.
+passkey_wrong = Das hat nicht funktioniert. Bitte versuchen Sie es noch einmal oder wählen Sie einen anderen Weg.
+passkey_failed = Der Passkey konnte nicht eingerichtet werden. Bitte versuchen Sie es noch einmal.
+passkey_about = Ein Passkey bestätigt mit Fingerabdruck, Gesicht oder der Sperre Ihres Geräts, dass Sie es sind. Er lässt sich nicht erraten und funktioniert nur auf dieser Website.
+passkey_label = Name (freiwillig)
+passkey_label_hint = Damit Sie ihn in der Liste wiedererkennen, etwa „mein Telefon“.
+passkey_make = Passkey anlegen
+add_passkey = Passkey hinzufügen
+method_passkey = Passkey, hinzugefügt am { $date }
+method_passkey_named = Passkey „{ $label }“, hinzugefügt am { $date }
+remove_passkey = Den am { $date } hinzugefügten Passkey entfernen
+remove_passkey_named = Den am { $date } hinzugefügten Passkey „{ $label }“ entfernen

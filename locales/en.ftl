@@ -151,3 +151,23 @@ event_transfer_money = Transfer of money
 fact_amount = Amount
 fact_email = E-mail address
 fact_payee = Payee
+
+# Passkeys
+way_passkey = Passkey
+passkey_use = Use your passkey
+passkey_hint = Confirm with your fingerprint, your face or the lock of your device.
+passkey_none = This browser cannot use passkeys. Please choose another way, or open this page in another browser.
+passkey_no_script = Passkeys need JavaScript. Please switch it on and reload this page, or choose another way.
+passkey_stopped = No passkey was given. You can try again or choose another way.
+passkey_there = This device has a passkey for your account already.
+passkey_wrong = That did not work. Please try again, or choose another way.
+passkey_failed = The passkey could not be set up. Please try again.
+passkey_about = A passkey confirms that it is you by your fingerprint, your face or the lock of your device. It cannot be guessed, and it works on this site only.
+passkey_label = Name (optional)
+passkey_label_hint = So that you know it again in the list, such as “my phone”.
+passkey_make = Make a passkey
+add_passkey = Add a passkey
+method_passkey = Passkey, added { $date }
+method_passkey_named = Passkey “{ $label }”, added { $date }
+remove_passkey = Remove the passkey added { $date }
+remove_passkey_named = Remove the passkey “{ $label }” added { $date }

@@ -40,6 +40,7 @@ pub mod notice;
 pub mod origin;
 pub mod page;
 pub mod parking;
+pub mod passkey;
 pub mod pow;
 pub mod problem;
 pub mod recovery;
@@ -58,6 +59,7 @@ pub struct Challenges {
     sessions: Sessions,
     clock: Clock,
     mailer: Option<Mailer>,
+    passkeys: Option<passkey::Party>,
     telephone: telephone::Telephone,
     writing: Arc<Semaphore>,
     locales: Locales,
@@ -174,6 +176,9 @@ pub enum Trouble {
     /// Mail settings cannot be used.
     #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
+    /// Passkeys cannot be used with these settings.
+    #[error("passkeys: {0}")]
+    Passkeys(String),
     /// A page does not parse.
     #[error("page template: {0}")]
     Page(String),
@@ -200,6 +205,7 @@ impl Challenges {
             store,
             sessions,
             mailer: mail.map(|mail| Mailer::new(mail, clock.clone())).transpose()?,
+            passkeys: None,
             clock,
             writing: Arc::new(Semaphore::new(notice::WRITING_MAX)),
             locales: Locales::load(&pages.language, pages.locales.as_deref())?,
@@ -208,18 +214,37 @@ impl Challenges {
         })
     }
 
+    /// The same, with passkeys.
+    ///
+    /// # Errors
+    /// When the settings are none that browsers would follow.
+    pub fn with_passkeys(self, passkeys: Option<&settings::Passkeys>) -> Result<Self, Trouble> {
+        let party = passkeys.map(|it| passkey::Party::new(it, &self.pages.service)).transpose()?;
+        Ok(Challenges { passkeys: party, ..self })
+    }
+
+    /// The methods that can be run for a page on this host: passkeys stay with the domain that they were made for.
+    pub fn runnable_at(&self, host: &str) -> BTreeSet<Method> {
+        let has_passkeys = self.passkeys.as_ref().is_some_and(|party| party.serves(host));
+        let mut methods = self.runnable();
+        methods.retain(|method| *method != Method::Passkey || has_passkeys);
+        methods
+    }
+
     /// The same, with vendors that carry codes to telephones and test for robots.
     pub fn with_vendors(self, live: Live, rules: settings::Phone) -> Self {
         let (keys, store, clock) = (self.keys.clone(), self.store.clone(), self.clock.clone());
         Challenges { telephone: telephone::Telephone::new(keys, store, clock, live, rules), ..self }
     }
 
-    /// The methods that this process can run: e-mail codes only with mail settings, what vendors have a part in only where
+    /// The methods that this process can run: e-mail codes and passkeys only with their settings, what vendors have a part in only where
     /// a route names one.
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
         let routed = self.vendors().methods();
-        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).chain(routed).collect()
+        let passkeys = self.passkeys.is_some().then_some(Method::Passkey);
+        let always = [Method::Totp, Method::RecoveryCode, Method::Pow];
+        always.into_iter().chain(mail).chain(passkeys).chain(routed).collect()
     }
 
     /// The vendors that are at work now.

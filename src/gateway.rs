@@ -140,6 +140,7 @@ pub async fn start_with(
         sessions.clone(),
         clock.clone(),
     )?;
+    let challenges = challenges.with_passkeys(settings.passkeys.as_ref())?;
     let challenges = Arc::new(challenges.with_vendors(signals.live(), settings.phone.clone()));
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;

@@ -91,6 +91,26 @@ impl Method {
         }
     }
 
+    /// Whether a proof by it cannot be had by a page that merely looks like ours (NIST SP 800-63B §5.2.5): the browser binds
+    /// a passkey to our name. A code, a confirmation in an app and a person's consent can be asked for by anybody; how an
+    /// identity provider is satisfied, it alone knows.
+    pub fn is_phishing_resistant(self) -> bool {
+        match self {
+            Method::Passkey => true,
+            Method::Totp
+            | Method::EmailCode
+            | Method::SmsCode
+            | Method::VoiceCode
+            | Method::Push
+            | Method::RecoveryCode
+            | Method::Pow
+            | Method::Captcha
+            | Method::Oidc
+            | Method::IdDocument
+            | Method::Approval => false,
+        }
+    }
+
     /// The assurance level (1 to 3) that this method lifts a signed-in session to, `None` where it lifts nothing.
     /// Passkey, TOTP, SMS, push, recovery code: AAL2 together with the app's own password (NIST SP 800-63B §4.2).
     pub fn assurance(self) -> Option<u8> {

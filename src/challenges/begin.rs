@@ -28,7 +28,7 @@ use crate::{
 pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Begun> {
     let arrival = demand.arrival;
     let Some(scope) = Scope::of(&arrival.request) else { return Ok(Begun::Refused(Reason::TransportInsecure)) };
-    let runnable = challenges.runnable();
+    let runnable = challenges.runnable_at(&arrival.request.host);
     let methods: Vec<Method> = demand.challenge.methods.iter().copied().filter(|it| runnable.contains(it)).collect();
     if methods.is_empty() {
         return Ok(Begun::Refused(Reason::ChallengeImpossible));
@@ -107,8 +107,7 @@ pub async fn first_method(
     let has_mailbox = challenges.contacts().has(Reach::Mail, tenant, account).await?;
     let has_telephone = challenges.contacts().has(Reach::Phone, tenant, account).await?;
     let is_set_up = |method: &Method| match method {
-        Method::Totp => kept.iter().any(|it| it.is_totp()),
-        Method::RecoveryCode => kept.iter().any(|it| !it.is_totp()),
+        Method::Passkey | Method::Totp | Method::RecoveryCode => kept.iter().any(|it| it.method() == *method),
         Method::EmailCode => has_mailbox,
         Method::SmsCode | Method::VoiceCode => has_telephone,
         _ => true,
@@ -164,6 +163,7 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         decision_id: demand.decision_id.into(),
         account,
         subject,
+        is_verified: demand.subject.is_some(),
         methods,
         bound_to: demand.challenge.binding.as_ref().map(|it| it.digest),
         shown: demand.shown.clone(),

@@ -34,6 +34,9 @@ pub struct Issued {
     pub account: Option<Id>,
     /// The subject as the app names it.
     pub subject: Option<Arc<str>>,
+    /// Whether that is who is there, rather than whom a request names.
+    #[serde(default)]
+    pub is_verified: bool,
     /// Ways to meet it that this process can run, best first.
     pub methods: Vec<Method>,
     /// What the proof is bound to.

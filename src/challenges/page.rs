@@ -166,7 +166,7 @@ mod tests {
                 target => hostile, go_on => hostile, home => hostile, codes => vec![hostile], next => hostile,
                 others => vec![context! { href => hostile, label => hostile }], key => hostile, picture => hostile,
                 authenticators => vec![context! { id => hostile, label => hostile, remove => hostile }],
-                passed => true, resume => hostile, recovery => hostile, base => hostile, suffix => hostile,
+                passed => true, resume => hostile, options => hostile, back => hostile, recovery => hostile, base => hostile, suffix => hostile,
             };
             let reply = pages.render(locales.choose(None, None), StatusCode::OK, &template, hostile, content);
             let html = String::from_utf8(reply.body.to_vec()).expect("text");

@@ -15,7 +15,7 @@ use crate::{
         code::{Asked, Post},
         contacts::Reach,
         issued::{self, Afterwards, Issued},
-        origin, page, parking, pow, problem,
+        origin, page, parking, passkey, pow, problem,
     },
     locale::Locale,
     reply::Reply,
@@ -58,7 +58,8 @@ pub async fn challenge(
     issued: &Issued,
 ) -> Stored<Reply> {
     if arrival.client != Client::Page {
-        return Ok(state(challenges, arrival, "open", issued));
+        let passkey = passkey_options(challenges, arrival, word, issued).await?;
+        return Ok(described(challenges, "open", issued, passkey));
     }
     let locale = problem::locale(challenges, arrival);
     let view = View::of(arrival);
@@ -88,14 +89,18 @@ pub async fn challenge(
         _ => format!("{} {}", locale.text(key), locale.text("email_trouble_other")),
     };
     let error = error.or_else(|| is_missing.then(|| trouble("captcha_trouble")));
-    let error = error.or_else(|| message(locale, view.error.as_deref()));
+    let error = error.or_else(|| message(locale, method, view.error.as_deref()));
     let error = error.or_else(|| undelivered.then(|| trouble("email_trouble")));
     let shows = |it: &Widget| {
         let other = it.has_other.then(|| without(&address(arrival, word, Some(method), None), &it.vendor));
         context! { vendor => &*it.vendor, script => it.script.clone(), snippet => it.snippet.clone(), other }
     };
+    let passkey = match method == Method::Passkey {
+        true => passkey_options(challenges, arrival, word, issued).await?,
+        false => None,
+    };
     let content = context! {
-        error, undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
+        error, passkey => passkey.map(|it| it.to_string()), undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
         shown => pairs(locale, &issued.shown), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
@@ -155,14 +160,34 @@ pub fn gone(challenges: &Challenges, arrival: &Arrival) -> Reply {
 
 /// How a challenge stands, for a program that asks or polls.
 pub fn state(challenges: &Challenges, arrival: &Arrival, status: &str, issued: &Issued) -> Reply {
+    let _ = arrival;
+    described(challenges, status, issued, None)
+}
+
+/// What the browser, or a program, needs to answer by passkey, where that is a way.
+async fn passkey_options(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    word: &str,
+    issued: &Issued,
+) -> Stored<Option<serde_json::Value>> {
+    match issued::id_of(word).filter(|_| issued.methods.contains(&Method::Passkey)) {
+        Some(id) => passkey::options(challenges, &arrival.route.tenant, id, issued).await,
+        None => Ok(None),
+    }
+}
+
+fn described(challenges: &Challenges, status: &str, issued: &Issued, passkey: Option<serde_json::Value>) -> Reply {
     let methods: Vec<&str> = issued.methods.iter().map(|it| it.name()).collect();
     let left_ms = (issued.expires_ms - challenges.clock.now_ms()).max(0);
-    let state = serde_json::json!({
+    let mut state = serde_json::json!({
         "status": status, "methods": methods, "expires_in": left_ms / 1000,
         "decision_id": issued.decision_id, "resume": issued.afterwards.parked(),
     });
+    if let (Some(options), Some(state)) = (passkey, state.as_object_mut()) {
+        state.insert("passkey".into(), serde_json::json!({ "publicKey": options }));
+    }
     let reply = Reply::new(StatusCode::OK, "application/json", state.to_string());
-    let _ = arrival;
     page::harden(reply)
 }
 
@@ -211,10 +236,10 @@ fn others(locale: &Locale, arrival: &Arrival, word: &str, issued: &Issued, shown
 }
 
 /// The message that an address names: `wrong`, `unheard`, or `wait-<seconds>`. Anything else is none.
-fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
+fn message(locale: &Locale, method: Method, error: Option<&str>) -> Option<String> {
     let error = error?;
     if error == "wrong" {
-        return Some(locale.text("wrong"));
+        return Some(locale.text(if method == Method::Passkey { "passkey_wrong" } else { "wrong" }));
     }
     if error == "unheard" {
         return Some(locale.text("captcha_unheard"));

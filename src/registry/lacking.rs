@@ -94,6 +94,7 @@ fn own(settings: &Settings, routed: &BTreeSet<Method>, name: &str) -> Option<boo
     if let Some(method) = name.strip_prefix("proof.").and_then(|rest| Method::named(rest.strip_suffix(".age")?)) {
         let is_there = match method {
             Method::EmailCode => settings.mail.is_some(),
+            Method::Passkey => settings.passkeys.is_some(),
             method if BY_VENDORS.contains(&method) => routed.contains(&method),
             method => METHODS_BUILT.contains(&method),
         };
@@ -240,6 +241,7 @@ fn how(name: &str) -> &'static str {
             "name a source under `subject`, or mark the user name of a login with `identifies: subject`"
         }
         "proof.email_code.age" => "add `mail` to `stepward.yaml`; until then `when_unsure` decides",
+        "proof.passkey.age" => "add `passkeys` to `stepward.yaml`; until then `when_unsure` decides",
         "proof.sms_code.age" | "proof.voice_code.age" => {
             "add a connector that sends to `connectors/routes/otp.yaml`; until then `when_unsure` decides"
         }

@@ -47,10 +47,9 @@ pub struct Document {
     #[serde(default)]
     #[schemars(extend("not_built" = true))]
     pub decisions: Option<Value>,
-    /// WebAuthn.
+    /// Where passkeys are good; without it no policy can ask for a `passkey`.
     #[serde(default)]
-    #[schemars(extend("not_built" = true))]
-    pub passkeys: Option<Value>,
+    pub passkeys: Option<Passkeys>,
     /// `/livez`, `/readyz` and `/metrics`.
     #[serde(default)]
     pub health: Option<Plane>,
@@ -478,6 +477,19 @@ pub struct Plane {
     /// The address.
     #[schemars(extend("format" = "address"))]
     pub address: String,
+}
+
+/// Where passkeys are good (WebAuthn).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passkeys {
+    /// The domain that passkeys are made for and stay with for good: the host that people visit, or a domain above it.
+    /// Changing it makes every passkey useless.
+    #[schemars(extend("format" = "host"))]
+    pub rp_id: String,
+    /// The origins on which they may be used, such as `https://bank.example.com`: https, or http on `localhost`.
+    #[schemars(extend("items" = {"type": "string", "format": "origin"}))]
+    pub origins: Vec<String>,
 }
 
 /// How mail is sent.

@@ -210,6 +210,7 @@ fn issued(account: Id) -> Issued {
         decision_id: "1".into(),
         account: Some(account),
         subject: None,
+        is_verified: true,
         methods: WAYS.map(|(method, _)| method).to_vec(),
         bound_to: None,
         shown: Vec::new(),

@@ -37,6 +37,7 @@ mod moving;
 mod notify;
 mod origin;
 mod parity;
+mod passkeys;
 mod plane;
 mod post;
 mod process;
