@@ -611,7 +611,7 @@ mod tests {
         let expected = ["https://bank.example.com", "https://example.com:8443"].map(Arc::from);
         assert_eq!((&*two.rp_id, &*two.origins), ("example.com", &expected[..]));
         let here = passkeys("rp_id: localhost, origins: [\"http://localhost:8080\"]");
-        assert_eq!(&*here.origins, ["http://localhost:8080".into()]);
+        assert_eq!(here.origins.iter().map(|it| &**it).collect::<Vec<_>>(), ["http://localhost:8080"]);
         for (text, place, code) in [
             ("rp_id: bank.example.com, origins: [https://example.com]", "4:44", "passkeys.foreign"),
             ("rp_id: example.com, origins: [https://myexample.com]", "4:39", "passkeys.foreign"),

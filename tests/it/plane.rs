@@ -3,4 +3,4 @@
 mod evaluate;
 mod operate;
 mod setup;
-mod world;
+pub(crate) mod world;
