@@ -26,6 +26,9 @@ pub enum Kept {
         label: String,
         /// When it was set up, in milliseconds since the Unix epoch.
         added_ms: i64,
+        /// The user handle under which another system made it; empty where that is not known. `None`: it was made here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handle: Option<Vec<u8>>,
     },
     /// An authenticator app.
     Totp {
@@ -53,6 +56,15 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
+    /// Whether this user handle, which a passkey shows, is the one under which it was made: `own`, unless another system
+    /// made it.
+    pub fn is_known_as(&self, shown: &[u8], own: &[u8]) -> bool {
+        match &self.kept {
+            Kept::Passkey { handle: Some(theirs), .. } => theirs.is_empty() || theirs == shown,
+            Kept::Passkey { handle: None, .. } | Kept::Totp { .. } | Kept::Recovery { .. } => own == shown,
+        }
+    }
+
     /// What its answers prove.
     pub fn method(&self) -> Method {
         match self.kept {

@@ -16,6 +16,7 @@ use crate::{
         Challenges,
         authenticators::{self, Authenticator, Kept},
         begin,
+        change::Change,
         issued::{self, Afterwards, Issued, OnFail},
         page, problem, show,
     },
@@ -31,9 +32,9 @@ use crate::{
     store::{Counted, Drawer, Id, Kind, Once, StateStore, Stored, backup},
 };
 
-mod apps;
+pub(super) mod apps;
 mod codes;
-mod passkeys;
+pub(super) mod passkeys;
 
 const FRESH_MS: i64 = 5 * 60 * 1000;
 const PENDING_MS: i64 = 10 * 60 * 1000;
@@ -64,15 +65,6 @@ enum May {
     /// After a proof by what is set up already.
     AfterProof,
     No,
-}
-
-/// What became of what an account has set up.
-#[derive(Clone, Copy, Debug)]
-enum Change {
-    Added(Method),
-    Removed(Method),
-    /// Recovery codes were handed out, and the old ones are void.
-    Renewed,
 }
 
 /// Answers everything under `/.stepward/methods`.
@@ -160,7 +152,10 @@ impl Visitor<'_> {
                 let account = Counted { kind: Kind::Account, id: self.subject.account };
                 self.challenges.store.announce(account).await?;
             }
+            // Only an operator does that, and not here.
+            Change::Reset => {}
         }
+        self.challenges.tell_of(self.tenant(), self.subject.account, change).await;
         Ok(())
     }
 

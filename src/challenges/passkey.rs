@@ -218,7 +218,7 @@ pub async fn check(challenges: &Challenges, tenant: &str, id: Id, issued: &Issue
     let Some((kept, passkey)) = all.iter().find(is_it).and_then(|it| Some((it, it.passkey()?))) else {
         return refused("the account has no such passkey");
     };
-    if answer.get_user_unique_id().is_some_and(|it| *it != handle(challenges, tenant, account)) {
+    if answer.get_user_unique_id().is_some_and(|it| !kept.is_known_as(it, &handle(challenges, tenant, account))) {
         return refused("it is somebody else's");
     }
     match party.verify(passkey, kept.counter, &client.challenge, &answer) {
@@ -261,13 +261,13 @@ async fn note(
     kept: &Authenticator,
     result: &AuthenticationResult,
 ) -> Stored<()> {
-    let Kept::Passkey { passkey, label, added_ms } = &kept.kept else { return Ok(()) };
+    let Kept::Passkey { passkey, label, added_ms, handle } = &kept.kept else { return Ok(()) };
     if about(passkey, "backup_state") == Some(result.backup_state().into()) {
         return Ok(());
     }
     let mut passkey = passkey.clone();
     let _ = passkey.update_credential(result);
-    let kept_now = Kept::Passkey { passkey, label: label.clone(), added_ms: *added_ms };
+    let kept_now = Kept::Passkey { passkey, label: label.clone(), added_ms: *added_ms, handle: handle.clone() };
     authenticators::add(challenges, tenant, account, kept.id, &kept_now).await
 }
 
@@ -276,7 +276,7 @@ pub fn handle(challenges: &Challenges, tenant: &str, account: Id) -> Id {
     challenges.keys.pseudonym(tenant, "passkey user", &data_encoding::HEXLOWER.encode(&account))
 }
 
-/// Keeps a passkey for an account; false where another account has the same credential id already (WebAuthn §7.1 step 26).
+/// Keeps a passkey for an account, with the user handle under which another system made it, if one did; false where another account has the same credential id already (WebAuthn §7.1 step 26).
 pub async fn keep(
     challenges: &Challenges,
     tenant: &str,
@@ -284,6 +284,7 @@ pub async fn keep(
     id: Id,
     passkey: Passkey,
     label: String,
+    handle: Option<Vec<u8>>,
 ) -> Stored<bool> {
     let credential = data_encoding::HEXLOWER.encode(passkey.cred_id());
     let credential = challenges.keys.pseudonym(tenant, "passkey credential", &credential);
@@ -294,7 +295,7 @@ pub async fn keep(
         return Ok(false);
     }
     let counter = about(&passkey, "counter").and_then(|it| it.as_u64()).unwrap_or(0);
-    let kept = Kept::Passkey { passkey: Box::new(passkey), label, added_ms: challenges.clock.now_ms() };
+    let kept = Kept::Passkey { passkey: Box::new(passkey), label, added_ms: challenges.clock.now_ms(), handle };
     authenticators::add(challenges, tenant, account, id, &kept).await?;
     if counter > 0 {
         challenges.store.advance(account, Drawer::Authenticators, id, counter).await?;

@@ -24,6 +24,7 @@ mod deploy;
 mod disguise;
 mod docs;
 mod edge;
+mod enrolments;
 mod every_outcome;
 mod export;
 mod faults;

@@ -19,7 +19,7 @@ use crate::{
 
 const PENDING_TRIES: u32 = 10;
 /// Apps of one account: every answer is compared with all of them, so each makes guessing easier.
-const APPS_MAX: usize = 5;
+pub(in crate::challenges) const APPS_MAX: usize = 5;
 
 /// A secret that was shown and waits for its first code.
 #[derive(Serialize, Deserialize)]

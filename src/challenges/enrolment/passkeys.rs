@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Passkeys of one account: a page lists them all.
-const PASSKEYS_MAX: usize = 10;
+pub(in crate::challenges) const PASSKEYS_MAX: usize = 10;
 /// Characters of a passkey's name.
 const LABEL_MAX: usize = 40;
 
@@ -89,9 +89,8 @@ impl Visitor<'_> {
         if !self.admit(&may, id).await? {
             return Ok(self.forbidden());
         }
-        if !passkey::keep(challenges, self.tenant(), self.subject.account, id, made, label(answer.fields.get("label")))
-            .await?
-        {
+        let name = label(answer.fields.get("label").map_or("", String::as_str));
+        if !passkey::keep(challenges, self.tenant(), self.subject.account, id, made, name, None).await? {
             return Ok(self.again("", "passkey"));
         }
         self.added(Method::Passkey).await
@@ -115,8 +114,7 @@ fn wanted(options: &impl Serialize) -> Value {
 }
 
 /// A name as it can be shown: one line, not long.
-fn label(typed: Option<&String>) -> String {
-    let clean: String =
-        typed.map_or("", String::as_str).trim().chars().filter(|it| !it.is_control()).take(LABEL_MAX).collect();
+pub(in crate::challenges) fn label(typed: &str) -> String {
+    let clean: String = typed.trim().chars().filter(|it| !it.is_control()).take(LABEL_MAX).collect();
     clean.trim_end().to_string()
 }

@@ -131,6 +131,24 @@ impl Authenticator {
         })
     }
 
+    /// The public key as another system keeps it: a COSE key, or a SubjectPublicKeyInfo.
+    pub(crate) fn public_key(&self, is_cose: bool) -> String {
+        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
+        let key = match is_cose {
+            true => [&[0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 32], x, &[0x22, 0x58, 32], y].concat(),
+            false => {
+                let prefix = "3059301306072a8648ce3d020106082a8648ce3d03010703420004";
+                [&data_encoding::HEXLOWER.decode(prefix.as_bytes()).unwrap(), x, y].concat()
+            }
+        };
+        BASE64URL_NOPAD.encode(&key)
+    }
+
+    /// Its credential id.
+    pub(crate) fn credential_id(&self) -> String {
+        BASE64URL_NOPAD.encode(&self.id)
+    }
+
     /// What a browser gives back of `navigator.credentials.get`.
     pub(crate) fn sign(&mut self, options: &Value, how: &How) -> Value {
         self.counter = how.counter.unwrap_or_else(|| self.counter + 1);
