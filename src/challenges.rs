@@ -14,7 +14,7 @@ use stepward_core::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    arrival::{Arrival, Parked, Withheld},
+    arrival::{Arrival, Parked, Spooled, Withheld},
     clock::Clock,
     keys::Keys,
     locale::Locales,
@@ -58,6 +58,7 @@ pub struct Challenges {
     locales: Locales,
     pages: page::Pages,
     unsent: parking::unsent::Unsent,
+    spool: Option<parking::spool::Spool>,
 }
 
 /// What a decision demands, with the request it was made for.
@@ -197,7 +198,18 @@ impl Challenges {
             locales: Locales::load(&pages.language, pages.locales.as_deref())?,
             pages: page::Pages::new(pages.service_name.clone())?,
             unsent: parking::unsent::Unsent::default(),
+            spool: None,
         })
+    }
+
+    /// The same, which keep bodies too large for the store in files.
+    pub fn with_spool(self, spool: Option<parking::spool::Spool>) -> Self {
+        Challenges { spool, ..self }
+    }
+
+    /// The files of bodies that wait.
+    pub fn spool(&self) -> Option<&parking::spool::Spool> {
+        self.spool.as_ref()
     }
 
     /// The methods that this process can run; e-mail codes only with mail settings.
@@ -256,6 +268,33 @@ impl Challenges {
         id: &str,
     ) -> Stored<Option<Parked>> {
         parking::take(self, arrival, session, subject, id).await
+    }
+
+    /// Where the body of something parked is, as seen from this node.
+    pub async fn whereabouts(&self, id: &str, parked: &Parked) -> parking::spool::Whereabouts {
+        parking::whereabouts(self, id, parked).await
+    }
+
+    /// The body of a parked request that was taken, if it has a file: to be sent, once. `None` where it is not as it was.
+    pub async fn unspool(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        id: &str,
+        spooled: Spooled,
+    ) -> Option<parking::spool::Reader> {
+        parking::unspool(self, arrival, session, id, spooled).await
+    }
+
+    /// The body of a parked request that lies in a file, for an event that reads it.
+    pub async fn look_into(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        id: &str,
+        spooled: Spooled,
+    ) -> Option<bytes::Bytes> {
+        parking::look_into(self, arrival, session, id, spooled).await
     }
 
     /// Drops what was parked, after a refusal.

@@ -227,6 +227,9 @@ pub enum Reason {
     /// What was to be resumed is gone, used, or someone else's.
     #[serde(rename = "resume.gone")]
     ResumeGone,
+    /// What was to be resumed waits at another node, which did not get this request; it still waits there.
+    #[serde(rename = "resume.elsewhere")]
+    ResumeElsewhere,
     /// Something of ours broke; refused, never let through.
     #[serde(rename = "internal")]
     Internal,
@@ -257,6 +260,7 @@ impl Reason {
             Reason::CrossSite => "request.cross_site",
             Reason::StateUnavailable => "state.unavailable",
             Reason::ResumeGone => "resume.gone",
+            Reason::ResumeElsewhere => "resume.elsewhere",
             Reason::Internal => "internal",
         }
     }

@@ -43,6 +43,8 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
         return Ok(Begun::Spent(issued.on_fail.outcome()));
     }
     issued.afterwards = afterwards(challenges, &demand, &half).await?;
+    // An upload may have taken its time to arrive; the user has as long as anybody else.
+    issued.expires_ms = challenges.clock.now_ms() + parking::lifetime_ms(&demand);
     let id = issued::fresh_id();
     let Some(mut cookies) = keep_session(challenges, arrival, demand.session, scope).await? else {
         return Ok(Begun::Refused(Reason::ResumeGone));

@@ -643,6 +643,7 @@ fn arrival() -> Arrival {
         },
         headers: http::HeaderMap::new(),
         body: None,
+        upload: None,
         trusted_peer: false,
         client: Client::Page,
     }

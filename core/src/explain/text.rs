@@ -60,6 +60,7 @@ pub(super) fn because(policy: &Policy, decision: &Decision) -> String {
         | Reason::CrossSite
         | Reason::StateUnavailable
         | Reason::ResumeGone
+        | Reason::ResumeElsewhere
         | Reason::Internal => format!("refused before the policy was asked: {}", decision.reason.code()),
     }
 }

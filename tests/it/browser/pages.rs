@@ -207,6 +207,7 @@ fn arrival(
         request,
         headers: headers.clone(),
         body: Some(body),
+        upload: None,
         trusted_peer: false,
     }
 }
