@@ -389,10 +389,8 @@ async fn has_room(challenges: &Challenges, demand: &Demand<'_>, is_large: bool) 
     let address = Counted { kind: Kind::Ip, id: address };
     let meter = |what, shape| Meter { name: meter_name(challenges, what), window, shape };
     let few = Shape::Exact { keep: 32 };
-    let mut meters = vec![
-        (session, meter("meter", few), Touch::Hit),
-        (everyone, meter("meter", Shape::Buckets), Touch::Hit),
-    ];
+    let mut meters =
+        vec![(session, meter("meter", few), Touch::Hit), (everyone, meter("meter", Shape::Buckets), Touch::Hit)];
     if is_large {
         meters.push((session, meter("files", few), Touch::Hit));
         meters.push((address, meter("files", few), Touch::Hit));

@@ -44,7 +44,11 @@ impl Tap {
     ///
     /// # Errors
     /// The client is gone.
-    pub(crate) async fn serve<T>(&mut self, session: &mut Session, work: impl Future<Output = T>) -> pingora::Result<T> {
+    pub(crate) async fn serve<T>(
+        &mut self,
+        session: &mut Session,
+        work: impl Future<Output = T>,
+    ) -> pingora::Result<T> {
         let mut work = std::pin::pin!(work);
         let done = loop {
             tokio::select! {

@@ -183,13 +183,7 @@ async fn revived(
 
 /// How much of a body in a file the live release reads: where an event of its path reads bodies, or where a field in it
 /// could ask for the method of another event. Everything else about it was told by its head.
-fn wanted(
-    journeys: &Journeys,
-    live: &Arrival,
-    parked: &Parked,
-    path: &str,
-    headers: &HeaderMap,
-) -> Option<usize> {
+fn wanted(journeys: &Journeys, live: &Arrival, parked: &Parked, path: &str, headers: &HeaderMap) -> Option<usize> {
     let host = &live.request.host;
     let seen = match journeys.see(&[&parked.method], host, path) {
         Sighting::Event(seen) => Some(seen),

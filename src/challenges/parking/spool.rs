@@ -189,9 +189,9 @@ impl Spool {
     fn files(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let entries = fs::read_dir(&self.0.path).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| {
-            path.file_stem().and_then(|name| name.to_str()).is_some_and(|name| {
-                name.len() == 32 && name.bytes().all(|it| it.is_ascii_hexdigit())
-            })
+            path.file_stem()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.len() == 32 && name.bytes().all(|it| it.is_ascii_hexdigit()))
         })
     }
 
