@@ -23,12 +23,15 @@ use crate::{
     sessions::{SessionHandle, Sessions, record::Subject},
     settings,
     store::{AnyStore, Id, Stored},
+    vendors::{Vendors, deeds::Live},
 };
 
 pub mod answer;
 pub mod attempts;
 pub mod authenticators;
 pub mod begin;
+pub mod captcha;
+pub mod code;
 pub mod contacts;
 pub mod email_code;
 pub mod enrolment;
@@ -42,6 +45,7 @@ pub mod problem;
 pub mod recovery;
 pub mod serve;
 pub mod show;
+pub mod telephone;
 pub mod totp;
 
 /// Where everything of Stepward's own lives, on every host.
@@ -54,6 +58,7 @@ pub struct Challenges {
     sessions: Sessions,
     clock: Clock,
     mailer: Option<Mailer>,
+    telephone: telephone::Telephone,
     writing: Arc<Semaphore>,
     locales: Locales,
     pages: page::Pages,
@@ -188,7 +193,10 @@ impl Challenges {
         sessions: Sessions,
         clock: Clock,
     ) -> Result<Self, Trouble> {
+        let rules = settings::Phone::default();
+        let telephone = telephone::Telephone::new(keys.clone(), store.clone(), clock.clone(), Live::none(), rules);
         Ok(Challenges {
+            telephone,
             keys,
             store,
             sessions,
@@ -212,10 +220,23 @@ impl Challenges {
         self.spool.as_ref()
     }
 
-    /// The methods that this process can run; e-mail codes only with mail settings.
+    /// The same, with vendors that carry codes to telephones and test for robots.
+    pub fn with_vendors(self, live: Live, rules: settings::Phone) -> Self {
+        let (keys, store, clock) = (self.keys.clone(), self.store.clone(), self.clock.clone());
+        Challenges { telephone: telephone::Telephone::new(keys, store, clock, live, rules), ..self }
+    }
+
+    /// The methods that this process can run: e-mail codes only with mail settings, what vendors have a part in only where
+    /// a route names one.
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
-        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).collect()
+        let routed = self.vendors().methods();
+        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).chain(routed).collect()
+    }
+
+    /// The vendors that are at work now.
+    fn vendors(&self) -> Arc<Vendors> {
+        self.telephone.live().now()
     }
 
     /// Issues a challenge: parks the request or the withheld answer, mails a code where that comes first, and makes

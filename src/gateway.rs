@@ -137,22 +137,21 @@ pub async fn start_with(
     metrics.state_store(true);
     let snapshots = settings.state.redis.as_ref().map_or(Duration::ZERO, |redis| redis.snapshots);
     let sessions = Sessions::new(keys.clone(), settings.sessions).with_snapshots(snapshots);
+    let signals = Signals::new(&settings, &clock)?.counted_by(&metrics);
     let spool = match settings.state.spool.clone() {
         Some(spool) => Some(Spool::open(&spool, Arc::new(keys.clone()), clock.clone()).map_err(StartError::Spool)?),
         None => None,
     };
-    let challenges = Arc::new(
-        Challenges::new(
-            &settings.pages,
-            settings.mail.as_ref(),
-            Arc::new(keys.clone()),
-            store.clone(),
-            sessions.clone(),
-            clock.clone(),
-        )?
-        .with_spool(spool),
-    );
-    let signals = Signals::new(&settings, &clock)?.counted_by(&metrics);
+    let challenges = Challenges::new(
+        &settings.pages,
+        settings.mail.as_ref(),
+        Arc::new(keys.clone()),
+        store.clone(),
+        sessions.clone(),
+        clock.clone(),
+    )?;
+    let challenges = challenges.with_spool(spool).with_vendors(signals.live(), settings.phone.clone());
+    let challenges = Arc::new(challenges);
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;
     let origin = policies.unwrap_or_else(|| registry::Origin::Folder(settings.policies.clone()));
@@ -161,7 +160,8 @@ pub async fn start_with(
         registry::Origin::Texts(_) => Vec::new(),
     };
     watched.extend(settings.connectors.clone());
-    let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name))
+    let routed = signals.live().now().methods();
+    let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name), &routed)
         .without(&settings, &signals.lost());
     let registry = Arc::new(Registry::open(origin, target, clock.clone(), metrics.clone())?);
     let sinks = Sinks::open(&settings, &clock, &metrics).map_err(signals::SetUpError::Connectors)?;
@@ -186,6 +186,7 @@ pub async fn start_with(
         signals,
         challenges,
         log,
+        sinks: sinks.clone(),
         promises: Promises::default(),
         recalls: Recalls::default(),
         metrics,

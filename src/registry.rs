@@ -41,7 +41,18 @@ pub mod lacking;
 pub mod watch;
 
 /// Every method that this build can run, given the settings it needs; a policy that names another does not load.
-pub const METHODS_BUILT: [Method; 4] = [Method::Totp, Method::EmailCode, Method::RecoveryCode, Method::Pow];
+pub const METHODS_BUILT: [Method; 7] = [
+    Method::Totp,
+    Method::EmailCode,
+    Method::SmsCode,
+    Method::VoiceCode,
+    Method::RecoveryCode,
+    Method::Pow,
+    Method::Captcha,
+];
+
+/// Those of them that only a vendor makes possible: a policy that names one loads only where a route provides it.
+pub const BY_VENDORS: [Method; 3] = [Method::SmsCode, Method::VoiceCode, Method::Captcha];
 
 /// Where the texts of policies come from.
 #[derive(Clone, Debug)]
@@ -64,15 +75,18 @@ pub struct Target {
 }
 
 impl Target {
-    /// What policies can name where these settings run; `told` says which attributes some vendor tells.
-    pub fn of(settings: &Settings, catalogue: Catalogue, told: impl Fn(&str) -> bool) -> Target {
+    /// What policies can name where these settings run; `told` says which attributes some vendor tells, `routed` are the
+    /// methods that routes make possible.
+    pub fn of(
+        settings: &Settings,
+        catalogue: Catalogue,
+        told: impl Fn(&str) -> bool,
+        routed: &BTreeSet<Method>,
+    ) -> Target {
         let upstreams = Some(settings.upstreams.keys().cloned().collect());
-        let lacking = Lacking::of(settings, &catalogue, told);
-        Target {
-            catalogue,
-            options: Options { methods: METHODS_BUILT.into_iter().collect(), upstreams, can_mail: true },
-            lacking,
-        }
+        let lacking = Lacking::of(settings, &catalogue, told, routed);
+        let methods = METHODS_BUILT.into_iter().filter(|it| !BY_VENDORS.contains(it) || routed.contains(it));
+        Target { catalogue, options: Options { methods: methods.collect(), upstreams, can_mail: true }, lacking }
     }
 
     /// The same where these attributes are lost, each for want of a file that is refused.

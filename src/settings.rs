@@ -126,6 +126,8 @@ pub struct Settings {
     pub health: Option<SocketAddr>,
     /// How codes are mailed.
     pub mail: Option<Mail>,
+    /// To which telephones codes go.
+    pub phone: Phone,
     /// Requests that are no event.
     pub unmatched: Unmatched,
     /// Mailboxes of which several spellings are one account.
@@ -394,6 +396,25 @@ pub struct Mail {
     pub login: Option<(Arc<str>, Secret)>,
     /// The sender.
     pub from: Arc<str>,
+}
+
+/// To which telephones codes go, and how many messages an hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phone {
+    /// The beginnings of numbers that codes go to, `+` and digits; `None` for any.
+    pub prefixes: Option<Arc<[Arc<str>]>>,
+    /// To one number, 1 to 30.
+    pub per_number: u16,
+    /// To numbers that differ in their last four digits only.
+    pub per_range: u64,
+    /// In all, for each tenant.
+    pub in_total: u64,
+}
+
+impl Default for Phone {
+    fn default() -> Self {
+        Phone { prefixes: None, per_number: 5, per_range: 20, in_total: 1000 }
+    }
 }
 
 /// What happens to requests that are no event.

@@ -18,7 +18,7 @@ use stepward_core::{
     decision::Scope,
     diagnostic::Diagnostic,
     facts::{Facts, Path, Provenance, Reading, SlotId, Why},
-    policy::{Policy, Slot},
+    policy::{Policy, Slot, document::Contact},
     value::Value,
 };
 
@@ -32,6 +32,7 @@ use crate::{
     telemetry::{Metrics, SignalOutcome},
     vendors::{
         self, Call, Question, Vendors,
+        deeds::Live,
         feedback::Owed,
         salvage::Refused,
         shadow::{Trial, Tried},
@@ -162,7 +163,7 @@ fn shared(source: &str) -> Arc<str> {
 pub struct Signals {
     lists: lists::Lists,
     geo: geo::Databases,
-    vendors: ArcSwap<Vendors>,
+    vendors: Arc<ArcSwap<Vendors>>,
     connectors: Mutex<Connectors>,
     metrics: Metrics,
     /// Accounts whose first day is written.
@@ -268,7 +269,7 @@ impl Signals {
         Signals {
             lists,
             geo,
-            vendors: ArcSwap::from_pointee(vendors),
+            vendors: Arc::new(ArcSwap::from_pointee(vendors)),
             connectors: Mutex::default(),
             metrics: Metrics::new(),
             noted: noted::Noted::default(),
@@ -276,10 +277,9 @@ impl Signals {
     }
 
     /// The same, counted here.
-    pub fn counted_by(mut self, metrics: &Metrics) -> Self {
-        let vendors = std::mem::replace(&mut self.vendors, ArcSwap::from_pointee(Vendors::none())).into_inner();
-        if let Some(vendors) = Arc::into_inner(vendors) {
-            self.vendors = ArcSwap::from_pointee(vendors.counted_by(metrics));
+    pub fn counted_by(self, metrics: &Metrics) -> Self {
+        if let Some(vendors) = Arc::into_inner(self.vendors.swap(Arc::new(Vendors::none()))) {
+            self.vendors.store(Arc::new(vendors.counted_by(metrics)));
         }
         Signals { metrics: metrics.clone(), ..self }
     }
@@ -287,6 +287,11 @@ impl Signals {
     /// The vocabulary of policies here, with what each attribute costs.
     pub fn catalogue(&self) -> Catalogue {
         self.vendors.load().catalogue().clone()
+    }
+
+    /// The connectors that are at work, for what vendors do rather than tell.
+    pub fn live(&self) -> Live {
+        Live::over(self.vendors.clone())
     }
 
     /// Whether some vendor here could tell this attribute.
@@ -458,5 +463,5 @@ pub fn email_of<'a>(policy: &Policy, facts: &'a Facts, verified: Option<&'a str>
             _ => None,
         }
     };
-    by(&|fact| fact.contact_email).or_else(|| by(&|fact| &*fact.name == "email")).or(verified)
+    by(&|fact| fact.contact == Some(Contact::Email)).or_else(|| by(&|fact| &*fact.name == "email")).or(verified)
 }

@@ -17,6 +17,7 @@ use stepward_core::{
     connector::{Connector, Named, route::Route},
     diagnostic::Diagnostic,
     facts::{Provenance, Reading, Why},
+    session::Method,
 };
 use tokio::time::Instant;
 
@@ -38,6 +39,7 @@ pub mod alone;
 pub mod breaker;
 pub mod cache;
 pub mod client;
+pub mod deeds;
 pub mod feedback;
 pub mod fixtures;
 pub mod guard;
@@ -75,6 +77,8 @@ pub struct Vocabulary {
     pub catalogue: Catalogue,
     /// The attributes that some connector on a route tells.
     pub told: BTreeSet<Arc<str>>,
+    /// The methods of step-up that routes make possible.
+    pub methods: BTreeSet<Method>,
     /// Those that nobody tells because a file is refused, by that file.
     pub lost: BTreeMap<Arc<str>, Arc<str>>,
 }
@@ -96,9 +100,11 @@ impl Vocabulary {
 
     fn told_by(connectors: &[Connector], routes: &[Route]) -> Vocabulary {
         let mut costs: BTreeMap<Arc<str>, Attribute> = BTreeMap::new();
-        let members = routes.iter().flat_map(|route| &route.members);
-        for connector in members.filter_map(|it| connectors.iter().find(|connector| connector.id == it.connector)) {
+        let mut methods = BTreeSet::new();
+        for (route, member) in routes.iter().flat_map(|route| route.members.iter().map(move |it| (route, it))) {
+            let Some(connector) = connectors.iter().find(|it| it.id == member.connector) else { continue };
             price(connector, &mut costs);
+            methods.extend(deeds::methods_of(&route.capability, connector));
         }
         for (level, made) in routes.iter().flat_map(|route| &route.levels) {
             let cost = costs.get(made.from.as_str()).map_or(Cost::Cheap, |score| score.cost);
@@ -107,7 +113,7 @@ impl Vocabulary {
         }
         let told = costs.keys().cloned().collect();
         let catalogue = Catalogue::of(Catalogue::builtin().all().cloned().chain(costs.into_values()));
-        Vocabulary { catalogue, told, lost: BTreeMap::new() }
+        Vocabulary { catalogue, told, methods, lost: BTreeMap::new() }
     }
 }
 

@@ -192,6 +192,11 @@ impl Connector {
         self.first(Kind::Lookup).or_else(|| self.first(Kind::Verify))
     }
 
+    /// The operation that a route runs: what is asked, else the first that sends.
+    pub fn served(&self) -> Option<&Arc<Operation>> {
+        self.asked().or_else(|| self.first(Kind::Send))
+    }
+
     /// What it gives a route, in the order of its mapping.
     pub fn provides(&self) -> &[Attribute] {
         self.asked().map_or(&[], |operation| &operation.provides)
@@ -199,7 +204,7 @@ impl Connector {
 
     /// How long a call that a route makes may take in all, in milliseconds.
     pub fn timeout_ms(&self) -> u64 {
-        self.asked().map_or(0, |operation| operation.timeout_ms)
+        self.served().map_or(0, |operation| operation.timeout_ms)
     }
 
     /// Whether a route asks it about something that is never kept, such as a password.

@@ -212,8 +212,8 @@ pub struct FactSource {
     pub identifies_subject: bool,
     /// Whether its values are remembered per subject, which gives `<name>.is_known`.
     pub remembered: bool,
-    /// Whether it is an e-mail address of the subject, trusted once this event succeeded.
-    pub contact_email: bool,
+    /// Whether it is an address of the subject, and of which kind; trusted once this event succeeded.
+    pub contact: Option<document::Contact>,
 }
 
 /// One node of the flow.

@@ -10,7 +10,9 @@
 //! in the last quarter of an hour: an owner's slips are forgiven, and a stranger's guesses never are, however often the
 //! owner signs in meanwhile. An account with several apps has as many codes that fit, so each try costs as many.
 //!
-//! The arithmetic (DESIGN §8). An app's code is one of two among 10⁶, a mailed code one: 10·2·10⁻⁶ + 10·10⁻⁶ = 3·10⁻⁵ an
+//! Codes that are sent, by e-mail or to a telephone, count as one method.
+//!
+//! The arithmetic (DESIGN §8). An app's code is one of two among 10⁶, a code that is sent one: 10·2·10⁻⁶ + 10·10⁻⁶ = 3·10⁻⁵ an
 //! hour and 100·2·10⁻⁶ + 100·10⁻⁶ = 3·10⁻⁴ ever; a recovery code has 80 bits and adds nothing. `tests/it/guessing.rs`
 //! counts it. A try that the store cannot count is not looked at.
 
@@ -32,7 +34,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 pub const HOURLY_MAX: u64 = 10;
 /// Wrong answers to what an account has set up, for as long as it is set up.
 pub const EVER_MAX: u64 = 100;
-/// Codes mailed to one account in an hour.
+/// Codes sent to one account in an hour, by e-mail and telephone together.
 pub const MAILS_MAX: u64 = 10;
 /// How long tries are counted where nothing is set up, and so nothing can be guessed: a name that nobody has must look
 /// like one that somebody has, and must not fill the store.
@@ -87,11 +89,11 @@ impl Lane {
     }
 
     fn named(challenges: &Challenges, tenant: &str, lineage: Id, account: Option<Id>, method: Method) -> Self {
-        let (kind, id) = match account.filter(|_| method != Method::Pow) {
+        let (kind, id) = match account.filter(|_| method.strength() > 0) {
             Some(account) => (Kind::Account, account),
             None => (Kind::Session, lineage),
         };
-        let id = challenges.keys.pseudonym(tenant, method.name(), &data_encoding::HEXLOWER.encode(&id));
+        let id = challenges.keys.pseudonym(tenant, counted_as(method).name(), &data_encoding::HEXLOWER.encode(&id));
         Lane { who: Counted { kind, id }, lineage, mails: meter(challenges, "mails", HOUR, MAILS_MAX) }
     }
 
@@ -110,6 +112,22 @@ impl Lane {
     fn for_ever(&self, challenges: &Challenges, newest: Id) -> [Id; 2] {
         let newest = data_encoding::HEXLOWER.encode(&newest);
         ["tries", "forgiven"].map(|what| challenges.keys.pseudonym("", what, &newest))
+    }
+}
+
+/// Codes that are sent count as one method, however they come: three ways to guess must not be three times the guesses.
+fn counted_as(method: Method) -> Method {
+    match method {
+        Method::EmailCode | Method::SmsCode | Method::VoiceCode => Method::EmailCode,
+        Method::Passkey
+        | Method::Totp
+        | Method::Push
+        | Method::RecoveryCode
+        | Method::Pow
+        | Method::Captcha
+        | Method::Oidc
+        | Method::IdDocument
+        | Method::Approval => method,
     }
 }
 

@@ -10,8 +10,9 @@ use crate::{
     challenges::{
         Begun, Challenges, Demand,
         attempts::Lane,
-        authenticators,
-        email_code::Asked,
+        authenticators, captcha,
+        code::Asked,
+        contacts::Reach,
         issued::{self, Afterwards, Issued, OnFail},
         origin, parking, problem,
     },
@@ -20,7 +21,7 @@ use crate::{
         Committed, SessionHandle,
         cookies::{ParkHalf, Scope},
     },
-    store::{Drawer, StateStore, Stored},
+    store::Stored,
 };
 
 /// See [`Challenges::begin`].
@@ -51,8 +52,8 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
     };
     issued::keep(challenges, arrival, demand.session, &id, &issued).await?;
     let first = first_method(challenges, arrival, demand.session, &issued, demand.subject.is_some()).await?;
-    if first == Method::EmailCode {
-        send_first_code(challenges, arrival, demand.session, &issued, &id).await?;
+    if Reach::of(first).is_some() {
+        send_first_code(challenges, arrival, demand.session, &issued, &id, first).await?;
     }
     cookies.extend(park_cookie.filter(|_| issued.afterwards.parked().is_some()));
     let reply = match arrival.client {
@@ -94,22 +95,27 @@ pub async fn first_method(
     issued: &Issued,
     is_verified: bool,
 ) -> Stored<Method> {
-    let fallback = issued.methods.first().copied().unwrap_or(Method::Pow);
-    let used = session.record.proofs_for(issued.account).filter(|proof| issued.methods.contains(&proof.method));
+    // A test that no vendor can check at the moment comes last.
+    let is_at_hand = |method: &Method| *method != Method::Captcha || captcha::is_there(challenges);
+    let at_hand: Vec<Method> = issued.methods.iter().copied().filter(is_at_hand).collect();
+    let fallback = at_hand.first().or(issued.methods.first()).copied().unwrap_or(Method::Pow);
+    let used = session.record.proofs_for(issued.account).filter(|proof| at_hand.contains(&proof.method));
     if let Some(proof) = used.max_by_key(|proof| proof.at_ms) {
         return Ok(proof.method);
     }
     let (Some(account), true) = (issued.account, is_verified) else { return Ok(fallback) };
     let tenant = &arrival.route.tenant;
     let kept = authenticators::all(challenges, tenant, account).await?;
-    let has_contact = !challenges.store.enrolments(account, Drawer::Contacts).await?.is_empty();
+    let has_mailbox = challenges.contacts().has(Reach::Mail, tenant, account).await?;
+    let has_telephone = challenges.contacts().has(Reach::Phone, tenant, account).await?;
     let is_set_up = |method: &Method| match method {
         Method::Totp => kept.iter().any(|it| it.is_totp()),
         Method::RecoveryCode => kept.iter().any(|it| !it.is_totp()),
-        Method::EmailCode => has_contact,
+        Method::EmailCode => has_mailbox,
+        Method::SmsCode | Method::VoiceCode => has_telephone,
         _ => true,
     };
-    Ok(issued.methods.iter().copied().find(is_set_up).unwrap_or(fallback))
+    Ok(at_hand.iter().copied().find(is_set_up).unwrap_or(fallback))
 }
 
 /// A request that changes something and was sent by a page of another site. What is kept already, a parked request or a
@@ -179,10 +185,11 @@ async fn send_first_code(
     session: &SessionHandle,
     issued: &Issued,
     word: &str,
+    method: Method,
 ) -> Stored<()> {
     let Some(id) = issued::id_of(word) else { return Ok(()) };
-    let lane = Lane::of(challenges, arrival, session, issued, Method::EmailCode);
-    let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };
+    let lane = Lane::of(challenges, arrival, session, issued, method);
+    let asked = Asked { tenant: &arrival.route.tenant, host: &arrival.request.host, method, id, issued, lane: &lane };
     challenges.send_code(&asked, problem::locale(challenges, arrival)).await?;
     Ok(())
 }

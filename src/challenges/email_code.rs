@@ -1,171 +1,22 @@
-//! Codes by e-mail: they show control of a mailbox and lift nothing (NIST SP 800-63B §5.1.3.1).
-//!
-//! Six digits from the operating system's randomness, good for ten minutes, three tries and one use. Each letter has a
-//! code of its own and only the newest counts. Everything happens alike whether or not there is an account with an
-//! address: a code is made, kept, counted and expected; only the letter is missing. No code is ever logged.
+//! The letter in which a code comes. It names what is confirmed, and nothing about the account.
 
 use fluent_bundle::FluentArgs;
-use serde::{Deserialize, Serialize};
-use stepward_core::session::Method;
-use subtle::ConstantTimeEq;
 
 use crate::{
-    challenges::{
-        Challenges,
-        attempts::{Aim, Lane},
-        contacts::Contact,
-        issued::Issued,
-        problem,
-    },
-    clock,
-    keys::Purpose,
+    challenges::{Challenges, code, issued::Issued, problem},
     locale::Locale,
     mail::Letter,
-    store::{Attempt, Drawer, Id, Once, StateStore, Stored},
 };
 
-const GOOD_FOR_MS: i64 = 10 * 60 * 1000;
-const TRIES: u32 = 3;
-/// Between two letters of one challenge.
-pub const COOLDOWN_MS: i64 = 30 * 1000;
-/// Letters for one challenge.
-const LETTERS_MAX: u32 = 5;
-
-#[derive(Serialize, Deserialize)]
-struct Code {
-    digits: String,
-    sent_ms: i64,
-}
-
-/// What became of the wish for a letter.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It is on its way, if there is an address.
-    Yes,
-    /// Not now: so many seconds have to pass.
-    Wait(i64),
-}
-
-/// How it stands with the mail server since a code was made; the same whether or not there is an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Post {
-    /// Nothing bad is known of it.
-    Working,
-    /// It did not answer: the code was not sent.
-    Silent,
-}
-
-/// The challenge a code belongs to.
-pub struct Asked<'a> {
-    /// The tenant.
-    pub tenant: &'a str,
-    /// The challenge's id.
-    pub id: Id,
-    /// The challenge.
-    pub issued: &'a Issued,
-    /// Whose tries and letters count.
-    pub lane: &'a Lane,
-}
-
 impl Challenges {
-    /// Makes a code and mails it.
-    pub(super) async fn send_code(&self, asked: &Asked<'_>, locale: &Locale) -> Stored<Sent> {
-        let now_ms = self.clock.now_ms();
-        let last = self.newest_code(asked).await?;
-        if let Some((_, code)) = &last
-            && now_ms < code.sent_ms + COOLDOWN_MS
-        {
-            return Ok(Sent::Wait((code.sent_ms + COOLDOWN_MS - now_ms + 999) / 1000));
-        }
-        let number = last.map_or(0, |(number, _)| number + 1);
-        if number >= LETTERS_MAX || !self.count_mail(asked.lane).await? {
-            return Ok(Sent::Wait((asked.issued.expires_ms - now_ms).max(0) / 1000));
-        }
-        let code_id = self.code_id(asked, number);
-        let expires_ms = (now_ms + GOOD_FOR_MS).min(asked.issued.expires_ms);
-        if self.store.claim(now_ms, "letter", code_id, clock::random_id(), expires_ms).await? == Once::Replay {
-            return Ok(Sent::Wait(COOLDOWN_MS / 1000));
-        }
-        let digits = random_digits();
-        let plain = serde_json::to_vec(&Code { digits: digits.clone(), sent_ms: now_ms }).unwrap_or_default();
-        let sealed = self.keys.seal(Purpose::Challenge, asked.tenant, &code_id, &plain);
-        self.store.issue_challenge(asked.id, code_id, TRIES, sealed, expires_ms).await?;
-        if let Some(mailer) = &self.mailer {
-            let contact = self.code_contact(asked).await?;
-            mailer.send(contact.map(|contact| self.letter(asked.issued, locale, contact.address, &digits)));
-        }
-        Ok(Sent::Yes)
-    }
-
-    /// What became of the newest code of this challenge; `None` where none has been made.
-    pub(super) async fn code_is_out(&self, asked: &Asked<'_>) -> Stored<Option<Post>> {
-        let newest = self.newest_code(asked).await?;
-        Ok(newest.map(|(_, code)| match self.mailer.as_ref().is_some_and(|it| it.is_silent_since(code.sent_ms)) {
-            true => Post::Silent,
-            false => Post::Working,
-        }))
-    }
-
-    /// The address that codes go to is what is guessed at; of all codes only the newest counts.
-    pub(super) async fn code_aim(&self, asked: &Asked<'_>) -> Stored<Aim> {
-        let contact = self.code_contact(asked).await?;
-        let since = contact.as_ref().map_or(0, |contact| contact.counter);
-        Ok(Aim { newest: contact.map(|contact| contact.id), since, at_once: 1 })
-    }
-
-    /// Whether this is the newest code; if so it is spent.
-    pub(super) async fn check_code(&self, asked: &Asked<'_>, digits: &str) -> Stored<bool> {
-        let Some((number, _)) = self.newest_code(asked).await? else { return Ok(false) };
-        let now_ms = self.clock.now_ms();
-        let code_id = self.code_id(asked, number);
-        let Attempt::Granted { sealed, .. } = self.store.attempt_challenge(now_ms, asked.id, code_id).await? else {
-            return Ok(false);
-        };
-        let Some(code) = self.open_code(asked, code_id, &sealed) else { return Ok(false) };
-        let right = bool::from(code.digits.as_bytes().ct_eq(digits.as_bytes()));
-        // Without an address nobody can have read the code; guessing it right is no proof either.
-        let Some(contact) = self.code_contact(asked).await?.filter(|_| right) else { return Ok(false) };
-        let first = self.store.spend_challenge(now_ms, asked.id, code_id, clock::random_id()).await? == Once::First;
-        if let Some(account) = asked.issued.account.filter(|_| first) {
-            self.store.advance(account, Drawer::Contacts, contact.id, now_ms.unsigned_abs()).await?;
-        }
-        Ok(first)
-    }
-
-    async fn newest_code(&self, asked: &Asked<'_>) -> Stored<Option<(u32, Code)>> {
-        for number in (0..LETTERS_MAX).rev() {
-            let code_id = self.code_id(asked, number);
-            let sealed = self.store.peek_challenge(self.clock.now_ms(), asked.id, code_id).await?;
-            if let Some(code) = sealed.and_then(|sealed| self.open_code(asked, code_id, &sealed)) {
-                return Ok(Some((number, code)));
-            }
-        }
-        Ok(None)
-    }
-
-    fn open_code(&self, asked: &Asked<'_>, code_id: Id, sealed: &[u8]) -> Option<Code> {
-        let opened = self.keys.open(Purpose::Challenge, asked.tenant, &code_id, sealed).ok()?;
-        serde_json::from_slice(&opened.plain).ok()
-    }
-
-    async fn code_contact(&self, asked: &Asked<'_>) -> Stored<Option<Contact>> {
-        match asked.issued.account {
-            Some(account) => self.contacts().primary(asked.tenant, account).await,
-            None => Ok(None),
-        }
-    }
-
-    fn code_id(&self, asked: &Asked<'_>, number: u32) -> Id {
-        let challenge = data_encoding::HEXLOWER.encode(&asked.id);
-        self.keys.pseudonym(asked.tenant, Method::EmailCode.name(), &format!("{challenge} {number}"))
-    }
-
-    fn letter(&self, issued: &Issued, locale: &Locale, to: String, digits: &str) -> Letter {
+    /// The letter with a code.
+    pub(super) fn letter(&self, issued: &Issued, locale: &Locale, to: String, digits: &str) -> Letter {
         let mut args = FluentArgs::new();
         args.set("service", self.pages.service.to_string());
         let event = problem::event_name(locale, &issued.event);
-        let line =
-            |(name, value): &(String, String)| format!("  {}: {}\n", problem::fact_name(locale, name), one_line(value));
+        let line = |(name, value): &(String, String)| {
+            format!("  {}: {}\n", problem::fact_name(locale, name), code::one_line(value, 200))
+        };
         let shown = issued.shown.iter().map(line);
         let body = format!(
             "{}\n\n  {event}\n{}\n{}\n\n  {digits}\n\n{}\n",
@@ -175,21 +26,5 @@ impl Challenges {
             locale.text("mail_code_end"),
         );
         Letter { to, subject: locale.say("mail_code_subject", &args), body }
-    }
-}
-
-/// A value from a request, so that it cannot pretend to be another line of the letter.
-fn one_line(value: &str) -> String {
-    value.chars().map(|it| if it.is_control() { ' ' } else { it }).take(200).collect()
-}
-
-/// Six digits, each of the million equally likely.
-fn random_digits() -> String {
-    loop {
-        let number = u32::from_be_bytes(clock::random_bytes());
-        // 4,294 whole millions fit into 32 bits; what is above them would favour small codes.
-        if number < 4_294_000_000 {
-            return format!("{:06}", number % 1_000_000);
-        }
     }
 }

@@ -66,6 +66,41 @@ pub fn harden(mut reply: Reply) -> Reply {
     reply
 }
 
+/// What a vendor's script may have on a page; anything else that a connector asks for it goes without.
+const ALLOWED: [&str; 8] =
+    ["script-src", "style-src", "img-src", "font-src", "connect-src", "frame-src", "child-src", "worker-src"];
+
+/// Lets a page load from these places as well, by directive. Only places are taken: nothing that would switch off a
+/// protection, such as `'unsafe-inline'`, `*` or `data:`.
+pub fn allow(page: &mut Reply, places: &[(String, Vec<String>)]) {
+    let mut policy = CONTENT_SECURITY_POLICY.to_string();
+    for (directive, sources) in places.iter().filter(|(it, _)| ALLOWED.contains(&it.as_str())) {
+        let sources: Vec<&str> = sources.iter().map(String::as_str).filter(|it| is_place(it)).collect();
+        if sources.is_empty() {
+            continue;
+        }
+        let (name, more) = (format!("{directive} "), sources.join(" "));
+        let with = |part: &str| match part.trim().strip_prefix(&name) {
+            Some(own) => format!("{name}{own} {more}"),
+            None => part.trim().to_string(),
+        };
+        let is_there = policy.split(';').any(|it| it.trim().starts_with(&name));
+        policy = policy.split(';').map(with).collect::<Vec<_>>().join("; ");
+        if !is_there {
+            policy = format!("{policy}; {name}{more}");
+        }
+    }
+    page.headers.retain(|(name, _)| *name != header::CONTENT_SECURITY_POLICY);
+    page.set(header::CONTENT_SECURITY_POLICY, &policy);
+}
+
+/// A host of its own, by https, or by http on this machine; or what a script made itself.
+fn is_place(source: &str) -> bool {
+    let host = source.strip_prefix("https://").or_else(|| source.strip_prefix("http://127.0.0.1"));
+    let is_plain = source.bytes().all(|it| it.is_ascii_alphanumeric() || b":/.*-_".contains(&it));
+    source == "blob:" || is_plain && host.is_some_and(|host| host.bytes().any(|it| it.is_ascii_alphanumeric()))
+}
+
 /// A script or style sheet by the name under `/.stepward/`. It is never cached for long: pages and scripts change
 /// together with the binary.
 pub fn file(name: &str) -> Option<Reply> {
@@ -139,6 +174,24 @@ mod tests {
             assert!(!html.contains("<img src=x") && !html.contains("<script>"), "{template}: {html}");
             assert!(!html.contains("<b>") && !html.contains("49"), "{template}");
         }
+    }
+
+    #[test]
+    fn a_vendors_places_are_added_and_nothing_that_switches_off_a_protection() {
+        let words = |it: &[&str]| it.iter().map(|it| it.to_string()).collect::<Vec<_>>();
+        let places = [
+            ("script-src".into(), words(&["https://js.example", "'unsafe-inline'", "*", "https://*", "data:"])),
+            ("frame-src".into(), words(&["https://*.example"])),
+            ("connect-src".into(), words(&["https://a.example; script-src *"])),
+            ("default-src".into(), words(&["https://b.example"])),
+            ("frame-ancestors".into(), words(&["https://c.example"])),
+        ];
+        let mut page = harden(Reply::new(StatusCode::OK, "text/html", ""));
+        allow(&mut page, &places);
+        let policies: Vec<_> = page.headers.iter().filter(|(it, _)| *it == header::CONTENT_SECURITY_POLICY).collect();
+        assert_eq!(policies.len(), 1, "two policies would both hold");
+        let expected = CONTENT_SECURITY_POLICY.replace("script-src 'self'", "script-src 'self' https://js.example");
+        assert_eq!(policies[0].1.to_str().unwrap(), format!("{expected}; frame-src https://*.example"));
     }
 
     #[test]

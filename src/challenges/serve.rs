@@ -10,7 +10,7 @@ use crate::{
         Challenges, PREFIX, Refused, Served,
         answer::{self, Answer, Came},
         begin,
-        email_code::Sent,
+        code::Sent,
         enrolment,
         issued::{self, Issued},
         origin, page, parking, problem, show,
@@ -133,6 +133,10 @@ async fn answered(
             let reply = again(challenges, arrival, &issued, &back(&format!("wait-{seconds}")), "wait");
             Served::Answer(waiting(reply, seconds))
         }
+        Came::Unheard(vendor) => {
+            let address = show::without(&back("unheard"), &vendor);
+            Served::Answer(again(challenges, arrival, &issued, &address, "unheard"))
+        }
         Came::Nothing => {
             let address = show::address(arrival, word, answer.method, None);
             Served::Answer(again(challenges, arrival, &issued, &address, "open"))
@@ -180,6 +184,7 @@ fn again(challenges: &Challenges, arrival: &Arrival, issued: &Issued, address: &
             reply.status = match status {
                 "wrong" => StatusCode::UNAUTHORIZED,
                 "closed" | "wait" => StatusCode::TOO_MANY_REQUESTS,
+                "unheard" => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::OK,
             };
             reply

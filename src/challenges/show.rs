@@ -11,7 +11,9 @@ use crate::{
         Challenges,
         attempts::Lane,
         begin,
-        email_code::{Asked, Post},
+        captcha::{self, Widget},
+        code::{Asked, Post},
+        contacts::Reach,
         issued::{self, Afterwards, Issued},
         origin, page, parking, pow, problem,
     },
@@ -26,6 +28,8 @@ use crate::{
 pub struct View {
     method: Option<Method>,
     error: Option<String>,
+    /// The connector whose test was of no use.
+    not: Option<String>,
 }
 
 impl View {
@@ -36,6 +40,7 @@ impl View {
             match &*name {
                 "m" => view.method = Method::named(&value),
                 "e" => view.error = Some(value.into_owned()),
+                "x" => view.not = Some(value.into_owned()),
                 _ => {}
             }
         }
@@ -66,28 +71,42 @@ pub async fn challenge(
     let now_ms = challenges.clock.now_ms();
     let error =
         closed.map(|until| problem::minutes(locale, "locked_method", ((until - now_ms).max(0) / 1000).unsigned_abs()));
-    let post = match issued::id_of(word).filter(|_| method == Method::EmailCode) {
+    let post = match issued::id_of(word).filter(|_| Reach::of(method).is_some()) {
         Some(id) => {
-            let asked = Asked { tenant: &arrival.route.tenant, id, issued, lane: &lane };
+            let (tenant, host) = (&*arrival.route.tenant, &*arrival.request.host);
+            let asked = Asked { tenant, host, method, id, issued, lane: &lane };
             challenges.code_is_out(&asked).await?
         }
         None => None,
     };
     let undelivered = post == Some(Post::Silent);
-    let trouble = || match issued.methods.len() {
-        0 | 1 => locale.text("email_trouble"),
-        _ => format!("{} {}", locale.text("email_trouble"), locale.text("email_trouble_other")),
+    let is_test = method == Method::Captcha;
+    let widget = is_test.then(|| captcha::widget(challenges, &issued.event, view.not.as_deref())).flatten();
+    let is_missing = is_test && widget.is_none();
+    let trouble = |key: &str| match issued.methods.len() {
+        0 | 1 => locale.text(key),
+        _ => format!("{} {}", locale.text(key), locale.text("email_trouble_other")),
     };
-    let error = error.or_else(|| message(locale, view.error.as_deref())).or_else(|| undelivered.then(trouble));
+    let error = error.or_else(|| is_missing.then(|| trouble("captcha_trouble")));
+    let error = error.or_else(|| message(locale, view.error.as_deref()));
+    let error = error.or_else(|| undelivered.then(|| trouble("email_trouble")));
+    let shows = |it: &Widget| {
+        let other = it.has_other.then(|| without(&address(arrival, word, Some(method), None), &it.vendor));
+        context! { vendor => &*it.vendor, script => it.script.clone(), snippet => it.snippet.clone(), other }
+    };
     let content = context! {
         error, undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
         shown => pairs(locale, &issued.shown), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
-        seed => word, bits => pow::BITS, enrol => issued.enrol_allowed,
+        seed => word, bits => pow::BITS, enrol => issued.enrol_allowed, captcha => widget.as_ref().map(shows),
     };
     let title = locale.text("title_confirm");
-    Ok(challenges.pages.render(locale, StatusCode::OK, "challenge.html", &title, content))
+    let mut page = challenges.pages.render(locale, StatusCode::OK, "challenge.html", &title, content);
+    if let Some(widget) = widget {
+        page::allow(&mut page, &widget.csp);
+    }
+    Ok(page)
 }
 
 /// What follows a challenge that is met.
@@ -158,6 +177,12 @@ pub fn address(arrival: &Arrival, word: &str, method: Option<Method>, error: Opt
     format!("/.stepward/c/{word}{mark}{query}")
 }
 
+/// The same address, for the page with another vendor's test.
+pub fn without(address: &str, vendor: &str) -> String {
+    let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("x", vendor).finish();
+    format!("{address}&{query}")
+}
+
 fn confirmed(
     challenges: &Challenges,
     arrival: &Arrival,
@@ -185,11 +210,14 @@ fn others(locale: &Locale, arrival: &Arrival, word: &str, issued: &Issued, shown
     others.map(link).collect()
 }
 
-/// The message that an address names: `wrong`, or `wait-<seconds>`. Anything else is none.
+/// The message that an address names: `wrong`, `unheard`, or `wait-<seconds>`. Anything else is none.
 fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
     let error = error?;
     if error == "wrong" {
         return Some(locale.text("wrong"));
+    }
+    if error == "unheard" {
+        return Some(locale.text("captcha_unheard"));
     }
     let seconds: u16 = error.strip_prefix("wait-")?.parse().ok()?;
     let mut args = FluentArgs::new();

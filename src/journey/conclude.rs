@@ -9,13 +9,14 @@ use stepward_core::{
     decision::Reason,
     expr::{Condition, SlotSet, Truth},
     facts::{Facts, Reading, SlotId, Why},
-    policy::{Origin, Policy, ResponseSource},
+    policy::{Origin, Policy, ResponseSource, document::Contact},
     value::Value,
 };
 
 use crate::{
     actions::Carried,
     arrival::{Withheld, restored},
+    challenges::contacts::Reach,
     journey::{
         Journeys, Parts, apply, logout,
         seam::{Decided, Pending},
@@ -238,10 +239,15 @@ async fn sign_in(parts: &Parts, visit: &mut Visit, event: &Decided, headers: &He
     for (name, value) in app_cookies {
         session.bind_app(&parts.sessions, name, value);
     }
-    let contact = event.policy.facts.iter().position(|fact| fact.contact_email);
-    let address = contact.and_then(|fact| visit::fact_text(&event.policy, &event.facts, fact));
-    if let Some(address) = address.filter(|address| subject::is_email(address)) {
-        parts.challenges.contacts().learn(&tenant, account, &address).await?;
+    for (at, fact) in event.policy.facts.iter().enumerate() {
+        let Some(kind) = fact.contact else { continue };
+        let Some(address) = visit::fact_text(&event.policy, &event.facts, at) else { continue };
+        let reach = match kind {
+            Contact::Email if subject::is_email(&address) => Reach::Mail,
+            Contact::Email => continue,
+            Contact::Phone => Reach::Phone,
+        };
+        parts.challenges.contacts().learn_of(reach, &tenant, account, &address).await?;
     }
     Ok(())
 }

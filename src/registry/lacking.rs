@@ -20,7 +20,7 @@ use stepward_core::{
 };
 
 use crate::{
-    registry::{METHODS_BUILT, Target},
+    registry::{BY_VENDORS, METHODS_BUILT, Target},
     settings::{ListKind, Settings, SubjectSource},
 };
 
@@ -42,11 +42,17 @@ pub struct Lacking {
 
 impl Lacking {
     /// What these settings lack; `told` says which attributes some vendor tells.
-    pub fn of(settings: &Settings, catalogue: &Catalogue, told: impl Fn(&str) -> bool) -> Lacking {
+    pub fn of(
+        settings: &Settings,
+        catalogue: &Catalogue,
+        told: impl Fn(&str) -> bool,
+        routed: &BTreeSet<Method>,
+    ) -> Lacking {
+        let own = |name: &str| own(settings, routed, name);
         let missing = catalogue.all().filter(|it| match it.cost {
             // Known with the request or the session, wherever that can have it.
-            Cost::Free => own(settings, &it.name) == Some(false),
-            Cost::Cheap | Cost::Paid => !told(&it.name) && own(settings, &it.name) != Some(true),
+            Cost::Free => own(&it.name) == Some(false),
+            Cost::Cheap | Cost::Paid => !told(&it.name) && own(&it.name) != Some(true),
         });
         Lacking {
             methods: settings.mail.is_none().then_some(Method::EmailCode).into_iter().collect(),
@@ -59,7 +65,7 @@ impl Lacking {
 
     /// Takes note of what is lost, unless these settings let this gateway tell it by itself.
     pub fn lose(&mut self, settings: &Settings, lost: &BTreeMap<Arc<str>, Arc<str>>) {
-        let others = lost.iter().filter(|(name, _)| own(settings, name) != Some(true));
+        let others = lost.iter().filter(|(name, _)| own(settings, &BTreeSet::new(), name) != Some(true));
         self.lost = others.map(|(name, file)| (name.clone(), file.clone())).collect();
     }
 
@@ -82,12 +88,16 @@ fn names_subjects(source: &SubjectSource) -> bool {
 }
 
 /// Whether these settings let this gateway itself tell an attribute; `None` for one that no setting has to do with.
-fn own(settings: &Settings, name: &str) -> Option<bool> {
+fn own(settings: &Settings, routed: &BTreeSet<Method>, name: &str) -> Option<bool> {
     let lists = |kind: ListKind| settings.lists.values().any(|list| list.kind == kind);
     let reads_tokens = || settings.subject.iter().any(|source| matches!(source, SubjectSource::Jwt(_)));
     if let Some(method) = name.strip_prefix("proof.").and_then(|rest| Method::named(rest.strip_suffix(".age")?)) {
-        let has_mail = method != Method::EmailCode || settings.mail.is_some();
-        return Some(METHODS_BUILT.contains(&method) && has_mail);
+        let is_there = match method {
+            Method::EmailCode => settings.mail.is_some(),
+            method if BY_VENDORS.contains(&method) => routed.contains(&method),
+            method => METHODS_BUILT.contains(&method),
+        };
+        return Some(is_there);
     }
     match name {
         _ if name.starts_with("token.") || name.starts_with("actor.") => Some(reads_tokens()),
@@ -230,6 +240,12 @@ fn how(name: &str) -> &'static str {
             "name a source under `subject`, or mark the user name of a login with `identifies: subject`"
         }
         "proof.email_code.age" => "add `mail` to `stepward.yaml`; until then `when_unsure` decides",
+        "proof.sms_code.age" | "proof.voice_code.age" => {
+            "add a connector that sends to `connectors/routes/otp.yaml`; until then `when_unsure` decides"
+        }
+        "proof.captcha.age" => {
+            "add a connector with a page to `connectors/routes/bot_verify.yaml`; until then `when_unsure` decides"
+        }
         _ if name.starts_with("proof.") => "this build cannot run that method; `when_unsure` decides",
         _ if name.starts_with("token.") || name.starts_with("actor.") => {
             "name a `jwt` under `subject`; until then `when_unsure` decides"
@@ -262,7 +278,7 @@ mod tests {
         std::fs::write(folder.path().join("list"), "").unwrap();
         std::fs::write(&path, format!("{LEAST}{more}\n")).unwrap();
         let loaded = settings::load(&path, Presence::Advised).unwrap_or_else(|it| panic!("{:?}", it.found));
-        let target = Target::of(&loaded.settings, Catalogue::builtin(), |_| false);
+        let target = Target::of(&loaded.settings, Catalogue::builtin(), |_| false, &BTreeSet::new());
         let texts = [("p.yaml".into(), policy.into())].into();
         let release = registry::load(Set { texts, found: Vec::new() }, &target, 1, 0).unwrap();
         let at = |it: &Diagnostic| policy[it.span.clone()].to_string();

@@ -57,6 +57,9 @@ pub struct Document {
     /// How codes are mailed; without it no policy can ask for an `email_code`.
     #[serde(default)]
     pub mail: Option<Mail>,
+    /// To which telephones codes go, and how many, where a route `otp` carries them.
+    #[serde(default)]
+    pub phone: Option<Phone>,
     /// What happens to requests that are no event.
     #[serde(default)]
     pub unmatched: Unmatched,
@@ -514,6 +517,37 @@ pub struct Mail {
     /// The sender.
     #[schemars(extend("format" = "email"))]
     pub from: String,
+}
+
+/// To which telephones codes go, and how many. Each message costs money, and whoever has numbers that pay for being
+/// called asks for as many as there are.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Phone {
+    /// The beginnings of numbers that codes go to, such as `+49`; any if it is left out.
+    #[serde(default)]
+    pub prefixes: Option<Vec<String>>,
+    /// Messages an hour to one number.
+    #[serde(default = "per_number")]
+    pub per_number: u16,
+    /// Messages an hour to numbers that differ in their last four digits only.
+    #[serde(default = "per_range")]
+    pub per_range: u32,
+    /// Messages an hour in all, for each tenant.
+    #[serde(default = "in_total")]
+    pub in_total: u32,
+}
+
+fn per_number() -> u16 {
+    5
+}
+
+fn per_range() -> u32 {
+    20
+}
+
+fn in_total() -> u32 {
+    1000
 }
 
 /// What happens to requests that are no event.

@@ -83,6 +83,7 @@ impl Parser<'_> {
             admin: self.admin(document),
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
             mail: self.mail(document),
+            phone: self.phone(document),
             unmatched: match document.unmatched {
                 document::Unmatched::Forward => settings::Unmatched::Forward,
                 document::Unmatched::Block => settings::Unmatched::Block,
@@ -386,6 +387,28 @@ impl Parser<'_> {
             self.warning("admin.exposed", &["admin", "address"], message, "listen on 127.0.0.1 and use an SSH tunnel");
         }
         Some(address)
+    }
+
+    fn phone(&mut self, document: &Document) -> settings::Phone {
+        let Some(phone) = &document.phone else { return settings::Phone::default() };
+        let is_prefix = |it: &String| {
+            let digits = it.strip_prefix('+').unwrap_or_default();
+            (1..=15).contains(&digits.len()) && digits.bytes().all(|it| it.is_ascii_digit()) && !digits.starts_with('0')
+        };
+        if phone.prefixes.as_ref().is_some_and(|it| it.is_empty() || !it.iter().all(is_prefix)) {
+            let message = "`phone.prefixes` are beginnings of numbers as E.164 has them";
+            self.error("phone.prefix", &["phone", "prefixes"], message, "write `+` and digits, such as `\"+49\"`");
+        }
+        if !(1..=30).contains(&phone.per_number) {
+            let message = "`phone.per_number` is from 1 to 30";
+            self.error("value.range", &["phone", "per_number"], message, "write 5, the default");
+        }
+        settings::Phone {
+            prefixes: phone.prefixes.as_ref().map(|it| it.iter().map(|it| it.as_str().into()).collect()),
+            per_number: phone.per_number,
+            per_range: phone.per_range.into(),
+            in_total: phone.in_total.into(),
+        }
     }
 
     fn mail(&mut self, document: &Document) -> Option<settings::Mail> {

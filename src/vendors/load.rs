@@ -172,8 +172,8 @@ impl Loader<'_> {
         if let Some(name) = connector.unset.first().filter(|_| !needs_nothing) {
             return Err(fault("config.missing", format!("`{name}` is required and has no value")));
         }
-        let Some(operation) = connector.asked().cloned() else {
-            let message = "a route asks a `lookup` or a `verify`, and it has neither".to_owned();
+        let Some(operation) = connector.served().cloned() else {
+            let message = "a route asks a `lookup`, a `verify` or a `send`, and it has none".to_owned();
             return Err(fault("operation.missing", message));
         };
         let digest = identity(&connector, &secrets);

@@ -259,7 +259,11 @@ impl Drop for Airborne {
 impl Runner {
     /// Sets a connector up.
     pub fn new(connector: Arc<Connector>, outfit: Outfit<'_>) -> Self {
-        let stale_ms = outfit.route.stale_if_error_ms.unwrap_or(outfit.operation.cache.stale_if_error_ms);
+        // What is done, or passed, once is neither done nor passed again.
+        let stale_ms = match outfit.operation.kind {
+            Kind::Lookup => outfit.route.stale_if_error_ms.unwrap_or(outfit.operation.cache.stale_if_error_ms),
+            Kind::Verify | Kind::Send | Kind::Feedback | Kind::Sink => 0,
+        };
         Runner {
             state: outfit.state.unwrap_or_else(|| Arc::new(State::new(&outfit.operation))),
             stale_ms,
@@ -286,6 +290,11 @@ impl Runner {
     /// Whether calls to it go through at the moment.
     pub fn standing(&self) -> breaker::State {
         held(&self.state.breaker).state()
+    }
+
+    /// Whether its breaker would let a call through now, were one made.
+    pub fn may_be_asked(&self) -> bool {
+        held(&self.state.breaker).would_admit(self.clock.now_ms())
     }
 
     /// Asks, without waiting. `limit` is how long a call may take.

@@ -199,7 +199,7 @@ impl Bank {
         let mut id = victim;
         id[15] = challenge;
         let word = data_encoding::BASE64URL_NOPAD.encode(&id);
-        let answer = Answer { method: Some(said.method), code: said.code, send: said.send };
+        let answer = Answer { method: Some(said.method), code: said.code, send: said.send, ..Answer::default() };
         let node = &self.nodes[random.below(2)];
         let arrival = self.arrival(random);
         answer::take(node, &arrival, session, &word, &issued(victim), &answer).await.unwrap()
@@ -333,7 +333,7 @@ impl Victim {
             Came::Proven(_) => self.lucky += 1,
             Came::Wrong(_) | Came::Spent(_) => {}
             Came::Closed(..) => return,
-            Came::Mailed(_) | Came::Nothing => panic!("no guess: {came:?}"),
+            Came::Mailed(_) | Came::Unheard(_) | Came::Nothing => panic!("no guess: {came:?}"),
         }
         self.looked_at[way].push(now_ms);
         let chances = |since_ms: i64| -> f64 {

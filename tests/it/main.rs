@@ -14,6 +14,7 @@ mod bypass;
 mod campaign;
 mod classes;
 mod cli;
+mod codes;
 mod concurrency;
 mod confusion;
 mod demo;

@@ -1,6 +1,12 @@
 //! Signals of this machine: counters, known devices and values in a real store; lists and databases in real files.
 
-use std::{collections::BTreeMap, net::IpAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::json;
 use stepward::{
@@ -65,7 +71,7 @@ fn policy(event: &str, names: &[&str]) -> Policy {
             pii: true,
             identifies_subject: false,
             remembered: true,
-            contact_email: false,
+            contact: None,
         }],
         succeeded: None,
         failed: None,
@@ -777,7 +783,7 @@ mail: {{ smtp: \"smtp://127.0.0.1:25\", from: a@b.example }}
         let settings = stepward::settings::load(&path, stepward::settings::Presence::Advised);
         let settings = settings.unwrap_or_else(|it| panic!("{:?}", it.found)).settings;
         let signals = Signals::new(&settings, &stepward::clock::Clock::default()).unwrap();
-        let lacking = stepward::registry::lacking::Lacking::of(&settings, &catalogue, |_| false);
+        let lacking = stepward::registry::lacking::Lacking::of(&settings, &catalogue, |_| false, &BTreeSet::new());
         for attribute in catalogue.all() {
             let reading = answered(&world, &signals, &attribute.name).await;
             let is_answered = reading != Reading::Unknown(Why::NotProvided) && reading != Reading::Pending;

@@ -242,6 +242,8 @@ pub enum OnlySubject {
 pub enum Contact {
     /// An e-mail address.
     Email,
+    /// A telephone number, as E.164 has it: `+` and up to fifteen digits.
+    Phone,
 }
 
 /// The word `allowed`.

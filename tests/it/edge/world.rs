@@ -29,6 +29,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         admin: None,
         health: None,
         mail: None,
+        phone: Default::default(),
         unmatched: Unmatched::Forward,
         mailboxes: Default::default(),
         lists: BTreeMap::new(),

@@ -270,7 +270,7 @@ fn opened_by_unknown(policy: &Policy, places: &[StepPlace]) -> Vec<Diagnostic> {
     found
 }
 
-/// An event that refuses some and lets others in for a code to a mailbox.
+/// An event that refuses some and lets others in for a code to a mailbox or a telephone.
 fn weak_proofs(policy: &Policy, place: &Place) -> Option<Diagnostic> {
     let mut methods: Vec<Method> =
         policy.steps.iter().flat_map(event::gates).flat_map(|gate| gate.methods.clone()).collect();
@@ -283,8 +283,16 @@ fn weak_proofs(policy: &Policy, place: &Place) -> Option<Diagnostic> {
             Outcome::Forward(_) | Outcome::Throttle(_) | Outcome::Reroute(_) => {}
         }
     }
-    let mailbox_only = !methods.is_empty() && methods.iter().all(|method| *method == Method::EmailCode);
-    (mailbox_only && refuses).then(|| {
+    let is_by_phone = |method: &Method| matches!(method, Method::SmsCode | Method::VoiceCode);
+    let codes_only = !methods.is_empty() && methods.iter().all(|it| *it == Method::EmailCode || is_by_phone(it));
+    (codes_only && refuses).then(|| {
+        if methods.iter().any(is_by_phone) {
+            let message =
+                "a code by telephone is the strongest proof at an event that refuses people; it is restricted";
+            let help =
+                "add `passkey` or `totp`: numbers are ported and SIMs swapped (NIST SP 800-63B §5.1.3.3, §5.2.10)";
+            return place.warning("proof.weak", message).help(help);
+        }
         let message = "a code to a mailbox is the only proof at an event that refuses people; it gives no assurance";
         place.warning("proof.weak", message).help("add `passkey` or `totp` (NIST SP 800-63B §5.1.3.1)")
     })

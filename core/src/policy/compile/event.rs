@@ -177,7 +177,7 @@ fn facts(source: &Source, event: &Event, context: &Context<'_>, found: &mut Vec<
                 pii: fact.pii,
                 identifies_subject: fact.identifies.is_some(),
                 remembered: fact.remember.is_some(),
-                contact_email: fact.contact.is_some(),
+                contact: fact.contact,
             }),
             Err(message) => found.push(
                 Place::of(source, &fact.from.span)

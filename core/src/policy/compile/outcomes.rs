@@ -97,7 +97,9 @@ impl Builder<'_> {
             if !self.context.options.methods.contains(&method.value) {
                 let able: Vec<&str> = self.context.options.methods.iter().map(|it| it.name()).collect();
                 let message = format!("this gateway cannot run `{}`", method.value);
-                self.found.push(at.error("method.not_built", message).help(format!("it can run {}", able.join(", "))));
+                let able = format!("it can run {}", able.join(", "));
+                let help = needed_by(method.value).map_or(able, str::to_owned);
+                self.found.push(at.error("method.not_built", message).help(help));
             }
             methods.push(method.value);
         }
@@ -239,4 +241,28 @@ fn header_fault(name: &str, value: &str) -> Option<String> {
     }
     let plain = value.bytes().all(|byte| byte == b' ' || byte == b'\t' || byte.is_ascii_graphic());
     (!plain).then(|| format!("the value of `{name}` has characters that a header cannot hold"))
+}
+
+/// What has to be there for a method that vendors have a part in.
+fn needed_by(method: Method) -> Option<&'static str> {
+    match method {
+        Method::SmsCode => {
+            Some("add `connectors/routes/otp.yaml` with a connector that sends and takes `code` or `message`")
+        }
+        Method::VoiceCode => Some(
+            "add `connectors/routes/otp.yaml` with a connector that sends, takes `code` or `message`, and takes `channel`",
+        ),
+        Method::Captcha => Some(
+            "add `connectors/routes/bot_verify.yaml` with a connector whose `client` has `script`, `token_field` and `snippet`",
+        ),
+        Method::Passkey
+        | Method::Totp
+        | Method::EmailCode
+        | Method::Push
+        | Method::RecoveryCode
+        | Method::Pow
+        | Method::Oidc
+        | Method::IdDocument
+        | Method::Approval => None,
+    }
 }
