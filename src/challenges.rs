@@ -277,6 +277,26 @@ impl Challenges {
         parking::peek(self, arrival, session, subject, id).await
     }
 
+    /// What was parked under this id, sealed, before anything is known of who asks; see [`Challenges::opened`].
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn fetch(&self, id: &str) -> Stored<Option<Vec<u8>>> {
+        parking::fetch(self, id).await
+    }
+
+    /// What was fetched, as [`Challenges::peek`] gives it.
+    pub fn opened(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        subject: Option<&Subject>,
+        id: &str,
+        sealed: &[u8],
+    ) -> Option<Parked> {
+        parking::opened(self, arrival, session, subject, id, sealed)
+    }
+
     /// Takes what was parked: for exactly one caller, ever.
     ///
     /// # Errors

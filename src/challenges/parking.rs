@@ -65,28 +65,54 @@ const LEFT_BEHIND: [&str; 18] = [
     "x-forwarded-proto",
 ];
 
-/// Keeps the request, or the app's withheld answer. `None` where it cannot be kept: larger than the policy allows, not
+/// What is to be parked, sealed; a body too large for the store lies in its file already.
+pub struct Prepared {
+    /// Its id, as addresses name it.
+    pub word: String,
+    id: Id,
+    sealed: Vec<u8>,
+    expires_ms: i64,
+}
+
+/// Seals the request, or the app's withheld answer. `None` where it cannot be kept: larger than the policy allows, not
 /// read, too many are waiting, or the disk takes no more. The user then sends it again.
-pub async fn park(challenges: &Challenges, demand: &Demand<'_>, half: &ParkHalf) -> Stored<Option<String>> {
-    let Some(load) = load(demand) else { return Ok(None) };
-    if !has_room(challenges, demand, load.is_large()).await? {
+pub async fn prepare(
+    challenges: &Challenges,
+    demand: &Demand<'_>,
+    half: &ParkHalf,
+    has_room: bool,
+) -> Option<Prepared> {
+    let load = load(demand)?;
+    if !has_room {
         load.forget(demand.policy.park_bytes_max).await;
-        return Ok(None);
+        return None;
     }
     let arrival = demand.arrival;
     let word = issued::fresh_id();
-    let Some(id) = issued::id_of(&word) else { return Ok(None) };
+    let id = issued::id_of(&word)?;
     let owner = owner(arrival, demand.session, id, half);
-    let Some((body, spooled)) = put_away(challenges, demand, load, &owner).await else { return Ok(None) };
+    let (body, spooled) = put_away(challenges, demand, load, &owner).await?;
     let parked = parked(demand, body, spooled);
     let plain = serde_json::to_vec(&parked).unwrap_or_default();
     let (tenant, expires_ms) = (&arrival.route.tenant, challenges.clock.now_ms() + lifetime_ms(demand));
     let sealed = challenges.keys.seal_split(Purpose::Parked, tenant, &owner.bound_to, &half.0, &plain);
-    if let Err(error) = challenges.store.park(id, id, sealed, expires_ms).await {
-        forget_file(challenges, &id).await;
-        return Err(error);
+    Some(Prepared { word, id, sealed, expires_ms })
+}
+
+/// Parks what was prepared.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn park(challenges: &Challenges, prepared: Option<&Prepared>) -> Stored<()> {
+    let Some(it) = prepared else { return Ok(()) };
+    challenges.store.park(it.id, it.id, it.sealed.clone(), it.expires_ms).await
+}
+
+/// Forgets what nobody will be told of.
+pub async fn forget(challenges: &Challenges, prepared: Option<&Prepared>) {
+    if let Some(prepared) = prepared {
+        forget_file(challenges, &prepared.id).await;
     }
-    Ok(Some(word))
 }
 
 /// What is to be kept of a request.
@@ -280,6 +306,32 @@ pub fn half(arrival: &Arrival, scope: Scope) -> (ParkHalf, Option<String>) {
     }
 }
 
+/// What lies in the store under an id, still sealed; says nothing about whose it is.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn fetch(challenges: &Challenges, word: &str) -> Stored<Option<Vec<u8>>> {
+    let Some(id) = issued::id_of(word) else { return Ok(None) };
+    let now_ms = challenges.clock.now_ms();
+    match challenges.store.peek_parked(now_ms, id, id).await? {
+        Some(sealed) => Ok(Some(sealed)),
+        None => taken_by(challenges, now_ms, id, &challenges.unsent.left(&id)).await,
+    }
+}
+
+/// What was fetched, if it is this browser's; for the live request, as the browser sent it.
+pub fn opened(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    subject: Option<&Subject>,
+    word: &str,
+    sealed: &[u8],
+) -> Option<Parked> {
+    let id = issued::id_of(word)?;
+    open(challenges, arrival, session, subject, id, sealed).filter(|_| origin::is_own(arrival))
+}
+
 /// Looks without taking; for the live request, as the browser sent it.
 pub async fn peek(
     challenges: &Challenges,
@@ -333,11 +385,7 @@ async fn find(
     word: &str,
 ) -> Stored<Option<Parked>> {
     let Some(id) = issued::id_of(word) else { return Ok(None) };
-    let now_ms = challenges.clock.now_ms();
-    let sealed = match challenges.store.peek_parked(now_ms, id, id).await? {
-        Some(sealed) => Some(sealed),
-        None => taken_by(challenges, now_ms, id, &challenges.unsent.left(&id)).await?,
-    };
+    let sealed = fetch(challenges, word).await?;
     Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
 }
 
@@ -379,8 +427,12 @@ fn open(
     is_same.then_some(parked)
 }
 
-/// Counts what waits: a bound on memory, not on anyone's tries.
-async fn has_room(challenges: &Challenges, demand: &Demand<'_>, is_large: bool) -> Stored<bool> {
+/// Counts what waits, where something is to: a bound on memory, not on anyone's tries.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn has_room(challenges: &Challenges, demand: &Demand<'_>, is_wanted: bool) -> Stored<bool> {
+    let Some(load) = load(demand).filter(|_| is_wanted) else { return Ok(false) };
     let tenant = &demand.arrival.route.tenant;
     let window = Duration::from_millis(lifetime_ms(demand).unsigned_abs());
     let session = Counted { kind: Kind::Session, id: demand.session.record.lineage };
@@ -391,7 +443,7 @@ async fn has_room(challenges: &Challenges, demand: &Demand<'_>, is_large: bool) 
     let few = Shape::Exact { keep: 32 };
     let mut meters =
         vec![(session, meter("meter", few), Touch::Hit), (everyone, meter("meter", Shape::Buckets), Touch::Hit)];
-    if is_large {
+    if load.is_large() {
         meters.push((session, meter("files", few), Touch::Hit));
         meters.push((address, meter("files", few), Touch::Hit));
     }

@@ -42,10 +42,14 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     let parts = &*journeys.0;
     let nothing = Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() };
     let mut visit = Visit::begin(parts, live, nothing).await;
-    stand::read_session(parts, &mut visit).await?;
-    let Some(session) = &visit.session else { return Ok(Ruling::Answer(journeys.gone(live))) };
+    // One wait for the store; what is fetched stays sealed until it is known whose it must be.
+    let fetched = async { parts.challenges.fetch(id).await.map_err(Loss) };
+    let ((), sealed) = tokio::try_join!(stand::read_session(parts, &mut visit), fetched)?;
+    let (Some(session), Some(sealed)) = (&visit.session, sealed) else {
+        return Ok(Ruling::Answer(journeys.gone(live)));
+    };
     let subject = visit.own_subject(parts);
-    let Some(parked) = parts.challenges.peek(live, session, subject.as_ref(), id).await.map_err(Loss)? else {
+    let Some(parked) = parts.challenges.opened(live, session, subject.as_ref(), id, &sealed) else {
         return Ok(Ruling::Answer(journeys.gone(live)));
     };
     match parts.challenges.whereabouts(id, &parked).await {
