@@ -1,6 +1,8 @@
 //! Uploads that are held for a proof: sealed in files of their own, sent on once, and never lost in silence
 //! (DESIGN §4 *Resume*).
 
-mod world;
-
+mod again;
 mod files;
+mod trips;
+mod ways;
+mod world;
