@@ -5,6 +5,7 @@ use std::path::Path;
 
 mod demo;
 mod pages;
+mod uploads;
 
 /// Runs a script of `tests/browser` with these settings in its environment; its own report is on the terminal.
 async fn drive(script: &str, settings: &[(&str, String)]) {

@@ -3,6 +3,7 @@
 
 mod again;
 mod files;
+mod memory;
 mod trips;
 mod ways;
-mod world;
+pub(crate) mod world;
