@@ -128,7 +128,7 @@ async fn a_policy_that_was_reloaded_meanwhile_is_the_one_that_counts() {
     let large = reads.replace("park_max", "inspect_max: 8MiB\npark_max");
     let only_plain = "  - decide: the note counts\n    rules:\n      - rule: another note\n        when: event.folder != \"plain-note\"\n        then: block\n";
     let large = large.replace("steps:\n", &format!("steps:\n{only_plain}"));
-    let elsewhere = UPLOAD.replace("/upload", "/elsewhere");
+    let elsewhere = UPLOAD.replace("/upload", "/elsewhere").replace("event: upload", "event: elsewhere");
     let open = UPLOAD.replace("  - require: a code\n    proof: [totp]\n    fresh_for: 5m\n    attempts: 3\n", "");
     for (what, policy, expected, count) in [
         ("its event is gone, so it is no event", &elsewhere, StatusCode::OK, 1),
