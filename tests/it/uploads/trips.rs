@@ -53,4 +53,4 @@ async fn a_challenge_is_issued_and_its_request_resumed_in_so_many_trips_to_redis
 }
 
 /// Trips of each step: calls that go out together on one connection are one.
-const MOST: [(&str, u64); 5] = [("asked", 5), ("page", 4), ("proven", 18), ("continue", 3), ("resumed", 6)];
+const MOST: [(&str, u64); 5] = [("asked", 5), ("page", 4), ("proven", 20), ("continue", 3), ("resumed", 5)];
