@@ -9,7 +9,7 @@ const { BASE, CODE, BYTES } = process.env;
 const follow = (page, selector) => Promise.all([page.waitForNavigation(), page.click(selector)]);
 
 async function send(page, folder, fill) {
-  await page.goto(`${BASE}/form#${folder}`);
+  await page.goto(`${BASE}/form?${folder}#${folder}`);
   const buffer = Buffer.alloc(Number(BYTES), fill);
   await page.setInputFiles("#file", { name: "scan.pdf", mimeType: "application/pdf", buffer });
   await follow(page, "button");
@@ -38,8 +38,9 @@ await test("files sent in two tabs arrive once each, whatever Back and Reload do
   await one.reload({ waitUntil: "commit" });
   await one.waitForSelector("#done");
   assert.equal(await one.textContent("#done"), "It has come.");
+  // What the page of ours sent by itself took its place in the history: behind it is the form, or the same answer.
   await one.goBack();
-  await one.getByText("already confirmed").waitFor();
+  await one.getByText(/already confirmed|Send a scan/).waitFor();
   await context.close();
 });
 
