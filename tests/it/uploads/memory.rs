@@ -1,4 +1,5 @@
-//! A hundred mebibytes wait for a proof and go on, while the whole process, client and app included, grows by little.
+//! A large upload waits for a proof and goes on, while the whole process, client and app included, grows by little.
+//! `UPLOAD_MIB=100` for the figure that the documents tell; a build that is not optimised takes minutes to seal as much.
 
 use std::{
     fs,
@@ -21,13 +22,13 @@ use crate::{
     world::{LOGIN, World},
 };
 
-const BODY_BYTES: usize = 100 * MIB;
+const BODY_MIB: usize = 32;
 const PIECE_BYTES: usize = 64 << 10;
 const GROWTH_KIB_MAX: u64 = 16 << 10;
 
 /// In a process of its own, so that no other test's memory is counted.
 #[test]
-fn a_hundred_mebibytes_wait_and_go_on_in_sixteen_of_memory() {
+fn a_large_upload_waits_and_goes_on_in_sixteen_mebibytes_of_memory() {
     let me = std::env::current_exe().unwrap();
     let told = Command::new(me)
         .args(["--exact", "uploads::memory::alone", "--ignored", "--nocapture", "--test-threads=1"])
@@ -52,18 +53,19 @@ async fn alone() {
     assert_eq!(ada.post(&resume, &[]).await.status, StatusCode::OK);
     town.wait_ms(6 * 60_000);
 
+    let pieces = std::env::var("UPLOAD_MIB").map_or(BODY_MIB, |mib| mib.parse().unwrap()) * MIB / PIECE_BYTES;
     let before = resident("VmRSS");
     fs::write("/proc/self/clear_refs", "5").unwrap();
     seen.store(0, Ordering::Relaxed);
-    let pieces = (0..BODY_BYTES / PIECE_BYTES).map(|at| Ok::<_, std::io::Error>(vec![at as u8; PIECE_BYTES]));
-    let asked = send(&mut ada, "/upload", reqwest::Body::wrap_stream(stream::iter(pieces))).await;
+    let body = (0..pieces).map(|at| Ok::<_, std::io::Error>(vec![at as u8; PIECE_BYTES]));
+    let asked = send(&mut ada, "/upload", reqwest::Body::wrap_stream(stream::iter(body))).await;
     assert_eq!(files(&town).len(), 1, "{} {}", asked.status, asked.text);
     let kept = resident("VmHWM");
     let resume = town.prove(&mut ada, &asked, &secret).await;
     let done = ada.post(&resume, &[]).await;
     assert_eq!(done.status, StatusCode::OK, "{}", done.text);
     let sent = resident("VmHWM");
-    let expected: u64 = (0..BODY_BYTES / PIECE_BYTES).map(|at| PIECE_BYTES as u64 * (1 + u64::from(at as u8))).sum();
+    let expected: u64 = (0..pieces).map(|at| PIECE_BYTES as u64 * (1 + u64::from(at as u8))).sum();
     assert_eq!(seen.load(Ordering::Relaxed), expected, "the app was sent all of it");
     println!("grew by {} KiB while it was kept, {} KiB in all", kept - before.min(kept), sent - before.min(sent));
     assert!(sent.saturating_sub(before) <= GROWTH_KIB_MAX, "{before} KiB before, {sent} KiB at most");
