@@ -86,6 +86,8 @@ refused_unavailable = لا يمكننا فحص طلبك في هذه اللحظة
 refused_cross_site = جاء الطلب من موقع آخر ولم يُنفذ. يُرجى البدء من جديد في { $service } نفسه.
 refused_malformed = تعذرت قراءة الطلب ولم يُنفذ.
 refused_resume = ما كنت ستُرسله قد أُرسل بالفعل أو انتهت صلاحيته أو يخص شخصًا آخر. لم يُرسل مرة أخرى.
+# What waits lies in the folder of another server of the same service.
+refused_elsewhere = ما تريد إرساله محفوظ بأمان، لكن هذا الخادم لا يستطيع الوصول إلى مكان حفظه. لم يُرسل ولم يُفقد. يُرجى المحاولة بعد قليل.
 refused_insecure = يتطلب هذا اتصالًا آمنًا (https).
 retry_in = يمكنك المحاولة مرة أخرى بعد حوالي { $minutes ->
     [zero] أقل من دقيقة

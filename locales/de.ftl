@@ -78,6 +78,8 @@ refused_unavailable = Wir können Ihren Auftrag im Moment nicht prüfen. Er wurd
 refused_cross_site = Der Auftrag kam von einer anderen Website und wurde nicht ausgeführt. Bitte beginnen Sie direkt bei { $service }.
 refused_malformed = Der Auftrag ist nicht lesbar und wurde nicht ausgeführt.
 refused_resume = Was Sie senden wollten, wurde schon gesendet, ist abgelaufen oder gehört jemand anderem. Es wurde nicht noch einmal gesendet.
+# What waits lies in the folder of another server of the same service.
+refused_elsewhere = Was Sie senden wollen, ist sicher aufbewahrt, aber dieser Server erreicht den Ort nicht, an dem es wartet. Es wurde nicht gesendet und ist nicht verloren. Bitte versuchen Sie es gleich noch einmal.
 refused_insecure = Dafür ist eine sichere Verbindung (https) nötig.
 retry_in = In etwa { $minutes } { $minutes ->
     [one] Minute

@@ -81,6 +81,8 @@ refused_unavailable = We cannot check your request at this moment. It was not ca
 refused_cross_site = The request came from another site and was not carried out. Please start again on { $service } itself.
 refused_malformed = The request cannot be read and was not carried out.
 refused_resume = What you were about to send was sent already, has expired or belongs to someone else. It was not sent again.
+# What waits lies in the folder of another server of the same service.
+refused_elsewhere = What you are about to send is kept safely, but this server cannot reach the place where it waits. It was not sent and is not lost. Please try again in a moment.
 refused_insecure = This needs a secure connection (https).
 retry_in = You can try again in about { $minutes } { $minutes ->
     [one] minute

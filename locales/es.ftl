@@ -78,6 +78,7 @@ refused_unavailable = No podemos comprobar su solicitud en este momento. No se h
 refused_cross_site = La solicitud procedía de otro sitio y no se ha realizado. Empiece de nuevo directamente en { $service }.
 refused_malformed = La solicitud no se puede leer y no se ha realizado.
 refused_resume = Lo que iba a enviar ya se envió, ha caducado o pertenece a otra persona. No se ha vuelto a enviar.
+refused_elsewhere = Lo que iba a enviar está guardado de forma segura, pero este servidor no puede acceder al lugar donde se encuentra. No se ha enviado y no se ha perdido. Inténtelo de nuevo en un momento, por favor.
 refused_insecure = Esto requiere una conexión segura (https).
 retry_in = Podrá intentarlo de nuevo dentro de unos { $minutes } { $minutes ->
     [one] minuto

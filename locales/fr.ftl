@@ -78,6 +78,7 @@ refused_unavailable = Nous ne pouvons pas vérifier votre demande en ce moment. 
 refused_cross_site = La demande provenait d’un autre site et n’a pas été exécutée. Veuillez recommencer directement sur { $service }.
 refused_malformed = La demande est illisible et n’a pas été exécutée.
 refused_resume = Ce que vous alliez envoyer a déjà été envoyé, a expiré ou appartient à quelqu’un d’autre. Rien n’a été renvoyé.
+refused_elsewhere = Ce que vous alliez envoyer est conservé en sécurité, mais ce serveur ne parvient pas à joindre l’endroit où se trouve votre envoi. Rien n’a été envoyé et rien n’est perdu. Veuillez réessayer dans un instant.
 refused_insecure = Une connexion sécurisée (https) est nécessaire.
 retry_in = Vous pourrez réessayer dans environ { $minutes } { $minutes ->
     [one] minute

@@ -78,6 +78,7 @@ refused_unavailable = In questo momento non possiamo verificare la Sua richiesta
 refused_cross_site = La richiesta proveniva da un altro sito e non è stata eseguita. Ricominci direttamente su { $service }.
 refused_malformed = La richiesta non è leggibile e non è stata eseguita.
 refused_resume = Ciò che stava per inviare è già stato inviato, è scaduto o appartiene a un’altra persona. Non è stato inviato di nuovo.
+refused_elsewhere = Ciò che stava per inviare è conservato in modo sicuro, ma questo server non riesce a raggiungere il luogo in cui si trova. Non è stato inviato e non è andato perso. Riprovi tra poco.
 refused_insecure = È necessaria una connessione sicura (https).
 retry_in = Potrà riprovare tra circa { $minutes } { $minutes ->
     [one] minuto

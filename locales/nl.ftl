@@ -78,6 +78,7 @@ refused_unavailable = We kunnen uw opdracht op dit moment niet controleren. De o
 refused_cross_site = De opdracht kwam van een andere website en is niet uitgevoerd. Begin opnieuw bij { $service } zelf.
 refused_malformed = De opdracht is niet leesbaar en is niet uitgevoerd.
 refused_resume = Wat u wilde versturen is al verstuurd, is verlopen of hoort bij iemand anders. Het is niet opnieuw verstuurd.
+refused_elsewhere = Wat u wilde versturen is veilig bewaard, maar deze server kan de plaats waar het staat niet bereiken. Het is niet verstuurd en niet verloren. Probeer het over een ogenblik opnieuw.
 refused_insecure = Hiervoor is een beveiligde verbinding (https) nodig.
 retry_in = U kunt het over ongeveer { $minutes } { $minutes ->
     [one] minuut

@@ -82,6 +82,7 @@ refused_unavailable = W tej chwili nie możemy sprawdzić Twojego żądania. Nie
 refused_cross_site = Żądanie pochodziło z innej witryny i nie zostało wykonane. Zacznij od nowa bezpośrednio w { $service }.
 refused_malformed = Żądanie jest nieczytelne i nie zostało wykonane.
 refused_resume = Te dane zostały już wysłane, wygasły albo należą do kogoś innego. Nie zostały wysłane ponownie.
+refused_elsewhere = Dane do wysłania są bezpiecznie przechowane, ale ten serwer nie może połączyć się z miejscem, w którym się znajdują. Nie zostały wysłane i nie zostały utracone. Spróbuj ponownie za chwilę.
 refused_insecure = Wymagane jest bezpieczne połączenie (https).
 retry_in = Możesz spróbować ponownie za około { $minutes } { $minutes ->
     [one] minutę

@@ -78,6 +78,7 @@ refused_unavailable = Não podemos verificar a sua solicitação neste momento. 
 refused_cross_site = A solicitação veio de outro site e não foi realizada. Comece novamente diretamente em { $service }.
 refused_malformed = A solicitação não pôde ser lida e não foi realizada.
 refused_resume = O que ia enviar já foi enviado, expirou ou pertence a outra pessoa. Nada foi enviado novamente.
+refused_elsewhere = O que ia enviar está guardado com segurança, mas este servidor não consegue acessar o local onde se encontra. Não foi enviado e não se perdeu. Tente novamente em instantes, por favor.
 refused_insecure = É necessária uma conexão segura (https).
 retry_in = Pode tentar novamente em cerca de { $minutes } { $minutes ->
     [one] minuto

@@ -78,6 +78,7 @@ refused_unavailable = İsteğinizi şu anda kontrol edemiyoruz. İstek yerine ge
 refused_cross_site = İstek başka bir siteden geldi ve yerine getirilmedi. Lütfen doğrudan { $service } üzerinden yeniden başlayın.
 refused_malformed = İstek okunamadı ve yerine getirilmedi.
 refused_resume = Göndermek üzere olduğunuz içerik daha önce gönderildi, süresi doldu veya başkasına ait. Yeniden gönderilmedi.
+refused_elsewhere = Göndermek üzere olduğunuz içerik güvenle saklanıyor, ancak bu sunucu içeriğin bulunduğu yere ulaşamıyor. İçerik gönderilmedi ve kaybolmadı. Lütfen birazdan yeniden deneyin.
 refused_insecure = Bunun için güvenli bir bağlantı (https) gereklidir.
 retry_in = Yaklaşık { $minutes } { $minutes ->
     [one] dakika

@@ -72,6 +72,7 @@ refused_unavailable = 我们目前无法核实您的请求。请求未执行。
 refused_cross_site = 该请求来自其他网站，未执行。请直接在 { $service } 上重新开始。
 refused_malformed = 该请求无法读取，未执行。
 refused_resume = 您要提交的内容已经提交过、已过期或属于他人，未再次提交。
+refused_elsewhere = 您要提交的内容已妥善保存，但此服务器无法连接到其保存位置。内容未提交，也没有丢失。请稍后重试。
 refused_insecure = 此操作需要安全连接（https）。
 retry_in = 您可以在大约 { $minutes } 分钟后重试。
 

@@ -18,7 +18,7 @@ use stepward_core::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    arrival::{Arrival, Parked, Withheld},
+    arrival::{Arrival, Parked, Spooled, Withheld},
     clock::Clock,
     keys::Keys,
     locale::{Locale, Locales},
@@ -76,6 +76,7 @@ pub struct Challenges {
     /// The operator's messages and templates as they were last looked at, so that a mistake is told once.
     pages_seen: Mutex<Texts>,
     unsent: parking::unsent::Unsent,
+    spool: Option<parking::spool::Spool>,
 }
 
 /// What a decision demands, with the request it was made for.
@@ -229,6 +230,7 @@ impl Challenges {
             pages: page::Pages::new(pages)?,
             pages_seen: Mutex::new(page::seen::texts(pages)),
             unsent: parking::unsent::Unsent::default(),
+            spool: None,
         })
     }
 
@@ -247,6 +249,16 @@ impl Challenges {
         let mut methods = self.runnable();
         methods.retain(|method| *method != Method::Passkey || has_passkeys);
         methods
+    }
+
+    /// The same, which keep bodies too large for the store in files.
+    pub fn with_spool(self, spool: Option<parking::spool::Spool>) -> Self {
+        Challenges { spool, ..self }
+    }
+
+    /// The files of bodies that wait.
+    pub fn spool(&self) -> Option<&parking::spool::Spool> {
+        self.spool.as_ref()
     }
 
     /// The same, with vendors that carry codes to telephones and test for robots.
@@ -342,6 +354,26 @@ impl Challenges {
         parking::peek(self, arrival, session, subject, id).await
     }
 
+    /// What was parked under this id, sealed, before anything is known of who asks; see [`Challenges::opened`].
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn fetch(&self, id: &str) -> Stored<Option<Vec<u8>>> {
+        parking::fetch(self, id).await
+    }
+
+    /// What was fetched, as [`Challenges::peek`] gives it.
+    pub fn opened(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        subject: Option<&Subject>,
+        id: &str,
+        sealed: &[u8],
+    ) -> Option<Parked> {
+        parking::opened(self, arrival, session, subject, id, sealed)
+    }
+
     /// Takes what was parked: for exactly one caller, ever.
     ///
     /// # Errors
@@ -354,6 +386,33 @@ impl Challenges {
         id: &str,
     ) -> Stored<Option<Parked>> {
         parking::take(self, arrival, session, subject, id).await
+    }
+
+    /// Where the body of something parked is, as seen from this node.
+    pub async fn whereabouts(&self, id: &str, parked: &Parked) -> parking::spool::Whereabouts {
+        parking::whereabouts(self, id, parked).await
+    }
+
+    /// The body of a parked request that was taken, if it has a file: to be sent, once. `None` where it is not as it was.
+    pub async fn unspool(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        id: &str,
+        spooled: Spooled,
+    ) -> Option<parking::spool::Reader> {
+        parking::unspool(self, arrival, session, id, spooled).await
+    }
+
+    /// The body of a parked request that lies in a file, for an event that reads it.
+    pub async fn look_into(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        id: &str,
+        spooled: Spooled,
+    ) -> Option<bytes::Bytes> {
+        parking::look_into(self, arrival, session, id, spooled).await
     }
 
     /// Drops what was parked, after a refusal.

@@ -50,6 +50,7 @@ mod route;
 mod timing;
 pub mod tls;
 mod tunnel;
+mod upload;
 mod upstream;
 mod visits;
 

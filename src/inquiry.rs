@@ -317,6 +317,7 @@ fn arrival(request: Request, headers: HeaderMap, body: Bytes, question: &Questio
         client: Client::of(&headers),
         headers,
         body: Some(body),
+        upload: None,
         trusted_peer: false,
         request,
     }

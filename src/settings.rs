@@ -317,6 +317,17 @@ pub struct State {
     pub wait: Duration,
     /// The store that is shared by many nodes, in place of the embedded one.
     pub redis: Option<Redis>,
+    /// Where uploads too large for the store wait; `None` where no files are kept at all.
+    pub spool: Option<Spool>,
+}
+
+/// Files of uploads that wait for a proof.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    /// The folder; made at start.
+    pub path: PathBuf,
+    /// How much may lie in it.
+    pub bytes_max: u64,
 }
 
 /// A Redis, or several that act as one.

@@ -236,6 +236,9 @@ pub enum Reason {
     /// What the app asked for does not read as a list of methods.
     #[serde(rename = "app.malformed")]
     AppMalformed,
+    /// What was to be resumed waits at another node, which did not get this request; it still waits there.
+    #[serde(rename = "resume.elsewhere")]
+    ResumeElsewhere,
     /// Something of ours broke; refused, never let through.
     #[serde(rename = "internal")]
     Internal,
@@ -269,6 +272,7 @@ impl Reason {
             Reason::AppAsked => "app.asked",
             Reason::AppAskedAgain => "app.asked_again",
             Reason::AppMalformed => "app.malformed",
+            Reason::ResumeElsewhere => "resume.elsewhere",
             Reason::Internal => "internal",
         }
     }

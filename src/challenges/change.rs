@@ -62,13 +62,13 @@ impl Challenges {
         let now_ms = self.clock.now_ms();
         let standing = self.store.begin(now_ms, Begin { meters: &meters, ..Begin::default() }).await?;
         if standing.counts.first().is_some_and(|count| *count <= LETTERS_MAX) {
-            mailer.send(Some(self.letter_of(contact.address, change, now_ms)));
+            mailer.send(Some(self.letter_of(tenant, contact.address, change, now_ms)));
         }
         Ok(())
     }
 
-    fn letter_of(&self, to: String, change: Change, now_ms: i64) -> Letter {
-        let locale = self.locales.choose(None, None);
+    fn letter_of(&self, tenant: &str, to: String, change: Change, now_ms: i64) -> Letter {
+        let locale = &self.usual_locale(tenant);
         let mut args = FluentArgs::new();
         args.set("service", self.pages.service.to_string());
         if let Change::Added(method) | Change::Removed(method) = change {

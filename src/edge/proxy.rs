@@ -31,16 +31,18 @@ use stepward_core::{
 use crate::{
     arrival::{Arrival, Client},
     bodies,
+    challenges::parking,
     edge::{
         access_log, arrive,
         body::{self, Read},
         guard, headers,
         passage::Passage,
         refuse::Refusal,
-        relay::{self, Lost, Relay},
+        relay::{self, Load, Lost, Relay},
         respond,
         route::{Routes, Way},
         timing,
+        upload::Tap,
         upstream::{Upstreams, Wants},
         visits::Visits,
     },
@@ -400,7 +402,7 @@ impl Proxy {
             }
             Ruling::Forward(forwarding) => {
                 passage.forwarding = Some(forwarding);
-                Box::pin(self.relay(session, passage, body.unwrap_or_default())).await
+                Box::pin(self.relay(session, passage, Some(body.unwrap_or_default()))).await
             }
         }
     }
@@ -408,7 +410,13 @@ impl Proxy {
     async fn judge(&self, session: &mut Session, passage: &mut Passage, way: Way, seen: Seen) -> Result<bool> {
         let wanted = match seen.reads_body {
             Some(bytes_max) => Some(bytes_max),
-            None => body::fits(session, seen.keeps_body).then_some(seen.keeps_body),
+            None => {
+                let kept_in_memory = seen.keeps_body.min(parking::IN_STORE_BYTES_MAX);
+                if !body::fits(session, kept_in_memory) {
+                    return Box::pin(self.judge_unread(session, passage, way, seen)).await;
+                }
+                Some(kept_in_memory)
+            }
         };
         let read = match wanted {
             None => None,
@@ -428,6 +436,24 @@ impl Proxy {
         let arrival = self.arrival(session, passage, way, read.clone().map(|bytes| (bytes, fields)))?;
         let ruling = self.journeys.judge(&Arc::new(arrival), seen).await;
         self.carry_out(session, passage, ruling, read).await
+    }
+
+    /// An event that reads no body, before a large one: it is decided by the head, and the body is read only to be kept.
+    async fn judge_unread(&self, session: &mut Session, passage: &mut Passage, way: Way, seen: Seen) -> Result<bool> {
+        let mut arrival = self.arrival(session, passage, way, None)?;
+        let may_be_kept = body::announced(session).is_none_or(|bytes| bytes <= seen.keeps_body);
+        if !may_be_kept {
+            let ruling = self.journeys.judge(&Arc::new(arrival), seen).await;
+            return self.carry_out(session, passage, ruling, None).await;
+        }
+        let (upload, mut tap) = Tap::new(session, self.body_deadline);
+        arrival.upload = Some(upload);
+        let arrival = Arc::new(arrival);
+        let ruling = tap.serve(session, self.journeys.judge(&arrival, seen)).await?;
+        if let (Ruling::Forward(_), true) = (&ruling, tap.is_touched()) {
+            return Error::e_explain(ErrorType::InternalError, "a body that was read to be kept is forwarded");
+        }
+        self.carry_out(session, passage, ruling, None).await
     }
 
     async fn own(&self, session: &mut Session, passage: &mut Passage, way: Way) -> Result<bool> {
@@ -468,24 +494,37 @@ impl Proxy {
             || (forwarding.recheck.is_some() && is_event_stream(session));
         passage.forwarding = Some(forwarding);
         match relayed {
-            true => Box::pin(self.relay(session, passage, body.unwrap_or_default())).await,
+            true => Box::pin(self.relay(session, passage, body)).await,
             false => self.pass(session).await,
         }
     }
 
     /// Sends the live or the parked request by our own client.
-    async fn relay(&self, session: &mut Session, passage: &mut Passage, body: Bytes) -> Result<bool> {
-        let replay = passage.forwarding.as_mut().and_then(|forwarding| forwarding.replay.take());
+    async fn relay(&self, session: &mut Session, passage: &mut Passage, body: Option<Bytes>) -> Result<bool> {
+        let forwarding = passage.forwarding.as_mut();
+        let (replay, spooled) = forwarding.map_or((None, None), |it| (it.replay.take(), it.spooled.take()));
         passage.asked_before |= replay.as_ref().is_some_and(|parked| parked.asked.is_some());
-        let (mut request, body) = match &replay {
-            Some(parked) => relay::parked(parked, session.req_header())?,
-            None => (relay::live(session.req_header(), &body)?, body),
+        let is_read = body.is_some() || session.is_body_empty();
+        let load = match (&replay, spooled, body) {
+            (Some(_), Some(spooled), _) => Load::Spooled(spooled),
+            (Some(parked), None, _) => Load::Whole(relay::parked_body(parked)?),
+            (None, _, Some(body)) => Load::Whole(body),
+            (None, _, None) if is_read => Load::Whole(Bytes::new()),
+            // Not read by anybody: it goes on as it comes.
+            (None, _, None) => Load::Coming(body::announced(session).map(|bytes| bytes as u64)),
         };
+        let mut request = match &replay {
+            Some(parked) => relay::parked(parked, session.req_header(), &load)?,
+            None => relay::live(session.req_header(), &load)?,
+        };
+        if let Load::Coming(_) = load {
+            body::invite(session).await?;
+        }
         headers::tell_app(&mut request, passage.connection()?, headers::host(session.req_header())?)?;
         passage.ask_plainly(&mut request)?;
         passage.set_headers(&mut request)?;
         let upstream = passage.upstream()?.clone();
-        let mut answer = match self.relay.send(&upstream, request, body).await {
+        let mut answer = match self.relay.send(&upstream, request, load, Some(session)).await {
             Ok(answer) => answer,
             Err(lost) => return self.lost(session, passage, lost).await,
         };

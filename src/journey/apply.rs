@@ -8,7 +8,10 @@ use stepward_core::decision::{Decision, Forward, Notified, Outcome, Reason, Verb
 use crate::{
     actions::{self, Carried, Scene, identity},
     arrival::{Withheld, restored},
-    challenges::notice::{Became, Notice},
+    challenges::{
+        notice::{Became, Notice},
+        parking,
+    },
     journey::{
         Journeys, Parts,
         seam::{Decided, Forwarding, Pending, Recheck, Ruling},
@@ -171,7 +174,7 @@ async fn onward(
 /// When the state store is lost on the way.
 pub async fn hold(journeys: &Journeys, visit: Box<Visit>, decided: Vec<Decided>) -> Result<Ruling, Loss> {
     let mut forwarding = forwarding(journeys, &visit, &decided, &Forward::default(), None);
-    forwarding.hold = decided.first().map(|first| first.policy.park_bytes_max);
+    forwarding.hold = decided.first().map(|first| first.policy.park_bytes_max.min(parking::WITHHELD_BYTES_MAX));
     send(journeys, visit, decided, forwarding).await
 }
 
@@ -196,6 +199,13 @@ pub async fn send(
         let Some(parked) = Box::pin(taken).await.map_err(Loss)? else {
             return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
         };
+        if let Some(spooled) = parked.spooled {
+            let body = Box::pin(parts.challenges.unspool(&visit.arrival, &session, &id, spooled)).await;
+            if body.is_none() {
+                return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
+            }
+            forwarding.spooled = body;
+        }
         forwarding.replay = Some(parked);
     }
     if !decided.is_empty() {

@@ -400,6 +400,26 @@ pub struct State {
     #[serde(default = "State::snapshots")]
     #[schemars(extend("format" = "duration_or_never"))]
     pub snapshots: String,
+    /// Where uploads that are too large for the store wait, sealed, for their proof.
+    #[serde(default)]
+    pub spool: Spool,
+}
+
+/// Files of uploads that wait: only where a policy's `park_max` is above 1 MiB.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spool {
+    /// The folder; `spool` in the state's folder if left out. Nodes that share one folder can resume each other's uploads.
+    pub path: Option<String>,
+    /// How much may wait in it at once, as a size. What finds no room is not kept, and its user is told so.
+    #[schemars(extend("format" = "size"))]
+    pub max: String,
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Spool { path: None, max: "4GiB".into() }
+    }
 }
 
 impl State {
@@ -435,6 +455,7 @@ impl Default for State {
             ca: None,
             prefix: State::prefix(),
             snapshots: State::snapshots(),
+            spool: Spool::default(),
         }
     }
 }

@@ -302,7 +302,11 @@ impl Parser<'_> {
             Some(keys) => Some(self.base.join(&keys.file)),
             None => path.as_ref().map(|path| path.join("keys.yaml")),
         };
-        settings::State { path, keys, wait: time(&state.wait), redis: self.redis(state) }
+        let spool = path.as_ref().map(|state_path| settings::Spool {
+            path: state.spool.path.as_ref().map_or_else(|| state_path.join("spool"), |path| self.base.join(path)),
+            bytes_max: format::size(&state.spool.max).map_or(0, |bytes| bytes as u64),
+        });
+        settings::State { path, keys, wait: time(&state.wait), redis: self.redis(state), spool }
     }
 
     fn redis(&mut self, state: &document::State) -> Option<settings::Redis> {

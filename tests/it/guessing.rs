@@ -183,7 +183,16 @@ impl Bank {
         };
         let headers = HeaderMap::new();
         let client = Client::of(&headers);
-        Arrival { id: "1".into(), route: self.route.clone(), client, request, headers, body: None, trusted_peer: false }
+        Arrival {
+            id: "1".into(),
+            route: self.route.clone(),
+            client,
+            request,
+            headers,
+            body: None,
+            upload: None,
+            trusted_peer: false,
+        }
     }
 
     async fn answers(

@@ -67,6 +67,7 @@ mod store_crash;
 mod story;
 mod subject;
 mod supply;
+mod uploads;
 mod vendor_tls;
 mod vendors;
 mod visitor;

@@ -656,6 +656,7 @@ fn arrival() -> Arrival {
         },
         headers: http::HeaderMap::new(),
         body: None,
+        upload: None,
         trusted_peer: false,
         client: Client::Page,
     }

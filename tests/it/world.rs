@@ -376,6 +376,12 @@ impl App {
         found.unwrap_or_else(|| panic!("the app never saw {request}, but {:?}", self.seen()))
     }
 
+    /// The same, as bytes.
+    pub(crate) fn bytes(&self, request: &str) -> Vec<u8> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().rfind(|it| it.starts_with(request.as_bytes())).unwrap().clone()
+    }
+
     /// Nobody listens any more, and what was open is cut.
     pub(crate) fn stop(&self) {
         self.server.abort();

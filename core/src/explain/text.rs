@@ -63,6 +63,7 @@ pub(super) fn because(policy: &Policy, decision: &Decision) -> String {
         | Reason::AppAsked
         | Reason::AppAskedAgain
         | Reason::AppMalformed
+        | Reason::ResumeElsewhere
         | Reason::Internal => format!("refused before the policy was asked: {}", decision.reason.code()),
     }
 }

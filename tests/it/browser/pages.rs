@@ -248,6 +248,7 @@ fn arrival(
         request,
         headers: headers.clone(),
         body: Some(body),
+        upload: None,
         trusted_peer: false,
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         upstreams: BTreeMap::from([(name.clone(), upstream("app", &[app]))]),
         routes: vec![route(Some("a.test"), "/", "app")],
         subject: Vec::new(),
-        state: State { path: None, keys: None, wait: stepward::store::WAIT, redis: None },
+        state: State { path: None, keys: None, wait: stepward::store::WAIT, redis: None, spool: None },
         policies: PathBuf::from("policies"),
         connectors: None,
         connector_config: BTreeMap::new(),

@@ -258,6 +258,7 @@ impl Browser<'_> {
             request,
             headers: map,
             body: Some(body.to_string().into()),
+            upload: None,
             trusted_peer: false,
         }
     }
