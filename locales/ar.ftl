@@ -86,6 +86,8 @@ refused_unavailable = لا يمكننا فحص طلبك في هذه اللحظة
 refused_cross_site = جاء الطلب من موقع آخر ولم يُنفذ. يُرجى البدء من جديد في { $service } نفسه.
 refused_malformed = تعذرت قراءة الطلب ولم يُنفذ.
 refused_resume = ما كنت ستُرسله قد أُرسل بالفعل أو انتهت صلاحيته أو يخص شخصًا آخر. لم يُرسل مرة أخرى.
+# What waits lies in the folder of another server of the same service.
+refused_elsewhere = ما تريد إرساله محفوظ بأمان، لكن هذا الخادم لا يستطيع الوصول إلى مكان حفظه. لم يُرسل ولم يُفقد. يُرجى المحاولة بعد قليل.
 refused_insecure = يتطلب هذا اتصالًا آمنًا (https).
 retry_in = يمكنك المحاولة مرة أخرى بعد حوالي { $minutes ->
     [zero] أقل من دقيقة
@@ -146,6 +148,11 @@ sms_message = { $code } هو رمزك في { $service }. لا تخبر به أي
 voice_message = هذه مكالمة من { $service }. رمزك هو: { $code }. مرة أخرى: { $code }. لا تخبر به أي شخص يتصل بك.
 mail_phone_subject = تغيّر رقم هاتف حسابك في { $service }
 mail_phone_body = أضيف رقم هاتف جديد إلى حسابك في { $service }. لن تُرسل إليه الرموز إلا بعد 24 ساعة. إذا لم تفعل ذلك، فاتصل بـ { $service } فورًا.
+mail_methods_subject = تم تغيير طرق تأكيد هويتك لدى { $service }
+mail_methods_added = تم إعداد هذا لحسابك لدى { $service }: { $method }.
+mail_methods_removed = تمت إزالة هذا من حسابك لدى { $service }: { $method }.
+mail_methods_renewed = تم إنشاء رموز استرداد جديدة لحسابك لدى { $service }. الرموز القديمة لم تعد صالحة.
+mail_methods_reset = أزالت { $service } كل طرق تأكيد الهوية المُعدّة لحسابك وسجّلت خروجك من كل مكان.
 mail_notice_subject = نشاط في حسابك لدى { $service }
 mail_notice_intro = حدث ما يلي في حسابك لدى { $service }:
 mail_notice_passed_on = مُرِّر الطلب وقد يكون نُفِّذ.
@@ -164,6 +171,29 @@ event_transfer_money = تحويل مالي
 fact_amount = المبلغ
 fact_email = البريد الإلكتروني
 fact_payee = المستفيد
+
+# Passkeys
+way_passkey = مفتاح مرور
+passkey_use = استخدم مفتاح المرور
+passkey_hint = أكّد ببصمة إصبعك أو وجهك أو بقفل جهازك.
+passkey_none = لا يستطيع هذا المتصفح استخدام مفاتيح المرور. يُرجى اختيار طريقة أخرى أو فتح هذه الصفحة في متصفح آخر.
+passkey_no_script = تحتاج مفاتيح المرور إلى JavaScript. يُرجى تفعيله وإعادة تحميل الصفحة، أو اختيار طريقة أخرى.
+passkey_stopped = لم يُستخدم أي مفتاح مرور. يمكنك المحاولة مرة أخرى أو اختيار طريقة أخرى.
+passkey_there = يوجد على هذا الجهاز مفتاح مرور لحسابك بالفعل.
+passkey_wrong = لم ينجح ذلك. يُرجى المحاولة مرة أخرى أو اختيار طريقة أخرى.
+passkey_failed = تعذّر إعداد مفتاح المرور. يُرجى المحاولة مرة أخرى.
+passkey_about = يؤكد مفتاح المرور هويتك ببصمة إصبعك أو وجهك أو بقفل جهازك. لا يمكن تخمينه، ولا يعمل إلا على هذا الموقع.
+passkey_label = الاسم (اختياري)
+passkey_label_hint = لتتعرّف عليه في القائمة، مثل «هاتفي».
+passkey_make = أنشئ مفتاح مرور
+add_passkey = أضف مفتاح مرور
+method_passkey = مفتاح مرور، أُضيف في { $date }
+method_passkey_named = مفتاح مرور «{ $label }»، أُضيف في { $date }
+remove_passkey = أزل مفتاح المرور المضاف في { $date }
+remove_passkey_named = أزل مفتاح المرور «{ $label }» المضاف في { $date }
+
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = طلبك
 
 # تسجيل الدخول لدى مزوّد الهوية الخاص بالعميل
 way_oidc = تسجيل الدخول من جديد

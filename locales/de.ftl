@@ -78,6 +78,8 @@ refused_unavailable = Wir können Ihren Auftrag im Moment nicht prüfen. Er wurd
 refused_cross_site = Der Auftrag kam von einer anderen Website und wurde nicht ausgeführt. Bitte beginnen Sie direkt bei { $service }.
 refused_malformed = Der Auftrag ist nicht lesbar und wurde nicht ausgeführt.
 refused_resume = Was Sie senden wollten, wurde schon gesendet, ist abgelaufen oder gehört jemand anderem. Es wurde nicht noch einmal gesendet.
+# What waits lies in the folder of another server of the same service.
+refused_elsewhere = Was Sie senden wollen, ist sicher aufbewahrt, aber dieser Server erreicht den Ort nicht, an dem es wartet. Es wurde nicht gesendet und ist nicht verloren. Bitte versuchen Sie es gleich noch einmal.
 refused_insecure = Dafür ist eine sichere Verbindung (https) nötig.
 retry_in = In etwa { $minutes } { $minutes ->
     [one] Minute
@@ -134,6 +136,11 @@ sms_message = { $code } ist Ihr Code für { $service }. Sagen Sie ihn niemandem,
 voice_message = Dies ist ein Anruf von { $service }. Ihr Code lautet: { $code }. Noch einmal: { $code }. Sagen Sie ihn niemandem, der Sie anruft.
 mail_phone_subject = Die Telefonnummer Ihres Kontos bei { $service } wurde geändert
 mail_phone_body = Ihrem Konto bei { $service } wurde eine neue Telefonnummer hinzugefügt. Codes gehen erst nach 24 Stunden dorthin. Wenn Sie das nicht waren, wenden Sie sich bitte sofort an { $service }.
+mail_methods_subject = Ihre Bestätigungswege bei { $service } wurden geändert
+mail_methods_added = Für Ihr Konto bei { $service } wurde eingerichtet: { $method }.
+mail_methods_removed = Aus Ihrem Konto bei { $service } wurde entfernt: { $method }.
+mail_methods_renewed = Für Ihr Konto bei { $service } wurden neue Wiederherstellungscodes erstellt. Die alten gelten nicht mehr.
+mail_methods_reset = { $service } hat alle eingerichteten Bestätigungswege Ihres Kontos entfernt und Sie überall abgemeldet.
 mail_notice_subject = Aktivität in Ihrem Konto bei { $service }
 mail_notice_intro = Dies ist in Ihrem Konto bei { $service } geschehen:
 mail_notice_passed_on = Es wurde weitergeleitet und kann wirksam geworden sein.
@@ -152,6 +159,29 @@ event_transfer_money = Überweisung
 fact_amount = Betrag
 fact_email = E-Mail-Adresse
 fact_payee = Empfänger
+
+# Passkeys
+way_passkey = Passkey
+passkey_use = Passkey verwenden
+passkey_hint = Bestätigen Sie mit Fingerabdruck, Gesicht oder der Sperre Ihres Geräts.
+passkey_none = Dieser Browser kann keine Passkeys verwenden. Bitte wählen Sie einen anderen Weg oder öffnen Sie die Seite in einem anderen Browser.
+passkey_no_script = Passkeys brauchen JavaScript. Bitte schalten Sie es ein und laden Sie die Seite neu, oder wählen Sie einen anderen Weg.
+passkey_stopped = Es wurde kein Passkey verwendet. Sie können es noch einmal versuchen oder einen anderen Weg wählen.
+passkey_there = Dieses Gerät hat schon einen Passkey für Ihr Konto.
+passkey_wrong = Das hat nicht funktioniert. Bitte versuchen Sie es noch einmal oder wählen Sie einen anderen Weg.
+passkey_failed = Der Passkey konnte nicht eingerichtet werden. Bitte versuchen Sie es noch einmal.
+passkey_about = Ein Passkey bestätigt mit Fingerabdruck, Gesicht oder der Sperre Ihres Geräts, dass Sie es sind. Er lässt sich nicht erraten und funktioniert nur auf dieser Website.
+passkey_label = Name (freiwillig)
+passkey_label_hint = Damit Sie ihn in der Liste wiedererkennen, etwa „mein Telefon“.
+passkey_make = Passkey anlegen
+add_passkey = Passkey hinzufügen
+method_passkey = Passkey, hinzugefügt am { $date }
+method_passkey_named = Passkey „{ $label }“, hinzugefügt am { $date }
+remove_passkey = Den am { $date } hinzugefügten Passkey entfernen
+remove_passkey_named = Den am { $date } hinzugefügten Passkey „{ $label }“ entfernen
+
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = Ihre Anfrage
 
 # Anmelden beim eigenen Identitätsanbieter des Kunden
 way_oidc = Erneut anmelden

@@ -81,6 +81,8 @@ refused_unavailable = We cannot check your request at this moment. It was not ca
 refused_cross_site = The request came from another site and was not carried out. Please start again on { $service } itself.
 refused_malformed = The request cannot be read and was not carried out.
 refused_resume = What you were about to send was sent already, has expired or belongs to someone else. It was not sent again.
+# What waits lies in the folder of another server of the same service.
+refused_elsewhere = What you are about to send is kept safely, but this server cannot reach the place where it waits. It was not sent and is not lost. Please try again in a moment.
 refused_insecure = This needs a secure connection (https).
 retry_in = You can try again in about { $minutes } { $minutes ->
     [one] minute
@@ -138,6 +140,11 @@ sms_message = { $code } is your code for { $service }. Never tell it to anyone w
 voice_message = This is a call from { $service }. Your code is: { $code }. Once more: { $code }. Never tell it to anyone who calls you.
 mail_phone_subject = The telephone number of your account at { $service } was changed
 mail_phone_body = A new telephone number was added to your account at { $service }. Codes are sent to it only after 24 hours. If this was not you, please contact { $service } at once.
+mail_methods_subject = How you confirm it is you at { $service } was changed
+mail_methods_added = This was set up for your account at { $service }: { $method }.
+mail_methods_removed = This was removed from your account at { $service }: { $method }.
+mail_methods_renewed = New recovery codes were made for your account at { $service }. The old ones are void.
+mail_methods_reset = { $service } removed every way to confirm it is you that was set up for your account, and signed you out everywhere.
 mail_notice_subject = Activity in your account at { $service }
 mail_notice_intro = This happened in your account at { $service }:
 mail_notice_passed_on = It was passed on and can have taken effect.
@@ -156,6 +163,29 @@ event_transfer_money = Transfer of money
 fact_amount = Amount
 fact_email = E-mail address
 fact_payee = Payee
+
+# Passkeys
+way_passkey = Passkey
+passkey_use = Use your passkey
+passkey_hint = Confirm with your fingerprint, your face or the lock of your device.
+passkey_none = This browser cannot use passkeys. Please choose another way, or open this page in another browser.
+passkey_no_script = Passkeys need JavaScript. Please switch it on and reload this page, or choose another way.
+passkey_stopped = No passkey was given. You can try again or choose another way.
+passkey_there = This device has a passkey for your account already.
+passkey_wrong = That did not work. Please try again, or choose another way.
+passkey_failed = The passkey could not be set up. Please try again.
+passkey_about = A passkey confirms that it is you by your fingerprint, your face or the lock of your device. It cannot be guessed, and it works on this site only.
+passkey_label = Name (optional)
+passkey_label_hint = So that you know it again in the list, such as “my phone”.
+passkey_make = Make a passkey
+add_passkey = Add a passkey
+method_passkey = Passkey, added { $date }
+method_passkey_named = Passkey “{ $label }”, added { $date }
+remove_passkey = Remove the passkey added { $date }
+remove_passkey_named = Remove the passkey “{ $label }” added { $date }
+
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = Your request
 
 # Signing in at the customer's own identity provider
 way_oidc = Sign in again

@@ -13,12 +13,12 @@ use arc_swap::ArcSwap;
 use stepward_core::{
     decision::{self, Outcome, Reason},
     policy::Policy,
-    session::Method,
+    session::{Method, required::Required},
 };
 use tokio::sync::Semaphore;
 
 use crate::{
-    arrival::{Arrival, Parked, Withheld},
+    arrival::{Arrival, Parked, Spooled, Withheld},
     clock::Clock,
     keys::Keys,
     locale::{Locale, Locales},
@@ -36,6 +36,7 @@ pub mod attempts;
 pub mod authenticators;
 pub mod begin;
 pub mod captcha;
+pub mod change;
 pub mod code;
 pub mod contacts;
 pub mod email_code;
@@ -46,9 +47,11 @@ pub mod oidc;
 pub mod origin;
 pub mod page;
 pub mod parking;
+pub mod passkey;
 pub mod pow;
 pub mod problem;
 pub mod recovery;
+pub mod registrar;
 pub mod serve;
 pub mod show;
 pub mod telephone;
@@ -64,6 +67,7 @@ pub struct Challenges {
     sessions: Sessions,
     clock: Clock,
     mailer: Option<Mailer>,
+    passkeys: Option<passkey::Party>,
     telephone: telephone::Telephone,
     provider: Option<Arc<oidc::provider::Provider>>,
     writing: Arc<Semaphore>,
@@ -72,6 +76,7 @@ pub struct Challenges {
     /// The operator's messages and templates as they were last looked at, so that a mistake is told once.
     pages_seen: Mutex<Texts>,
     unsent: parking::unsent::Unsent,
+    spool: Option<parking::spool::Spool>,
 }
 
 /// What a decision demands, with the request it was made for.
@@ -98,6 +103,8 @@ pub struct Demand<'a> {
     pub withheld: Option<Withheld>,
     /// The id of the parked request that is being resumed: it is kept as it is, nothing is parked anew.
     pub resuming: Option<&'a str>,
+    /// What the app asked for, where it was the app that asked.
+    pub asked: Option<&'a Required>,
 }
 
 /// What became of a demand.
@@ -183,6 +190,9 @@ pub enum Trouble {
     /// Mail settings cannot be used.
     #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
+    /// Passkeys cannot be used with these settings.
+    #[error("passkeys: {0}")]
+    Passkeys(String),
     /// Settings of the identity provider cannot be used.
     #[error("identity provider: {0}")]
     Provider(String),
@@ -213,13 +223,42 @@ impl Challenges {
             store,
             sessions,
             mailer: mail.map(|mail| Mailer::new(mail, clock.clone())).transpose()?,
+            passkeys: None,
             clock,
             writing: Arc::new(Semaphore::new(notice::WRITING_MAX)),
             locales: ArcSwap::from_pointee(Locales::load(&pages.language, pages.locales.as_deref())?),
             pages: page::Pages::new(pages)?,
             pages_seen: Mutex::new(page::seen::texts(pages)),
             unsent: parking::unsent::Unsent::default(),
+            spool: None,
         })
+    }
+
+    /// The same, with passkeys.
+    ///
+    /// # Errors
+    /// When the settings are none that browsers would follow.
+    pub fn with_passkeys(self, passkeys: Option<&settings::Passkeys>) -> Result<Self, Trouble> {
+        let party = passkeys.map(|it| passkey::Party::new(it, &self.pages.service)).transpose()?;
+        Ok(Challenges { passkeys: party, ..self })
+    }
+
+    /// The methods that can be run for a page on this host: passkeys stay with the domain that they were made for.
+    pub fn runnable_at(&self, host: &str) -> BTreeSet<Method> {
+        let has_passkeys = self.passkeys.as_ref().is_some_and(|party| party.serves(host));
+        let mut methods = self.runnable();
+        methods.retain(|method| *method != Method::Passkey || has_passkeys);
+        methods
+    }
+
+    /// The same, which keep bodies too large for the store in files.
+    pub fn with_spool(self, spool: Option<parking::spool::Spool>) -> Self {
+        Challenges { spool, ..self }
+    }
+
+    /// The files of bodies that wait.
+    pub fn spool(&self) -> Option<&parking::spool::Spool> {
+        self.spool.as_ref()
     }
 
     /// The same, with vendors that carry codes to telephones and test for robots.
@@ -237,13 +276,16 @@ impl Challenges {
         Ok(Challenges { provider: provider.map_err(Trouble::Provider)?.map(Arc::new), ..self })
     }
 
-    /// The methods that this process can run: e-mail codes and sign-ins at a provider only with their settings, what vendors have a part in only where
+    /// The methods that this process can run: e-mail codes, passkeys and sign-ins at a provider only with their settings,
+    /// what vendors have a part in only where
     /// a route names one.
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
         let oidc = self.provider.is_some().then_some(Method::Oidc);
         let routed = self.vendors().methods();
-        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).chain(oidc).chain(routed).collect()
+        let passkeys = self.passkeys.is_some().then_some(Method::Passkey);
+        let always = [Method::Totp, Method::RecoveryCode, Method::Pow];
+        always.into_iter().chain(mail).chain(passkeys).chain(oidc).chain(routed).collect()
     }
 
     /// The vendors that are at work now.
@@ -312,6 +354,26 @@ impl Challenges {
         parking::peek(self, arrival, session, subject, id).await
     }
 
+    /// What was parked under this id, sealed, before anything is known of who asks; see [`Challenges::opened`].
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn fetch(&self, id: &str) -> Stored<Option<Vec<u8>>> {
+        parking::fetch(self, id).await
+    }
+
+    /// What was fetched, as [`Challenges::peek`] gives it.
+    pub fn opened(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        subject: Option<&Subject>,
+        id: &str,
+        sealed: &[u8],
+    ) -> Option<Parked> {
+        parking::opened(self, arrival, session, subject, id, sealed)
+    }
+
     /// Takes what was parked: for exactly one caller, ever.
     ///
     /// # Errors
@@ -324,6 +386,33 @@ impl Challenges {
         id: &str,
     ) -> Stored<Option<Parked>> {
         parking::take(self, arrival, session, subject, id).await
+    }
+
+    /// Where the body of something parked is, as seen from this node.
+    pub async fn whereabouts(&self, id: &str, parked: &Parked) -> parking::spool::Whereabouts {
+        parking::whereabouts(self, id, parked).await
+    }
+
+    /// The body of a parked request that was taken, if it has a file: to be sent, once. `None` where it is not as it was.
+    pub async fn unspool(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        id: &str,
+        spooled: Spooled,
+    ) -> Option<parking::spool::Reader> {
+        parking::unspool(self, arrival, session, id, spooled).await
+    }
+
+    /// The body of a parked request that lies in a file, for an event that reads it.
+    pub async fn look_into(
+        &self,
+        arrival: &Arrival,
+        session: &SessionHandle,
+        id: &str,
+        spooled: Spooled,
+    ) -> Option<bytes::Bytes> {
+        parking::look_into(self, arrival, session, id, spooled).await
     }
 
     /// Drops what was parked, after a refusal.

@@ -39,6 +39,7 @@ mod connection;
 mod guard;
 mod headers;
 mod health;
+mod inject;
 mod passage;
 mod proxy;
 mod proxy_protocol;
@@ -49,6 +50,7 @@ mod route;
 mod timing;
 pub mod tls;
 mod tunnel;
+mod upload;
 mod upstream;
 mod visits;
 

@@ -15,7 +15,7 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{
     actions::Actions,
     api,
-    challenges::{self, Challenges},
+    challenges::{self, Challenges, parking::spool::Spool},
     clock::Clock,
     edge::{Edge, EdgeError, RunningEdge},
     journey::{Journeys, Parts},
@@ -32,6 +32,9 @@ use crate::{
     telemetry::Telemetry,
     vendors::feedback::Promises,
 };
+
+/// How often files of bodies that nobody waits for any more are removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// How often the operator's lists and databases are looked at.
 const REFRESH_EVERY: Duration = Duration::from_secs(2);
@@ -57,6 +60,9 @@ pub enum StartError {
     /// A source of subjects cannot be used.
     #[error("subject: {0}")]
     Subjects(#[from] SourceError),
+    /// The folder of bodies that wait cannot be used.
+    #[error("state.spool: {0}")]
+    Spool(#[source] std::io::Error),
     /// Pages, messages or mail cannot be used.
     #[error("step-up: {0}")]
     Challenges(#[from] challenges::Trouble),
@@ -132,6 +138,10 @@ pub async fn start_with(
     let snapshots = settings.state.redis.as_ref().map_or(Duration::ZERO, |redis| redis.snapshots);
     let sessions = Sessions::new(keys.clone(), settings.sessions).with_snapshots(snapshots);
     let signals = Signals::new(&settings, &clock)?.counted_by(&metrics);
+    let spool = match settings.state.spool.clone() {
+        Some(spool) => Some(Spool::open(&spool, Arc::new(keys.clone()), clock.clone()).map_err(StartError::Spool)?),
+        None => None,
+    };
     let challenges = Challenges::new(
         &settings.pages,
         settings.mail.as_ref(),
@@ -140,7 +150,8 @@ pub async fn start_with(
         sessions.clone(),
         clock.clone(),
     )?;
-    let challenges = challenges.with_vendors(signals.live(), settings.phone.clone());
+    let challenges = challenges.with_spool(spool).with_vendors(signals.live(), settings.phone.clone());
+    let challenges = challenges.with_passkeys(settings.passkeys.as_ref())?;
     let challenges = Arc::new(challenges.with_provider(settings.oidc.as_ref())?);
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;
@@ -196,6 +207,7 @@ pub async fn start_with(
     sinks.start();
     let mut background = JoinSet::new();
     background.spawn(refresh(journeys.clone()));
+    background.spawn(sweep(journeys.clone()));
     let parts = journeys.parts();
     background.spawn(recalls::follow(parts.store.clone(), parts.recalls.clone()));
     for address in sockets.left() {
@@ -280,7 +292,7 @@ pub async fn rehearse(settings: &Settings, policies: Policies) -> Result<(), Sta
         listen: Vec::new(),
         admin: None,
         health: None,
-        state: settings::State { path: None, keys: None, redis: None, ..settings.state.clone() },
+        state: settings::State { path: None, keys: None, redis: None, spool: None, ..settings.state.clone() },
         ..settings.clone()
     };
     start(alone, policies, Clock::System).await?.stop(Duration::ZERO).await;
@@ -313,6 +325,19 @@ async fn refresh(journeys: Journeys) {
         let journeys = journeys.clone();
         if tokio::task::spawn_blocking(move || journeys.parts().signals.refresh()).await.is_err() {
             tracing::error!("reading lists or databases panicked; the last good ones stay");
+        }
+    }
+}
+
+/// Removes files of bodies that nobody waits for any more.
+async fn sweep(journeys: Journeys) {
+    let Some(spool) = journeys.parts().challenges.spool().cloned() else { return };
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        let spool = spool.clone();
+        if tokio::task::spawn_blocking(move || spool.sweep()).await.is_err() {
+            tracing::error!("sweeping the spool panicked; it is tried again");
         }
     }
 }

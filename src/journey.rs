@@ -10,14 +10,14 @@ use std::sync::{
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use stepward_core::{
-    decision::{Outcome, Reason},
+    decision::{Outcome, Reason, Verb},
     request::head,
 };
 
 use crate::{
     actions::{self, Actions},
     arrival::{Arrival, Withheld},
-    challenges::Challenges,
+    challenges::{self, Challenges},
     clock::{self, Clock},
     inquiry::{Conclusion, Question},
     keys::Keys,
@@ -35,6 +35,7 @@ use crate::{
 };
 
 pub mod apply;
+pub mod asked;
 pub mod choose;
 pub mod conclude;
 pub mod inquire;
@@ -56,6 +57,8 @@ use visit::Visit;
 const DISGUISES: [&str; 4] = ["DELETE", "GET", "PATCH", "PUT"];
 /// Such a body is read up to this where no event of the path reads its body.
 const DISGUISE_BYTES_MAX: usize = 1024 * 1024;
+/// After so many seconds another node may get the request.
+const ELSEWHERE_RETRY_S: u64 = 1;
 
 /// The parts a journey runs over; one of each per process.
 pub struct Parts {
@@ -334,6 +337,12 @@ impl Journeys {
         self.0.registry.current().sets_headers.clone()
     }
 
+    /// The app asked for a proof instead of answering: what happens now. `Ruling::Forward` sends the same request once
+    /// more, with what the app is told of the proofs that are there.
+    pub async fn asked(&self, asking: asked::Asking) -> Ruling {
+        asked::asked(self, asking).await
+    }
+
     /// The app did not answer: nobody knows whether the event happened, so it counts as a failed try.
     pub async fn lost(&self, pending: Pending) {
         conclude::lost(&self.0, pending).await;
@@ -361,6 +370,20 @@ impl Journeys {
     /// What was to be resumed is gone, used, or someone else's.
     fn gone(&self, arrival: &Arrival) -> Reply {
         self.refusal(arrival, Reason::ResumeGone, StatusCode::GONE)
+    }
+
+    /// What was to be resumed waits, but its body is in the folder of another node: nothing is sent, nothing is lost.
+    fn elsewhere(&self, arrival: &Arrival) -> Reply {
+        record::refusal(&self.0, arrival, Reason::ResumeElsewhere);
+        let refused = challenges::Refused {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            outcome: Verb::Block,
+            reason: Reason::ResumeElsewhere,
+            tell: None,
+            decision_id: &arrival.id,
+            retry_after: Some(ELSEWHERE_RETRY_S),
+        };
+        self.0.challenges.refusal(arrival, &refused)
     }
 
     /// Something of ours broke.

@@ -26,6 +26,8 @@ const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 12;
 /// Version, key id, nonce.
 const HEAD_BYTES: usize = 1 + 2 + NONCE_BYTES;
+/// By how much something sealed is longer than it was: its head, and the tag of RFC 8452.
+pub const SEAL_BYTES: usize = HEAD_BYTES + 16;
 
 /// What a sealed thing is for; one never opens as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +38,8 @@ pub enum Purpose {
     Challenge,
     /// A parked request or a withheld answer.
     Parked,
+    /// A piece of a body that is kept in a file.
+    Spooled,
     /// A TOTP secret, a passkey, recovery codes.
     Authenticator,
     /// An e-mail address or a telephone number.
@@ -55,10 +59,11 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Purpose; 11] = [
+    const ALL: [Purpose; 12] = [
         Purpose::Session,
         Purpose::Challenge,
         Purpose::Parked,
+        Purpose::Spooled,
         Purpose::Authenticator,
         Purpose::Contact,
         Purpose::Device,
@@ -75,6 +80,7 @@ impl Purpose {
             Purpose::Session => "session",
             Purpose::Challenge => "challenge",
             Purpose::Parked => "parked",
+            Purpose::Spooled => "spooled",
             Purpose::Authenticator => "authenticator",
             Purpose::Contact => "contact",
             Purpose::Device => "device",

@@ -17,7 +17,7 @@ use crate::{
         code::{Asked, Sent},
         contacts::Reach,
         issued::{self, Issued},
-        oidc, pow, problem, recovery, totp,
+        oidc, passkey, pow, problem, recovery, totp,
     },
     clock,
     sessions::SessionHandle,
@@ -77,7 +77,8 @@ impl Answer {
         let get = |name: &str| fields.get(name).cloned().unwrap_or_default();
         Answer {
             method: Method::named(&get("method")),
-            code: get("code"),
+            // A program sends an assertion as it is.
+            code: fields.get("assertion").cloned().unwrap_or_else(|| get("code")),
             send: matches!(get("send").as_str(), "1" | "true"),
             vendor: get("vendor"),
             fields,
@@ -97,12 +98,21 @@ fn form(body: &[u8]) -> Option<BTreeMap<String, String>> {
 
 fn json(body: &[u8]) -> Option<BTreeMap<String, String>> {
     let serde_json::Value::Object(object) = serde_json::from_slice(body).ok()? else { return None };
-    let text = |value: serde_json::Value| match value {
+    let text = |name: &str, value: serde_json::Value| match value {
         serde_json::Value::String(text) => Some(text),
         serde_json::Value::Bool(flag) => Some(flag.to_string()),
+        serde_json::Value::Object(_) if name == "assertion" => Some(value.to_string()),
         _ => None,
     };
-    Some(object.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
+    Some(
+        object
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let text = text(&name, value)?;
+                Some((name, text))
+            })
+            .collect(),
+    )
 }
 
 /// Takes an answer to the challenge `word`.
@@ -194,10 +204,9 @@ async fn is_right(challenges: &Challenges, asked: &Asked<'_>, word: &str, method
             None => Ok(false),
         },
         Method::Pow => is_solved(challenges, asked, word, typed).await,
+        Method::Passkey => passkey::check(challenges, tenant, asked.id, asked.issued, typed).await,
         // `runnable` never offers these, or they are looked at elsewhere: an answer here proves nothing.
-        Method::Passkey | Method::Push | Method::Captcha | Method::Oidc | Method::IdDocument | Method::Approval => {
-            Ok(false)
-        }
+        Method::Push | Method::Captcha | Method::Oidc | Method::IdDocument | Method::Approval => Ok(false),
     }
 }
 

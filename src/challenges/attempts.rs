@@ -157,12 +157,27 @@ impl Challenges {
         account: Option<Id>,
         methods: &[Method],
     ) -> Stored<bool> {
+        let (closed, _) = self.closed_among(tenant, session, account, methods, &[]).await?;
+        Ok(closed.len() == methods.len())
+    }
+
+    /// Which of these methods are closed now; and what lies in these entries, read in the same call.
+    pub(super) async fn closed_among(
+        &self,
+        tenant: &str,
+        session: Option<&SessionHandle>,
+        account: Option<Id>,
+        methods: &[Method],
+        entries: &[(Id, Drawer, Id)],
+    ) -> Stored<(Vec<Method>, Vec<Option<Vec<u8>>>)> {
         // Without a session there is a new one, which has tried nothing yet.
         let lineage = session.map_or([0; 16], |session| session.record.lineage);
         let lanes = methods.iter().map(|method| Lane::named(self, tenant, lineage, account, *method).who);
         let (lanes, now_ms) = (lanes.collect::<Vec<_>>(), self.clock.now_ms());
-        let standing = self.store.begin(now_ms, Begin { locks: &lanes, ..Begin::default() }).await?;
-        Ok(standing.locked_until_ms.iter().all(|until| until.is_some_and(|until| until > now_ms)))
+        let standing = self.store.begin(now_ms, Begin { locks: &lanes, entries, ..Begin::default() }).await?;
+        let is_closed = |until: &Option<i64>| until.is_some_and(|until| until > now_ms);
+        let closed = methods.iter().zip(&standing.locked_until_ms).filter(|(_, until)| is_closed(until));
+        Ok((closed.map(|(method, _)| *method).collect(), standing.entries))
     }
 
     /// Counts a try, all of it before the answer is looked at.

@@ -16,19 +16,20 @@ use crate::{
         issued::{self, Afterwards, Issued, OnFail},
         origin, parking, problem,
     },
+    keys::Purpose,
     reply::Reply,
     sessions::{
         Committed, SessionHandle,
-        cookies::{ParkHalf, Scope},
+        cookies::{self, Scope},
     },
-    store::Stored,
+    store::{Drawer, Id, Stored},
 };
 
 /// See [`Challenges::begin`].
 pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Begun> {
     let arrival = demand.arrival;
     let Some(scope) = Scope::of(&arrival.request) else { return Ok(Begun::Refused(Reason::TransportInsecure)) };
-    let runnable = challenges.runnable();
+    let runnable = challenges.runnable_at(&arrival.request.host);
     let methods: Vec<Method> = demand.challenge.methods.iter().copied().filter(|it| runnable.contains(it)).collect();
     if methods.is_empty() {
         return Ok(Begun::Refused(Reason::ChallengeImpossible));
@@ -39,17 +40,43 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
     }
     let (half, park_cookie) = parking::half(arrival, scope);
     let mut issued = issue(challenges, &demand, methods);
-    let tenant = &arrival.route.tenant;
-    if challenges.are_spent(tenant, Some(&*demand.session), issued.account, &issued.methods).await? {
+    // One wait for the store: what is asked depends on nothing else that is asked.
+    let (standing, has_room) = tokio::try_join!(
+        ways(challenges, arrival, demand.session, &issued, demand.subject.is_some()),
+        parking::has_room(challenges, &demand, is_parked_anew(&demand)),
+    )?;
+    if standing.closed.len() == issued.methods.len() {
         return Ok(Begun::Spent(issued.on_fail.outcome()));
     }
-    issued.afterwards = afterwards(challenges, &demand, &half).await?;
+    let first = standing.first(challenges, &issued);
+    let parked = match is_parked_anew(&demand) {
+        true => parking::prepare(challenges, &demand, &half, has_room).await,
+        false => None,
+    };
+    issued.afterwards = afterwards(&demand, parked.as_ref().map(|it| it.word.clone()));
+    // An upload may have taken its time to arrive; the user has as long as anybody else.
+    issued.expires_ms = challenges.clock.now_ms() + parking::lifetime_ms(&demand);
     let id = issued::fresh_id();
-    let Some(mut cookies) = keep_session(challenges, arrival, demand.session, scope).await? else {
+    let kept = issued::sealed(challenges, arrival, demand.session, &id, &issued);
+    // One more wait, for all that is written.
+    let written = tokio::try_join!(
+        parking::park(challenges, parked.as_ref()),
+        keep_session(challenges, arrival, demand.session, scope),
+        issued::keep_sealed(challenges, kept, &issued),
+    );
+    let (_, cookies, ()) = match written {
+        Ok(written) => written,
+        Err(error) => {
+            parking::forget(challenges, parked.as_ref()).await;
+            return Err(error);
+        }
+    };
+    let Some(mut cookies) = cookies else {
+        if let Some(parked) = &parked {
+            parking::discard(challenges, &parked.word).await?;
+        }
         return Ok(Begun::Refused(Reason::ResumeGone));
     };
-    issued::keep(challenges, arrival, demand.session, &id, &issued).await?;
-    let first = first_method(challenges, arrival, demand.session, &issued, demand.subject.is_some()).await?;
     if Reach::of(first).is_some() {
         send_first_code(challenges, arrival, demand.session, &issued, &id, first).await?;
     }
@@ -84,8 +111,39 @@ pub fn with_cookies(mut reply: Reply, cookies: Vec<String>) -> Reply {
     reply
 }
 
-/// The method that is shown first: the one used last in this session; for a verified subject the first that is set up;
-/// else the policy's first. A subject that is merely claimed must not learn what is set up.
+/// What is known of the ways to meet a challenge, before one is shown.
+pub struct Ways {
+    /// Closed for now: wrong answers were too many.
+    closed: Vec<Method>,
+    /// Used last, in this session or, by this account, on this device.
+    used_last: Option<Method>,
+    /// What is set up, where somebody is verified; a subject that is merely claimed must not learn that.
+    set_up: Option<Vec<Method>>,
+}
+
+impl Ways {
+    /// The method that is shown first: the one used last, else the first that is set up, else the policy's first. What
+    /// cannot be used at the moment comes last: a method that is closed, a test that no vendor can check, a provider that did
+    /// not answer lately.
+    pub fn first(&self, challenges: &Challenges, issued: &Issued) -> Method {
+        let answers = |method: &Method| match method {
+            Method::Captcha => captcha::is_there(challenges),
+            Method::Oidc => !challenges.is_provider_silent(),
+            _ => true,
+        };
+        let is_at_hand = |method: &Method| !self.closed.contains(method) && answers(method);
+        let at_hand: Vec<Method> = issued.methods.iter().copied().filter(is_at_hand).collect();
+        let is_set_up = |method: &Method| self.set_up.as_ref().is_some_and(|set_up| set_up.contains(method));
+        let used_last = self.used_last.filter(|method| at_hand.contains(method));
+        let best = used_last.or_else(|| at_hand.iter().copied().find(is_set_up));
+        best.or(at_hand.first().copied()).or(issued.methods.first().copied()).unwrap_or(Method::Pow)
+    }
+}
+
+/// The method that is shown first; see [`Ways::first`].
+///
+/// # Errors
+/// When the state store does not answer.
 pub async fn first_method(
     challenges: &Challenges,
     arrival: &Arrival,
@@ -93,31 +151,72 @@ pub async fn first_method(
     issued: &Issued,
     is_verified: bool,
 ) -> Stored<Method> {
-    // A test that no vendor can check at the moment comes last, and so does a provider that did not answer lately.
-    let is_at_hand = |method: &Method| match method {
-        Method::Captcha => captcha::is_there(challenges),
-        Method::Oidc => !challenges.is_provider_silent(),
-        _ => true,
-    };
-    let at_hand: Vec<Method> = issued.methods.iter().copied().filter(is_at_hand).collect();
-    let fallback = at_hand.first().or(issued.methods.first()).copied().unwrap_or(Method::Pow);
-    let used = session.record.proofs_for(issued.account).filter(|proof| at_hand.contains(&proof.method));
-    if let Some(proof) = used.max_by_key(|proof| proof.at_ms) {
-        return Ok(proof.method);
-    }
-    let (Some(account), true) = (issued.account, is_verified) else { return Ok(fallback) };
+    Ok(ways(challenges, arrival, session, issued, is_verified).await?.first(challenges, issued))
+}
+
+/// See [`Ways::first`]; asks the store for what it needs to know, at once.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn ways(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    issued: &Issued,
+    is_verified: bool,
+) -> Stored<Ways> {
     let tenant = &arrival.route.tenant;
-    let kept = authenticators::all(challenges, tenant, account).await?;
-    let has_mailbox = challenges.contacts().has(Reach::Mail, tenant, account).await?;
-    let has_telephone = challenges.contacts().has(Reach::Phone, tenant, account).await?;
+    let now_ms = challenges.clock.now_ms();
+    let device = cookies::read_device(&challenges.keys, now_ms, tenant, &arrival.request).map(|device| device.id);
+    // Whoever holds the cookie of a device has proven that account on it before: it learns nothing new.
+    let here = issued.account.zip(device);
+    let entries: Vec<_> = here.map(|(account, device)| (account, Drawer::Devices, device)).into_iter().collect();
+    let (standing, set_up) = tokio::try_join!(
+        challenges.closed_among(tenant, Some(session), issued.account, &issued.methods, &entries),
+        set_up(challenges, tenant, issued.account.filter(|_| is_verified)),
+    )?;
+    let (closed, found) = standing;
+    let in_session = session.record.proofs_for(issued.account).filter(|proof| issued.methods.contains(&proof.method));
+    let in_session = in_session.max_by_key(|proof| proof.at_ms).map(|proof| proof.method);
+    let on_device = || {
+        let (account, device) = here?;
+        let sealed = found.into_iter().next().flatten()?;
+        challenges.used_on_device(tenant, account, device, &sealed)
+    };
+    Ok(Ways { closed, used_last: in_session.or_else(on_device), set_up })
+}
+
+/// What an account has set up; `None` where nobody may know.
+async fn set_up(challenges: &Challenges, tenant: &str, account: Option<Id>) -> Stored<Option<Vec<Method>>> {
+    let Some(account) = account else { return Ok(None) };
+    let contacts = challenges.contacts();
+    let (kept, has_mailbox, has_telephone) = tokio::try_join!(
+        authenticators::all(challenges, tenant, account),
+        contacts.has(Reach::Mail, tenant, account),
+        contacts.has(Reach::Phone, tenant, account),
+    )?;
     let is_set_up = |method: &Method| match method {
-        Method::Totp => kept.iter().any(|it| it.is_totp()),
-        Method::RecoveryCode => kept.iter().any(|it| !it.is_totp()),
+        Method::Passkey | Method::Totp | Method::RecoveryCode => kept.iter().any(|it| it.method() == *method),
         Method::EmailCode => has_mailbox,
         Method::SmsCode | Method::VoiceCode => has_telephone,
         _ => true,
     };
-    Ok(at_hand.iter().copied().find(is_set_up).unwrap_or(fallback))
+    Ok(Some(Method::ALL.into_iter().filter(is_set_up).collect()))
+}
+
+impl Challenges {
+    /// What is kept of a device on which an account has given a proof: when, and by which method, which is shown first
+    /// there the next time.
+    pub fn device_used(&self, tenant: &str, account: Id, device: Id, method: Method) -> Vec<u8> {
+        let plain = [&self.clock.now_ms().to_le_bytes()[..], method.name().as_bytes()].concat();
+        self.keys.seal(Purpose::Device, tenant, &[account, device].concat(), &plain)
+    }
+
+    fn used_on_device(&self, tenant: &str, account: Id, device: Id, sealed: &[u8]) -> Option<Method> {
+        let opened = self.keys.open(Purpose::Device, tenant, &[account, device].concat(), sealed).ok()?;
+        let (_, method) = opened.plain.split_first_chunk::<8>()?;
+        Method::named(std::str::from_utf8(method).ok()?)
+    }
 }
 
 /// A request that changes something and was sent by a page of another site. What is kept already, a parked request or a
@@ -130,33 +229,39 @@ fn is_safe(arrival: &Arrival) -> bool {
     matches!(&*arrival.request.method, "GET" | "HEAD")
 }
 
-/// What happens once it is met, with the request parked where that is needed.
-async fn afterwards(challenges: &Challenges, demand: &Demand<'_>, half: &ParkHalf) -> Stored<Afterwards> {
-    let arrival = demand.arrival;
-    // A resumed request stands here as it was parked: its own method, target and body.
-    let target = parking::target(arrival);
-    let is_page = arrival.client == Client::Page;
-    if is_safe(arrival) && demand.withheld.is_none() && demand.resuming.is_none() {
-        return Ok(if is_page { Afterwards::Fetch { target } } else { Afterwards::Repeat { parked: None } });
+/// Whether a request is simply sent again by its client: it changes nothing and nothing of it is withheld.
+fn is_fetched_again(demand: &Demand<'_>) -> bool {
+    is_safe(demand.arrival) && demand.withheld.is_none() && demand.resuming.is_none()
+}
+
+/// Whether the request, or the app's answer to it, is to be parked: it is not yet, and its client does not repeat it by
+/// itself.
+fn is_parked_anew(demand: &Demand<'_>) -> bool {
+    if demand.resuming.is_some() || is_fetched_again(demand) {
+        return false;
     }
-    let parked = match (demand.resuming, arrival.client) {
-        (Some(id), _) => Some(id.to_string()),
-        (None, Client::Page | Client::Fetch) => parking::park(challenges, demand, half).await?,
-        // A program repeats its call by itself, once it has a proof.
-        (None, Client::Api) if demand.withheld.is_none() => None,
-        (None, Client::Api) => parking::park(challenges, demand, half).await?,
-    };
-    let is_local = origin::local(&target).is_some();
-    Ok(match parked {
+    // A program repeats its call once it has a proof, but no answer of the app that was withheld.
+    let is_sent_again = demand.arrival.client == Client::Api && demand.withheld.is_none();
+    // What a browser cannot be sent back to by our page is not worth keeping.
+    let is_local = origin::local(&parking::target(demand.arrival)).is_some();
+    !is_sent_again && (is_local || demand.arrival.client != Client::Page)
+}
+
+/// What happens once it is met; `parked` is what was parked for it just now.
+fn afterwards(demand: &Demand<'_>, parked: Option<String>) -> Afterwards {
+    // A resumed request stands here as it was parked: its own method, target and body.
+    let target = parking::target(demand.arrival);
+    let is_page = demand.arrival.client == Client::Page;
+    if is_fetched_again(demand) {
+        return if is_page { Afterwards::Fetch { target } } else { Afterwards::Repeat { parked: None } };
+    }
+    match demand.resuming.map(str::to_string).or(parked) {
         parked if !is_page => Afterwards::Repeat { parked },
-        Some(parked) if !is_local => {
-            parking::discard(challenges, &parked).await?;
-            Afterwards::Again
-        }
+        Some(_) if origin::local(&target).is_none() => Afterwards::Again,
         Some(parked) if demand.withheld.is_some() => Afterwards::Release { target, parked },
         Some(parked) => Afterwards::Send { target, parked },
         None => Afterwards::Again,
-    })
+    }
 }
 
 fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> Issued {
@@ -168,6 +273,7 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         decision_id: demand.decision_id.into(),
         account,
         subject,
+        is_verified: demand.subject.is_some(),
         methods,
         bound_to: demand.challenge.binding.as_ref().map(|it| it.digest),
         shown: demand.shown.clone(),

@@ -34,6 +34,9 @@ pub struct Issued {
     pub account: Option<Id>,
     /// The subject as the app names it.
     pub subject: Option<Arc<str>>,
+    /// Whether that is who is there, rather than whom a request names.
+    #[serde(default)]
+    pub is_verified: bool,
     /// Ways to meet it that this process can run, best first.
     pub methods: Vec<Method>,
     /// What the proof is bound to.
@@ -167,7 +170,24 @@ pub fn id_of(word: &str) -> Option<Id> {
     data_encoding::BASE64URL_NOPAD.decode(word.as_bytes()).ok()?.try_into().ok()
 }
 
+/// Seals a challenge.
+pub fn sealed(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    id: &str,
+    issued: &Issued,
+) -> Option<(Id, Vec<u8>)> {
+    let id = id_of(id)?;
+    let plain = serde_json::to_vec(issued).unwrap_or_default();
+    let owner = owner(arrival, session, id);
+    Some((id, challenges.keys.seal(Purpose::Challenge, &arrival.route.tenant, &owner, &plain)))
+}
+
 /// Seals and keeps a challenge.
+///
+/// # Errors
+/// When the state store does not answer.
 pub async fn keep(
     challenges: &Challenges,
     arrival: &Arrival,
@@ -175,10 +195,15 @@ pub async fn keep(
     id: &str,
     issued: &Issued,
 ) -> Stored<()> {
-    let Some(id) = id_of(id) else { return Ok(()) };
-    let plain = serde_json::to_vec(issued).unwrap_or_default();
-    let owner = owner(arrival, session, id);
-    let sealed = challenges.keys.seal(Purpose::Challenge, &arrival.route.tenant, &owner, &plain);
+    keep_sealed(challenges, sealed(challenges, arrival, session, id, issued), issued).await
+}
+
+/// Keeps a challenge that is sealed.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn keep_sealed(challenges: &Challenges, sealed: Option<(Id, Vec<u8>)>, issued: &Issued) -> Stored<()> {
+    let Some((id, sealed)) = sealed else { return Ok(()) };
     challenges.store.issue_challenge(id, id, NO_TRIES, sealed, issued.expires_ms).await
 }
 

@@ -7,10 +7,12 @@
 
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
+use data_encoding::BASE64;
 use http::{HeaderMap, HeaderName};
 
 use crate::{
-    arrival::{self, Arrival, Parked},
+    arrival::{self, Arrival, Parked, Spooled, Upload},
     challenges::{Challenges, Demand, issued, origin},
     keys::Purpose,
     sessions::{
@@ -18,15 +20,27 @@ use crate::{
         cookies::{self, ParkHalf, Scope},
         record::Subject,
     },
+    signals,
     store::{Begin, Counted, Id, Kind, Meter, Shape, StateStore, Stored, Touch},
 };
 
+pub mod spool;
 pub mod unsent;
+
+use spool::{NotKept, Owner, Reader, Whereabouts};
 
 /// Requests of one session that wait at once.
 pub const PER_SESSION_MAX: u64 = 8;
 /// Requests of one tenant that wait at once.
 pub const PER_TENANT_MAX: u64 = 10_000;
+/// Bodies above this wait in files of their own; the store keeps the others.
+pub const IN_STORE_BYTES_MAX: usize = 1 << 20;
+/// The largest answer of the app that is withheld, whatever a policy allows: it is held in memory.
+pub const WITHHELD_BYTES_MAX: usize = 64 << 20;
+/// Bodies in files that wait at once: of one session, and of one address, which may be any number of sessions.
+pub const FILES_PER_SESSION_MAX: u64 = 4;
+/// See [`FILES_PER_SESSION_MAX`].
+pub const FILES_PER_ADDRESS_MAX: u64 = 24;
 
 /// Header fields that do not travel with a parked request: they belong to one connection or one moment, are set by us,
 /// or are credentials, which come from the request that resumes it.
@@ -51,26 +65,229 @@ const LEFT_BEHIND: [&str; 18] = [
     "x-forwarded-proto",
 ];
 
-/// Keeps the request, or the app's withheld answer. `None` where it cannot be kept: larger than the policy allows, not
-/// read, or too many are waiting. The user then sends it again.
-pub async fn park(challenges: &Challenges, demand: &Demand<'_>, half: &ParkHalf) -> Stored<Option<String>> {
-    let arrival = demand.arrival;
-    let size =
-        demand.withheld.as_ref().map(|answer| answer.body.len()).or(arrival.body.as_ref().map(|body| body.len()));
-    // A withheld answer is base64: four characters for three bytes.
-    let limit = demand.policy.park_bytes_max * if demand.withheld.is_some() { 4 } else { 3 } / 3;
-    if size.is_none_or(|size| size > limit) || !has_room(challenges, demand).await? {
-        return Ok(None);
+/// What is to be parked, sealed; a body too large for the store lies in its file already.
+pub struct Prepared {
+    /// Its id, as addresses name it.
+    pub word: String,
+    id: Id,
+    sealed: Vec<u8>,
+    expires_ms: i64,
+}
+
+/// Seals the request, or the app's withheld answer. `None` where it cannot be kept: larger than the policy allows, not
+/// read, too many are waiting, or the disk takes no more. The user then sends it again.
+pub async fn prepare(
+    challenges: &Challenges,
+    demand: &Demand<'_>,
+    half: &ParkHalf,
+    has_room: bool,
+) -> Option<Prepared> {
+    let load = load(demand)?;
+    if !has_room {
+        load.forget(demand.policy.park_bytes_max).await;
+        return None;
     }
-    let parked = parked(demand);
+    let arrival = demand.arrival;
     let word = issued::fresh_id();
-    let Some(id) = issued::id_of(&word) else { return Ok(None) };
+    let id = issued::id_of(&word)?;
+    let owner = owner(arrival, demand.session, id, half);
+    let (body, spooled) = put_away(challenges, demand, load, &owner).await?;
+    let parked = parked(demand, body, spooled);
     let plain = serde_json::to_vec(&parked).unwrap_or_default();
-    let owner = issued::owner(arrival, demand.session, id);
-    let sealed = challenges.keys.seal_split(Purpose::Parked, &arrival.route.tenant, &owner, &half.0, &plain);
-    let expires_ms = challenges.clock.now_ms() + lifetime_ms(demand);
-    challenges.store.park(id, id, sealed, expires_ms).await?;
-    Ok(Some(word))
+    let (tenant, expires_ms) = (&arrival.route.tenant, challenges.clock.now_ms() + lifetime_ms(demand));
+    let sealed = challenges.keys.seal_split(Purpose::Parked, tenant, &owner.bound_to, &half.0, &plain);
+    Some(Prepared { word, id, sealed, expires_ms })
+}
+
+/// Parks what was prepared.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn park(challenges: &Challenges, prepared: Option<&Prepared>) -> Stored<()> {
+    let Some(it) = prepared else { return Ok(()) };
+    challenges.store.park(it.id, it.id, it.sealed.clone(), it.expires_ms).await
+}
+
+/// Forgets what nobody will be told of.
+pub async fn forget(challenges: &Challenges, prepared: Option<&Prepared>) {
+    if let Some(prepared) = prepared {
+        forget_file(challenges, &prepared.id).await;
+    }
+}
+
+/// What is to be kept of a request.
+enum Load<'a> {
+    /// The app's answer, in memory.
+    Answer,
+    /// A body in memory.
+    Read(&'a Bytes),
+    /// A body that still comes.
+    Coming(&'a Upload),
+}
+
+impl Load<'_> {
+    /// Whether it is, or may turn out to be, too large for the store.
+    fn is_large(&self) -> bool {
+        match self {
+            Load::Answer => false,
+            Load::Read(body) => body.len() > IN_STORE_BYTES_MAX,
+            Load::Coming(upload) => upload.announced().is_none_or(|bytes| bytes > IN_STORE_BYTES_MAX as u64),
+        }
+    }
+
+    /// A client that is still sending what is not kept hears nothing before it is done.
+    async fn forget(&self, bytes_max: usize) {
+        if let Load::Coming(upload) = self {
+            let mut bytes = 0;
+            while let (true, Ok(Some(piece))) = (bytes <= bytes_max, upload.next().await) {
+                bytes += piece.len();
+            }
+        }
+    }
+}
+
+/// What there is to keep; `None` where that is nothing, or more than the policy allows.
+fn load<'a>(demand: &'a Demand<'_>) -> Option<Load<'a>> {
+    let (arrival, bytes_max) = (demand.arrival, demand.policy.park_bytes_max);
+    match (&demand.withheld, &arrival.body, &arrival.upload) {
+        // A withheld answer is base64: four characters for three bytes.
+        (Some(answer), _, _) => (answer.body.len() <= bytes_max.div_ceil(3).saturating_mul(4)).then_some(Load::Answer),
+        (None, Some(body), _) => (body.len() <= bytes_max).then_some(Load::Read(body)),
+        (None, None, Some(upload)) => {
+            let fits = upload.announced().is_none_or(|bytes| bytes <= bytes_max as u64);
+            fits.then_some(Load::Coming(upload))
+        }
+        (None, None, None) => None,
+    }
+}
+
+/// The body as the store keeps it, or where its file is. `None` where it is not kept; it was drawn to its end then.
+async fn put_away(
+    challenges: &Challenges,
+    demand: &Demand<'_>,
+    load: Load<'_>,
+    owner: &Owner,
+) -> Option<(String, Option<Spooled>)> {
+    let in_store = |body: &[u8]| (BASE64.encode(body), None);
+    let kept = match &load {
+        Load::Answer => return Some((String::new(), None)),
+        Load::Read(body) if !load.is_large() => return Some(in_store(body)),
+        Load::Read(body) => spool_whole(challenges, demand, body, owner).await,
+        Load::Coming(upload) => {
+            let mut begun = BytesMut::new();
+            let in_memory = IN_STORE_BYTES_MAX.min(demand.policy.park_bytes_max);
+            while begun.len() <= in_memory && !is_larger(upload) {
+                match upload.next().await.ok()? {
+                    Some(piece) => begun.extend_from_slice(&piece),
+                    None if begun.len() <= demand.policy.park_bytes_max => return Some(in_store(&begun)),
+                    None => return None,
+                }
+            }
+            spool_rest(challenges, demand, begun.freeze(), upload, owner).await
+        }
+    };
+    match kept {
+        Ok(spooled) => Some((String::new(), Some(spooled))),
+        Err(error) => {
+            tracing::warn!(request = &*demand.arrival.id, %error, "an upload is not kept; its user is told to send it again");
+            load.forget(demand.policy.park_bytes_max).await;
+            None
+        }
+    }
+}
+
+fn is_larger(upload: &Upload) -> bool {
+    upload.announced().is_some_and(|bytes| bytes > IN_STORE_BYTES_MAX as u64)
+}
+
+async fn spool_whole(
+    challenges: &Challenges,
+    demand: &Demand<'_>,
+    body: &Bytes,
+    owner: &Owner,
+) -> Result<Spooled, NotKept> {
+    let spool = challenges.spool.as_ref().ok_or(NotKept::Full)?;
+    let mut writer = spool.begin(owner.clone(), body.len() as u64).await?;
+    for piece in body.chunks(IN_STORE_BYTES_MAX) {
+        writer.write(piece).await?;
+    }
+    writer.finish(spool, challenges.clock.now_ms() + lifetime_ms(demand)).await
+}
+
+async fn spool_rest(
+    challenges: &Challenges,
+    demand: &Demand<'_>,
+    begun: Bytes,
+    upload: &Upload,
+    owner: &Owner,
+) -> Result<Spooled, NotKept> {
+    let spool = challenges.spool.as_ref().ok_or(NotKept::Full)?;
+    let bytes_max = upload.announced().unwrap_or(demand.policy.park_bytes_max as u64);
+    let mut writer = spool.begin(owner.clone(), bytes_max).await?;
+    writer.write(&begun).await?;
+    drop(begun);
+    while let Some(piece) = upload.next().await.map_err(std::io::Error::other)? {
+        writer.write(&piece).await?;
+    }
+    writer.finish(spool, challenges.clock.now_ms() + lifetime_ms(demand)).await
+}
+
+/// Where the body of something parked is; with it, unless it has a file.
+pub async fn whereabouts(challenges: &Challenges, word: &str, parked: &Parked) -> Whereabouts {
+    match (&parked.spooled, &challenges.spool, issued::id_of(word)) {
+        (None, _, _) => Whereabouts::Here,
+        (Some(spooled), Some(spool), Some(id)) => spool.whereabouts(&id, spooled).await,
+        // This node keeps no files, so it was another.
+        (Some(_), None, _) => Whereabouts::Elsewhere,
+        (Some(_), Some(_), None) => Whereabouts::Nowhere,
+    }
+}
+
+/// The body of a parked request that was taken, to be sent; its file is gone for everybody else. `None` where it cannot
+/// be sent as it was.
+pub async fn unspool(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    word: &str,
+    spooled: Spooled,
+) -> Option<Reader> {
+    let (spool, owner) = files_of(challenges, arrival, session, word)?;
+    spool.claim(owner, spooled).await
+}
+
+/// The body of a parked request, where an event reads it; it stays where it is.
+pub async fn look_into(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    word: &str,
+    spooled: Spooled,
+) -> Option<Bytes> {
+    let (spool, owner) = files_of(challenges, arrival, session, word)?;
+    spool.look(owner, spooled).await
+}
+
+fn files_of<'c>(
+    challenges: &'c Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    word: &str,
+) -> Option<(&'c spool::Spool, Owner)> {
+    let half = cookies::read_park(&arrival.request)?;
+    let owner = owner(arrival, session, issued::id_of(word)?, &half);
+    challenges.spool.as_ref().map(|spool| (spool, owner))
+}
+
+fn owner(arrival: &Arrival, session: &SessionHandle, parked: Id, half: &ParkHalf) -> Owner {
+    let bound_to = issued::owner(arrival, session, parked);
+    Owner { parked, tenant: arrival.route.tenant.clone(), bound_to, half: *half }
+}
+
+async fn forget_file(challenges: &Challenges, id: &Id) {
+    if let Some(spool) = &challenges.spool {
+        spool.remove(id).await;
+    }
 }
 
 /// How long a challenge and what is parked for it live: what the policy says, between one minute and one hour.
@@ -87,6 +304,32 @@ pub fn half(arrival: &Arrival, scope: Scope) -> (ParkHalf, Option<String>) {
             (half, Some(cookies::set_park(&half, scope)))
         }
     }
+}
+
+/// What lies in the store under an id, still sealed; says nothing about whose it is.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn fetch(challenges: &Challenges, word: &str) -> Stored<Option<Vec<u8>>> {
+    let Some(id) = issued::id_of(word) else { return Ok(None) };
+    let now_ms = challenges.clock.now_ms();
+    match challenges.store.peek_parked(now_ms, id, id).await? {
+        Some(sealed) => Ok(Some(sealed)),
+        None => taken_by(challenges, now_ms, id, &challenges.unsent.left(&id)).await,
+    }
+}
+
+/// What was fetched, if it is this browser's; for the live request, as the browser sent it.
+pub fn opened(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    subject: Option<&Subject>,
+    word: &str,
+    sealed: &[u8],
+) -> Option<Parked> {
+    let id = issued::id_of(word)?;
+    open(challenges, arrival, session, subject, id, sealed).filter(|_| origin::is_own(arrival))
 }
 
 /// Looks without taking; for the live request, as the browser sent it.
@@ -142,11 +385,7 @@ async fn find(
     word: &str,
 ) -> Stored<Option<Parked>> {
     let Some(id) = issued::id_of(word) else { return Ok(None) };
-    let now_ms = challenges.clock.now_ms();
-    let sealed = match challenges.store.peek_parked(now_ms, id, id).await? {
-        Some(sealed) => Some(sealed),
-        None => taken_by(challenges, now_ms, id, &challenges.unsent.left(&id)).await?,
-    };
+    let sealed = fetch(challenges, word).await?;
     Ok(sealed.and_then(|sealed| open(challenges, arrival, session, subject, id, &sealed)))
 }
 
@@ -155,7 +394,9 @@ pub async fn discard(challenges: &Challenges, word: &str) -> Stored<()> {
     match issued::id_of(word) {
         Some(id) => {
             challenges.unsent.forget(&id);
-            challenges.store.drop_parked(id, id).await
+            challenges.store.drop_parked(id, id).await?;
+            forget_file(challenges, &id).await;
+            Ok(())
         }
         None => Ok(()),
     }
@@ -186,30 +427,40 @@ fn open(
     is_same.then_some(parked)
 }
 
-/// Counts what waits: a bound on memory, not on anyone's tries.
-async fn has_room(challenges: &Challenges, demand: &Demand<'_>) -> Stored<bool> {
+/// Counts what waits, where something is to: a bound on memory, not on anyone's tries.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn has_room(challenges: &Challenges, demand: &Demand<'_>, is_wanted: bool) -> Stored<bool> {
+    let Some(load) = load(demand).filter(|_| is_wanted) else { return Ok(false) };
     let tenant = &demand.arrival.route.tenant;
     let window = Duration::from_millis(lifetime_ms(demand).unsigned_abs());
     let session = Counted { kind: Kind::Session, id: demand.session.record.lineage };
     let everyone = Counted { kind: Kind::Session, id: challenges.keys.pseudonym(tenant, "parking", "") };
-    let mut name = [0; 8];
-    name.copy_from_slice(&challenges.keys.pseudonym("", "parking", "meter")[..8]);
-    let name = u64::from_be_bytes(name);
-    let meters = [
-        (session, Meter { name, window, shape: Shape::Exact { keep: 32 } }, Touch::Hit),
-        (everyone, Meter { name, window, shape: Shape::Buckets }, Touch::Hit),
-    ];
+    let address = signals::address(&challenges.keys, tenant, demand.arrival.request.client_ip);
+    let address = Counted { kind: Kind::Ip, id: address };
+    let meter = |what, shape| Meter { name: meter_name(challenges, what), window, shape };
+    let few = Shape::Exact { keep: 32 };
+    let mut meters =
+        vec![(session, meter("meter", few), Touch::Hit), (everyone, meter("meter", Shape::Buckets), Touch::Hit)];
+    if load.is_large() {
+        meters.push((session, meter("files", few), Touch::Hit));
+        meters.push((address, meter("files", few), Touch::Hit));
+    }
     let standing =
         challenges.store.begin(challenges.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
-    Ok(matches!(standing.counts[..], [own, all] if own <= PER_SESSION_MAX && all <= PER_TENANT_MAX))
+    let limits = [PER_SESSION_MAX, PER_TENANT_MAX, FILES_PER_SESSION_MAX, FILES_PER_ADDRESS_MAX];
+    let fits = standing.counts.iter().zip(limits).all(|(count, limit)| *count <= limit);
+    Ok(fits && standing.counts.len() == meters.len())
 }
 
-fn parked(demand: &Demand<'_>) -> Parked {
+fn meter_name(challenges: &Challenges, what: &str) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = challenges.keys.pseudonym("", "parking", what);
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn parked(demand: &Demand<'_>, body: String, spooled: Option<Spooled>) -> Parked {
     let arrival = demand.arrival;
-    let body = match (&demand.withheld, &arrival.body) {
-        (None, Some(body)) => data_encoding::BASE64.encode(body),
-        (Some(_), _) | (None, None) => String::new(),
-    };
     Parked {
         event: demand.policy.event.clone(),
         subject: demand.subject.map(|it| it.name.clone()),
@@ -218,7 +469,9 @@ fn parked(demand: &Demand<'_>) -> Parked {
         target: target(arrival).into(),
         headers: travelling(&arrival.headers),
         body,
+        spooled,
         answer: demand.withheld.clone(),
+        asked: demand.asked.cloned(),
     }
 }
 

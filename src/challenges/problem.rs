@@ -155,6 +155,7 @@ fn general(refused: &Refused<'_>) -> &'static str {
         Reason::CrossSite => "refused_cross_site",
         Reason::TransportInsecure => "refused_insecure",
         Reason::ResumeGone => "refused_resume",
+        Reason::ResumeElsewhere => "refused_elsewhere",
         Reason::PathAmbiguous
         | Reason::RequestMalformed
         | Reason::BodyTooLarge
@@ -168,6 +169,9 @@ fn general(refused: &Refused<'_>) -> &'static str {
         | Reason::WhenUnsure
         | Reason::ProofAccepted
         | Reason::BindingUnknown
+        | Reason::AppAsked
+        | Reason::AppAskedAgain
+        | Reason::AppMalformed
         | Reason::ChallengeImpossible => match refused.outcome {
             Verb::LockOut => "refused_locked",
             Verb::Throttle => "refused_rate",
@@ -178,7 +182,7 @@ fn general(refused: &Refused<'_>) -> &'static str {
 
 fn title(refused: &Refused<'_>) -> &'static str {
     match (refused.outcome, refused.reason) {
-        (_, Reason::StateUnavailable | Reason::Internal) => "title_unavailable",
+        (_, Reason::StateUnavailable | Reason::ResumeElsewhere | Reason::Internal) => "title_unavailable",
         (_, Reason::ResumeGone) => "title_gone",
         (Verb::LockOut, _) | (_, Reason::LockedOut | Reason::AttemptsSpent) => "title_locked",
         (Verb::Throttle, _) => "title_busy",

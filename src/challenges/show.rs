@@ -15,7 +15,7 @@ use crate::{
         code::{Asked, Post},
         contacts::Reach,
         issued::{self, Afterwards, Issued},
-        oidc, origin, page, parking, pow, problem,
+        oidc, origin, page, parking, passkey, pow, problem,
     },
     locale::Locale,
     reply::Reply,
@@ -58,7 +58,9 @@ pub async fn challenge(
     issued: &Issued,
 ) -> Stored<Reply> {
     if arrival.client != Client::Page {
-        return Ok(state(challenges, arrival, "open", issued));
+        let passkey = passkey_options(challenges, arrival, word, issued).await?;
+        let passkey = passkey.map(|options| ("passkey", serde_json::json!({ "publicKey": options })));
+        return Ok(described(challenges, "open", issued, passkey));
     }
     let locale = &problem::locale(challenges, arrival);
     let view = View::of(arrival);
@@ -92,14 +94,18 @@ pub async fn challenge(
     let is_silent = method == Method::Oidc && challenges.is_provider_silent();
     let is_told = view.error.as_deref().is_none_or(|it| it == unreachable);
     let error = error.or_else(|| (is_silent && is_told).then(|| trouble(unreachable)));
-    let error = error.or_else(|| message(locale, view.error.as_deref()));
+    let error = error.or_else(|| message(locale, method, view.error.as_deref()));
     let error = error.or_else(|| undelivered.then(|| trouble("email_trouble")));
     let shows = |it: &Widget| {
         let other = it.has_other.then(|| without(&address(arrival, word, Some(method), None), &it.vendor));
         context! { vendor => &*it.vendor, script => it.script.clone(), snippet => Value::from_safe_string(it.snippet.clone()), other }
     };
+    let passkey = match method == Method::Passkey {
+        true => passkey_options(challenges, arrival, word, issued).await?,
+        false => None,
+    };
     let content = context! {
-        error, undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
+        error, passkey => passkey.map(|it| it.to_string()), undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
         shown => pairs(locale, issued), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
@@ -160,19 +166,37 @@ pub fn gone(challenges: &Challenges, arrival: &Arrival) -> Reply {
 /// How a challenge stands, for a program that asks or polls.
 pub fn state(challenges: &Challenges, arrival: &Arrival, status: &str, issued: &Issued) -> Reply {
     let _ = arrival;
-    state_with(challenges, status, issued, None)
+    described(challenges, status, issued, None)
 }
 
 /// The same, with the address at which its user has to sign in.
 pub fn state_with(challenges: &Challenges, status: &str, issued: &Issued, authorization_url: Option<&str>) -> Reply {
+    described(challenges, status, issued, authorization_url.map(|it| ("authorization_url", it.into())))
+}
+
+/// What the browser, or a program, needs to answer by passkey, where that is a way.
+async fn passkey_options(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    word: &str,
+    issued: &Issued,
+) -> Stored<Option<serde_json::Value>> {
+    match issued::id_of(word).filter(|_| issued.methods.contains(&Method::Passkey)) {
+        Some(id) => passkey::options(challenges, &arrival.route.tenant, id, issued).await,
+        None => Ok(None),
+    }
+}
+
+/// How a challenge stands, and what more a program has to know.
+fn described(challenges: &Challenges, status: &str, issued: &Issued, more: Option<(&str, serde_json::Value)>) -> Reply {
     let methods: Vec<&str> = issued.methods.iter().map(|it| it.name()).collect();
     let left_ms = (issued.expires_ms - challenges.clock.now_ms()).max(0);
     let mut state = serde_json::json!({
         "status": status, "methods": methods, "expires_in": left_ms / 1000,
         "decision_id": issued.decision_id, "resume": issued.afterwards.parked(),
     });
-    if let (Some(address), Some(fields)) = (authorization_url, state.as_object_mut()) {
-        fields.insert("authorization_url".into(), address.into());
+    if let (Some((name, value)), Some(fields)) = (more, state.as_object_mut()) {
+        fields.insert(name.into(), value);
     }
     page::harden(Reply::new(StatusCode::OK, "application/json", state.to_string()))
 }
@@ -222,10 +246,10 @@ fn others(locale: &Locale, arrival: &Arrival, word: &str, issued: &Issued, shown
 }
 
 /// The message that an address names: `wrong`, `unheard`, `wait-<seconds>`, or one of `oidc`'s. Anything else is none.
-fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
+fn message(locale: &Locale, method: Method, error: Option<&str>) -> Option<String> {
     let error = error?;
     if error == "wrong" {
-        return Some(locale.text("wrong"));
+        return Some(locale.text(if method == Method::Passkey { "passkey_wrong" } else { "wrong" }));
     }
     if error == "unheard" {
         return Some(locale.text("captcha_unheard"));

@@ -40,6 +40,7 @@ pub(crate) fn arrival(
         request: view,
         headers: request.headers.clone(),
         body,
+        upload: None,
         client: Client::of(&request.headers),
         trusted_peer: connection.trusted,
     })

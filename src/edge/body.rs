@@ -82,7 +82,7 @@ async fn collect(session: &mut Session, bytes_max: usize) -> pingora::Result<Opt
 
 /// Reads on for a moment and forgets it: while a client is still sending, closing would reset the connection, and our
 /// answer would be lost on its way (RFC 9112 §9.6).
-async fn discard(session: &mut Session) {
+pub(crate) async fn discard(session: &mut Session) {
     let mut left = DISCARDED_BYTES_MAX;
     let reading = async {
         while let Ok(Some(chunk)) = session.read_request_body().await {
@@ -96,6 +96,7 @@ async fn discard(session: &mut Session) {
     let _ = timeout(DISCARDED_FOR, reading).await;
 }
 
-fn announced(session: &Session) -> Option<usize> {
+/// How long the client says that the body is.
+pub(crate) fn announced(session: &Session) -> Option<usize> {
     session.get_header(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

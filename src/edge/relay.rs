@@ -1,7 +1,8 @@
 //! Our own way to the app, for what Pingora's proxy cannot carry: parked requests, bodies over 64 KiB that an event
 //! read, and answers that are held back.
 //!
-//! The bytes sent are the bytes received: method, target and body as they were. Every request goes out once, on a
+//! The bytes sent are the bytes received: method, target and body as they were. A body in a file, or one that still
+//! comes from the client, goes on piece by piece. Every request goes out once, on a
 //! connection of its own, so that no half-dead pooled connection can swallow it; when the app then breaks off, the
 //! outcome is unknown and nothing is sent again.
 
@@ -15,10 +16,12 @@ use pingora::{
     connectors::{ConnectorOptions, http::Connector},
     http::{RequestHeader, ResponseHeader},
     protocols::http::client::HttpSession,
+    proxy::Session,
 };
 
 use crate::{
     arrival::{self, Parked, Withheld},
+    challenges::parking::spool::Reader,
     edge::{
         headers,
         upstream::{Place, Upstream, Wants},
@@ -32,6 +35,8 @@ pub(crate) struct Relay(OnceLock<Connector>);
 /// An answer whose head has come and whose body is still on its way.
 pub(crate) struct Answer {
     session: HttpSession,
+    /// What the app asks for in place of an answer.
+    pub(crate) asks: Option<Box<str>>,
     /// Status and header fields that may be passed on.
     pub(crate) head: ResponseHeader,
 }
@@ -47,18 +52,26 @@ pub(crate) enum Lost {
 
 impl Relay {
     /// Sends a request and waits for the head of its answer.
-    pub(crate) async fn send(&self, upstream: &Upstream, request: RequestHeader, body: Bytes) -> Result<Answer, Lost> {
+    /// `client` is whose body it is, where that still comes.
+    pub(crate) async fn send(
+        &self,
+        upstream: &Upstream,
+        request: RequestHeader,
+        load: Load,
+        client: Option<&mut Session>,
+    ) -> Result<Answer, Lost> {
         let mut session = self.connect(upstream).await.map_err(Lost::Unsent)?;
-        exchange(&mut session, request, body).await.map_err(Lost::Unknown)?;
+        exchange(&mut session, request, load, client).await.map_err(Lost::Unknown)?;
         let head = session.response_header().ok_or_else(|| Lost::Unknown(Error::new(ErrorType::ReadError)))?;
+        let asks = headers::asked(head);
         let head = passed_on(head).map_err(Lost::Unknown)?;
-        Ok(Answer { session, head })
+        Ok(Answer { session, asks, head })
     }
 
     /// Sends a request to one address; the status of its answer, which is not read any further.
     pub(crate) async fn ask(&self, upstream: &Upstream, place: &Place, request: RequestHeader) -> Result<u16> {
         let mut session = self.reach(upstream, place).await?;
-        exchange(&mut session, request, Bytes::new()).await?;
+        exchange(&mut session, request, Load::Whole(Bytes::new()), None).await?;
         session.response_header().map(|head| head.status.as_u16()).ok_or_else(|| Error::new(ErrorType::ReadError))
     }
 
@@ -86,21 +99,83 @@ impl Relay {
     }
 }
 
-async fn exchange(session: &mut HttpSession, mut request: RequestHeader, body: Bytes) -> Result<()> {
-    request.set_version(match session {
+async fn exchange(
+    session: &mut HttpSession,
+    mut request: RequestHeader,
+    mut load: Load,
+    client: Option<&mut Session>,
+) -> Result<()> {
+    let version = match session {
         HttpSession::H2(_) => Version::HTTP_2,
         HttpSession::H1(_) | HttpSession::Custom(_) => Version::HTTP_11,
-    });
-    session.write_request_header(Box::new(request)).await?;
-    if !body.is_empty() {
-        session.write_request_body(body, true).await?;
+    };
+    if load.bytes().is_none() && version == Version::HTTP_11 {
+        request.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
-    session.finish_request_body().await?;
-    session.read_response_header().await?;
+    request.set_version(version);
+    session.write_request_header(Box::new(request)).await?;
+    if let Written::Refused(error) = write(session, &mut load, client).await? {
+        // It may have answered all the same: too large, or not allowed.
+        session.read_response_header().await.map_err(|_| error)?;
+    } else {
+        session.finish_request_body().await?;
+        session.read_response_header().await?;
+    }
     while session.response_header().is_some_and(|head| head.status.is_informational()) {
         session.read_response_header().await?;
     }
     Ok(())
+}
+
+/// How far the body came.
+enum Written {
+    /// To its end.
+    Whole,
+    /// The app takes no more of it.
+    Refused(Box<Error>),
+}
+
+/// Writes the body as it is given out. Where that breaks off, so does the connection: the app is never sent an end that
+/// was not one.
+async fn write(session: &mut HttpSession, load: &mut Load, mut client: Option<&mut Session>) -> Result<Written> {
+    while let Some(piece) = load.next(client.as_deref_mut()).await? {
+        if let Err(error) = session.write_request_body(piece, false).await {
+            return Ok(Written::Refused(error));
+        }
+    }
+    Ok(Written::Whole)
+}
+
+/// The body of a request that is sent.
+pub(crate) enum Load {
+    /// In memory.
+    Whole(Bytes),
+    /// In a file of its own.
+    Spooled(Reader),
+    /// It still comes from the client, who may have told its length.
+    Coming(Option<u64>),
+}
+
+impl Load {
+    /// How long it is, if that is known.
+    fn bytes(&self) -> Option<u64> {
+        match self {
+            Load::Whole(body) => Some(body.len() as u64),
+            Load::Spooled(reader) => Some(reader.bytes()),
+            Load::Coming(announced) => *announced,
+        }
+    }
+
+    async fn next(&mut self, client: Option<&mut Session>) -> Result<Option<Bytes>> {
+        match (self, client) {
+            (Load::Whole(body), _) => Ok(Some(std::mem::take(body)).filter(|body| !body.is_empty())),
+            (Load::Spooled(reader), _) => {
+                reader.next().await.map_err(|error| Error::because(ErrorType::InternalError, "spooled body", error))
+            }
+            (Load::Coming(_), Some(client)) => client.read_request_body().await.map_err(|error| error.into_down()),
+            (Load::Coming(_), None) => Error::e_explain(ErrorType::InternalError, "nobody sends the body"),
+        }
+    }
 }
 
 /// The head without what belongs to the connection with the app.
@@ -155,20 +230,24 @@ impl Answer {
 }
 
 /// The live request as it is sent on: without what belongs to the connection with the client.
-pub(crate) fn live(request: &RequestHeader, body: &Bytes) -> Result<RequestHeader> {
+pub(crate) fn live(request: &RequestHeader, load: &Load) -> Result<RequestHeader> {
     let mut sent = RequestHeader::build(request.method.clone(), request.raw_path(), Some(request.headers.len() + 8))?;
     for (name, value) in &request.headers {
         if !headers::hop_by_hop(name) && name != header::CONTENT_LENGTH {
             sent.append_header(name, value)?;
         }
     }
-    finish(sent, request, body)
+    finish(sent, request, load.bytes())
+}
+
+/// The body of a parked request that the store keeps.
+pub(crate) fn parked_body(parked: &Parked) -> Result<Bytes> {
+    let body = BASE64.decode(parked.body.as_bytes()).map(Bytes::from);
+    body.map_err(|error| Error::because(ErrorType::InternalError, "parked body", error))
 }
 
 /// A parked request, with `Cookie` and `Authorization` of the live one.
-pub(crate) fn parked(parked: &Parked, request: &RequestHeader) -> Result<(RequestHeader, Bytes)> {
-    let body = BASE64.decode(parked.body.as_bytes()).map(Bytes::from);
-    let body = body.map_err(|error| Error::because(ErrorType::InternalError, "parked body", error))?;
+pub(crate) fn parked(parked: &Parked, request: &RequestHeader, load: &Load) -> Result<RequestHeader> {
     let mut sent = RequestHeader::build(&*parked.method, parked.target.as_bytes(), Some(parked.headers.len() + 12))?;
     for (name, value) in &parked.headers {
         let (Ok(known), Some(value)) = (name.parse::<HeaderName>(), arrival::restored(value)) else { continue };
@@ -187,15 +266,16 @@ pub(crate) fn parked(parked: &Parked, request: &RequestHeader) -> Result<(Reques
             sent.insert_header(family, value)?;
         }
     }
-    let sent = finish(sent, request, &body)?;
-    Ok((sent, body))
+    finish(sent, request, load.bytes())
 }
 
-fn finish(mut sent: RequestHeader, request: &RequestHeader, body: &Bytes) -> Result<RequestHeader> {
+fn finish(mut sent: RequestHeader, request: &RequestHeader, bytes: Option<u64>) -> Result<RequestHeader> {
     sent.insert_header(header::HOST, headers::host(request)?)?;
     let announced = request.headers.contains_key(header::CONTENT_LENGTH);
-    if !body.is_empty() || announced || matches!(sent.method.as_str(), "POST" | "PUT" | "PATCH") {
-        sent.insert_header(header::CONTENT_LENGTH, body.len())?;
+    if let Some(bytes) = bytes
+        && (bytes > 0 || announced || matches!(sent.method.as_str(), "POST" | "PUT" | "PATCH"))
+    {
+        sent.insert_header(header::CONTENT_LENGTH, bytes)?;
     }
     Ok(sent)
 }

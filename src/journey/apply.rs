@@ -8,7 +8,10 @@ use stepward_core::decision::{Decision, Forward, Notified, Outcome, Reason, Verb
 use crate::{
     actions::{self, Carried, Scene, identity},
     arrival::{Withheld, restored},
-    challenges::notice::{Became, Notice},
+    challenges::{
+        notice::{Became, Notice},
+        parking,
+    },
     journey::{
         Journeys, Parts,
         seam::{Decided, Forwarding, Pending, Recheck, Ruling},
@@ -89,6 +92,7 @@ pub async fn carry(
     let subject = visit.subject(parts);
     let arrival = visit.arrival.clone();
     let resuming = visit.resuming.clone();
+    let asked = visit.asked.clone();
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, &first.policy, &first.facts);
     let claimed = visit::claimed_subject(&first.policy, &first.facts).zip(who.claimed);
@@ -106,6 +110,7 @@ pub async fn carry(
         decision_id: &first.decision_id,
         withheld,
         resuming: resuming.as_deref(),
+        asked: asked.as_ref(),
         speaker: actions::speaker(&first.policy, decision),
     };
     let carried = Box::pin(parts.actions.carry(&mut scene, decision)).await.map_err(Loss)?;
@@ -169,7 +174,7 @@ async fn onward(
 /// When the state store is lost on the way.
 pub async fn hold(journeys: &Journeys, visit: Box<Visit>, decided: Vec<Decided>) -> Result<Ruling, Loss> {
     let mut forwarding = forwarding(journeys, &visit, &decided, &Forward::default(), None);
-    forwarding.hold = decided.first().map(|first| first.policy.park_bytes_max);
+    forwarding.hold = decided.first().map(|first| first.policy.park_bytes_max.min(parking::WITHHELD_BYTES_MAX));
     send(journeys, visit, decided, forwarding).await
 }
 
@@ -194,6 +199,13 @@ pub async fn send(
         let Some(parked) = Box::pin(taken).await.map_err(Loss)? else {
             return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
         };
+        if let Some(spooled) = parked.spooled {
+            let body = Box::pin(parts.challenges.unspool(&visit.arrival, &session, &id, spooled)).await;
+            if body.is_none() {
+                return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
+            }
+            forwarding.spooled = body;
+        }
         forwarding.replay = Some(parked);
     }
     if !decided.is_empty() {

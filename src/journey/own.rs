@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use stepward_core::decision::{LockOut, Outcome, Reason, Verb};
+use stepward_core::{
+    decision::{LockOut, Outcome, Reason, Verb},
+    session::Method,
+};
 
 use crate::{
     actions,
@@ -15,7 +18,6 @@ use crate::{
         stand::{self, Loss},
         visit::Visit,
     },
-    keys::Purpose,
     reply::Reply,
     sessions::cookies::{self, Scope},
     signals::Who,
@@ -58,7 +60,7 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
             parts.promises.settle(&decision_id, feedback::Outcome::ChallengePassed);
             parts.metrics.challenge(method, ChallengeResult::Passed);
             if let Some(account) = account.filter(|_| method.strength() >= STRENGTH_OF_A_KNOWN_DEVICE) {
-                match know_device(parts, visit, account).await {
+                match know_device(parts, visit, account, method).await {
                     Ok(cookie) => reply.headers.extend(cookie),
                     // The proof stands; the device is asked again next time.
                     Err(error) => tracing::warn!(%error, "a device is not known, though a proof was given on it"),
@@ -83,6 +85,7 @@ async fn know_device(
     parts: &Parts,
     visit: &Visit,
     account: Id,
+    method: Method,
 ) -> Stored<Option<(http::HeaderName, http::HeaderValue)>> {
     let Some(scope) = Scope::of(&visit.arrival.request) else { return Ok(None) };
     let (tenant, host, now_ms) = (visit.tenant(), &visit.arrival.request.host, visit.now_ms);
@@ -90,8 +93,7 @@ async fn know_device(
         Some(device) => (device.id, cookies::renew_device(&parts.keys, now_ms, &tenant, host, scope, &device)),
         None => cookies::make_device(&parts.keys, now_ms, &tenant, host, scope),
     };
-    let owner = [account, device].concat();
-    let sealed = parts.keys.seal(Purpose::Device, &tenant, &owner, &now_ms.to_le_bytes());
+    let sealed = parts.challenges.device_used(&tenant, account, device, method);
     parts.store.enrol(account, Drawer::Devices, device, sealed).await?;
     Ok(cookie.parse().ok().map(|cookie| (http::header::SET_COOKIE, cookie)))
 }

@@ -9,20 +9,22 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use stepward_core::{
     decision::Reason,
     policy::Mode,
-    request::{Body, Request, head},
+    request::{Body, Request, content, head},
 };
 
 use crate::{
-    arrival::{Arrival, Parked, Withheld, restored},
+    arrival::{Arrival, Parked, Spooled, Withheld, restored},
     bodies,
+    challenges::parking::spool::Whereabouts,
     journey::{
-        Journeys,
+        Journeys, asked,
         choose::Choice,
         conclude,
         seam::{Ruling, Seen, Sighting},
         stand::{self, Loss},
         visit::Visit,
     },
+    sessions::SessionHandle,
 };
 
 /// Resumes a parked request.
@@ -40,15 +42,25 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     let parts = &*journeys.0;
     let nothing = Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() };
     let mut visit = Visit::begin(parts, live, nothing).await;
-    stand::read_session(parts, &mut visit).await?;
-    let Some(session) = &visit.session else { return Ok(Ruling::Answer(journeys.gone(live))) };
-    let subject = visit.own_subject(parts);
-    let Some(parked) = parts.challenges.peek(live, session, subject.as_ref(), id).await.map_err(Loss)? else {
+    // One wait for the store; what is fetched stays sealed until it is known whose it must be.
+    let fetched = async { parts.challenges.fetch(id).await.map_err(Loss) };
+    let ((), sealed) = tokio::try_join!(stand::read_session(parts, &mut visit), fetched)?;
+    let (Some(session), Some(sealed)) = (&visit.session, sealed) else {
         return Ok(Ruling::Answer(journeys.gone(live)));
     };
-    let arrival = match revived(live, &parked).await {
+    let subject = visit.own_subject(parts);
+    let Some(parked) = parts.challenges.opened(live, session, subject.as_ref(), id, &sealed) else {
+        return Ok(Ruling::Answer(journeys.gone(live)));
+    };
+    match parts.challenges.whereabouts(id, &parked).await {
+        Whereabouts::Here => {}
+        Whereabouts::Elsewhere => return Ok(Ruling::Answer(journeys.elsewhere(live))),
+        Whereabouts::Nowhere => return Ok(Ruling::Answer(journeys.gone(live))),
+    }
+    let kept = parked.spooled.map(|spooled| Kept { id, session, spooled });
+    let arrival = match revived(journeys, live, &parked, kept).await {
         Ok(arrival) => Arc::new(arrival),
-        Err(reason) => return Ok(Ruling::Answer(parts.actions.refuse(live, reason, StatusCode::BAD_REQUEST))),
+        Err(refused) => return Ok(Ruling::Answer(journeys.refusal(live, refused.0, refused.1))),
     };
     let request = &arrival.request;
     if !is_same_path(&live.request.path, &request.path) {
@@ -79,6 +91,7 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     visit.resuming = Some(id.into());
     match &parked.answer {
         Some(answer) => Ok(Ruling::Answer(release(journeys, visit, &parked, answer).await?)),
+        None if parked.asked.is_some() => asked::resumed(journeys, Box::new(visit), &parked).await,
         None => journeys.line(Box::new(visit)).await,
     }
 }
@@ -110,20 +123,51 @@ async fn release(
     }
 }
 
+/// A parked body that lies in a file, and by what right it may be read.
+struct Kept<'a> {
+    id: &'a str,
+    session: &'a SessionHandle,
+    spooled: Spooled,
+}
+
+/// Why a parked request cannot be read any more, and how that is answered.
+struct Unreadable(Reason, StatusCode);
+
 /// The parked request in the place of the one that resumes it.
-async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
-    let body: Bytes = data_encoding::BASE64.decode(parked.body.as_bytes()).map_err(|_| Reason::ResumeGone)?.into();
+async fn revived(
+    journeys: &Journeys,
+    live: &Arrival,
+    parked: &Parked,
+    kept: Option<Kept<'_>>,
+) -> Result<Arrival, Unreadable> {
+    let gone = || Unreadable(Reason::ResumeGone, StatusCode::GONE);
     let headers = headers(live, parked);
     let (path, query) = match parked.target.split_once('?') {
         Some((path, query)) => (Arc::from(path), Some(Arc::from(query))),
         None => (parked.target.clone(), None),
     };
-    let fields = match body.is_empty() {
-        true => Body::Empty,
+    let wanted = wanted(journeys, live, parked, &path, &headers);
+    let body = match kept {
+        None => Some(Bytes::from(data_encoding::BASE64.decode(parked.body.as_bytes()).map_err(|_| gone())?)),
+        Some(kept) => match wanted {
+            // Nothing reads it, as nothing did when it came.
+            None => None,
+            Some(bytes_max) if kept.spooled.bytes > bytes_max as u64 => {
+                return Err(Unreadable(Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE));
+            }
+            Some(_) => {
+                let read = journeys.0.challenges.look_into(live, kept.session, kept.id, kept.spooled);
+                Some(Box::pin(read).await.ok_or_else(gone)?)
+            }
+        },
+    };
+    let fields = match &body {
+        None => Body::Unread,
+        Some(body) if body.is_empty() => Body::Empty,
         // Kept by an event that does not read bodies: its fields are unknown, as they were when it came.
-        false => match bodies::parse(&headers, &body).await {
+        Some(body) => match bodies::parse(&headers, body).await {
             Ok(fields) => fields,
-            Err(_) => bodies::disguise(&headers, &body).unwrap_or(Body::Unread),
+            Err(_) => bodies::disguise(&headers, body).unwrap_or(Body::Unread),
         },
     };
     let text = |value: &HeaderValue| std::str::from_utf8(value.as_bytes()).ok().map(Arc::from);
@@ -139,7 +183,21 @@ async fn revived(live: &Arrival, parked: &Parked) -> Result<Arrival, Reason> {
         secure: live.request.secure,
         body: fields,
     };
-    Ok(Arrival { request, headers, body: Some(body), ..live.clone() })
+    Ok(Arrival { request, headers, body, upload: None, ..live.clone() })
+}
+
+/// How much of a body in a file the live release reads: where an event of its path reads bodies, or where a field in it
+/// could ask for the method of another event. Everything else about it was told by its head.
+fn wanted(journeys: &Journeys, live: &Arrival, parked: &Parked, path: &str, headers: &HeaderMap) -> Option<usize> {
+    let host = &live.request.host;
+    let seen = match journeys.see(&[&parked.method], host, path) {
+        Sighting::Event(seen) => Some(seen),
+        Sighting::Nothing(_) | Sighting::Ambiguous => None,
+    };
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let may_disguise = &*parked.method == "POST" && content::may_name_method(content_type);
+    let disguise = may_disguise.then(|| journeys.disguise(host, path, seen.as_ref())).flatten();
+    seen.and_then(|seen| seen.reads_body).max(disguise)
 }
 
 /// Header fields of the parked request, with the credentials of the live one.

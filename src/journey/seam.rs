@@ -7,6 +7,7 @@ use stepward_core::{event::matcher::Candidate, facts::Facts, policy::Policy};
 
 use crate::{
     arrival::{Arrival, Parked},
+    challenges::parking::spool::Reader,
     journey::{Journeys, visit::Visit},
     recalls::Listener,
     registry::Release,
@@ -55,6 +56,8 @@ pub struct Forwarding {
     pub upstream: Option<Arc<str>>,
     /// Sent in place of the live request, whose `Cookie` and `Authorization` it takes.
     pub replay: Option<Parked>,
+    /// The body of what is replayed, where it lies in a file.
+    pub spooled: Option<Reader>,
     /// The app's answer is kept back, up to so many bytes, and given to [`Journeys::answered`].
     pub hold: Option<usize>,
     /// To be handed back exactly once: to `concluded`, `answered` or `lost`.

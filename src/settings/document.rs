@@ -49,10 +49,9 @@ pub struct Document {
     #[serde(default)]
     #[schemars(extend("not_built" = true))]
     pub decisions: Option<Value>,
-    /// WebAuthn.
+    /// Where passkeys are good; without it no policy can ask for a `passkey`.
     #[serde(default)]
-    #[schemars(extend("not_built" = true))]
-    pub passkeys: Option<Value>,
+    pub passkeys: Option<Passkeys>,
     /// `/livez`, `/readyz` and `/metrics`.
     #[serde(default)]
     pub health: Option<Plane>,
@@ -261,6 +260,14 @@ pub struct Route {
     #[serde(default = "Route::tenant")]
     #[schemars(extend("format" = "name"))]
     pub tenant: String,
+    /// Put Stepward's script first into every HTML page, so that calls by `fetch` and `XMLHttpRequest` are stepped up
+    /// in a dialog and repeated, without a change to the app.
+    #[serde(default)]
+    pub inject_script: bool,
+    /// Let the app ask for a proof by `Stepward-Require` in an answer; the request is then kept and sent once more. With
+    /// this the app promises that it did nothing yet when it asks.
+    #[serde(default)]
+    pub app_may_ask: bool,
 }
 
 impl Route {
@@ -393,6 +400,26 @@ pub struct State {
     #[serde(default = "State::snapshots")]
     #[schemars(extend("format" = "duration_or_never"))]
     pub snapshots: String,
+    /// Where uploads that are too large for the store wait, sealed, for their proof.
+    #[serde(default)]
+    pub spool: Spool,
+}
+
+/// Files of uploads that wait: only where a policy's `park_max` is above 1 MiB.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spool {
+    /// The folder; `spool` in the state's folder if left out. Nodes that share one folder can resume each other's uploads.
+    pub path: Option<String>,
+    /// How much may wait in it at once, as a size. What finds no room is not kept, and its user is told so.
+    #[schemars(extend("format" = "size"))]
+    pub max: String,
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Spool { path: None, max: "4GiB".into() }
+    }
 }
 
 impl State {
@@ -428,6 +455,7 @@ impl Default for State {
             ca: None,
             prefix: State::prefix(),
             snapshots: State::snapshots(),
+            spool: Spool::default(),
         }
     }
 }
@@ -483,6 +511,19 @@ pub struct Plane {
     /// The address.
     #[schemars(extend("format" = "address"))]
     pub address: String,
+}
+
+/// Where passkeys are good (WebAuthn).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passkeys {
+    /// The domain that passkeys are made for and stay with for good: the host that people visit, or a domain above it.
+    /// Changing it makes every passkey useless.
+    #[schemars(extend("format" = "host"))]
+    pub rp_id: String,
+    /// The origins on which they may be used, such as `https://bank.example.com`: https, or http on `localhost`.
+    #[schemars(extend("items" = {"type": "string", "format": "origin"}))]
+    pub origins: Vec<String>,
 }
 
 /// How mail is sent.

@@ -84,6 +84,7 @@ impl Parser<'_> {
             admin: self.admin(document),
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
             mail: self.mail(document),
+            passkeys: document.passkeys.as_ref().map(|it| self.passkeys(it)),
             phone: self.phone(document),
             oidc: self.oidc(document),
             unmatched: match document.unmatched {
@@ -224,6 +225,8 @@ impl Parser<'_> {
                 path: entry.path.as_str().into(),
                 upstream: entry.upstream.as_str().into(),
                 tenant: entry.tenant.as_str().into(),
+                inject_script: entry.inject_script,
+                app_may_ask: entry.app_may_ask,
             });
         }
         routes
@@ -299,7 +302,11 @@ impl Parser<'_> {
             Some(keys) => Some(self.base.join(&keys.file)),
             None => path.as_ref().map(|path| path.join("keys.yaml")),
         };
-        settings::State { path, keys, wait: time(&state.wait), redis: self.redis(state) }
+        let spool = path.as_ref().map(|state_path| settings::Spool {
+            path: state.spool.path.as_ref().map_or_else(|| state_path.join("spool"), |path| self.base.join(path)),
+            bytes_max: format::size(&state.spool.max).map_or(0, |bytes| bytes as u64),
+        });
+        settings::State { path, keys, wait: time(&state.wait), redis: self.redis(state), spool }
     }
 
     fn redis(&mut self, state: &document::State) -> Option<settings::Redis> {
@@ -418,6 +425,40 @@ impl Parser<'_> {
             }
         };
         Some(settings::Mail { smtp: mail.smtp.as_str().into(), login, from: mail.from.as_str().into() })
+    }
+
+    /// Passkeys of a domain can be used on its origins and on those of names under it (WebAuthn §5.1.3): anything else is
+    /// refused by browsers, to people who cannot mend it.
+    fn passkeys(&mut self, passkeys: &document::Passkeys) -> settings::Passkeys {
+        let rp_id = passkeys.rp_id.as_str();
+        let is_address = rp_id.starts_with('[') || rp_id.parse::<Ipv4Addr>().is_ok();
+        let is_domain = rp_id == "localhost" || rp_id.contains('.') && !rp_id.contains('*');
+        if is_address || !is_domain {
+            let message = format!("browsers make no passkeys for `{rp_id}`: it is no domain of yours");
+            let help = "write the host that people visit, such as `bank.example.com`, or `localhost` for a trial";
+            self.error("passkeys.rp_id", &["passkeys", "rp_id"], &message, help);
+        }
+        if passkeys.origins.is_empty() {
+            let help = format!("add `https://{rp_id}`");
+            self.error("passkeys.origins", &["passkeys", "origins"], "passkeys would be good nowhere", &help);
+        }
+        let mut origins: Vec<Arc<str>> = Vec::new();
+        for (at, written) in passkeys.origins.iter().enumerate() {
+            let Some(origin) = format::origin(written) else { continue };
+            let (at, host) = (at.to_string(), origin.host.to_ascii_lowercase());
+            let place = ["passkeys", "origins", &at];
+            let is_under = |name: &str| host == name || host.strip_suffix(name).is_some_and(|it| it.ends_with('.'));
+            if !is_under(rp_id) && !is_address {
+                let message = format!("passkeys of `{rp_id}` cannot be used on `{host}`");
+                self.error("passkeys.foreign", &place, &message, "`rp_id` is the host itself, or a domain above it");
+            }
+            if !origin.secure && !is_under("localhost") {
+                let message = format!("browsers use no passkeys on `{written}`: it is neither https nor `localhost`");
+                self.error("passkeys.insecure", &place, &message, "write `https://…`");
+            }
+            origins.push(as_browsers_write(origin.secure, &host, origin.port));
+        }
+        settings::Passkeys { rp_id: rp_id.into(), origins: origins.into() }
     }
 
     fn oidc(&mut self, document: &Document) -> Option<settings::oidc::Oidc> {
@@ -557,6 +598,16 @@ impl Parser<'_> {
 
     fn span(&self, path: &[&str]) -> Range<usize> {
         self.tree.span_at(path)
+    }
+}
+
+/// An origin without the port that its scheme has anyway (RFC 6454 §6.2).
+fn as_browsers_write(is_secure: bool, host: &str, port: u16) -> Arc<str> {
+    match (is_secure, port) {
+        (true, 443) => format!("https://{host}").into(),
+        (false, 80) => format!("http://{host}").into(),
+        (true, _) => format!("https://{host}:{port}").into(),
+        (false, _) => format!("http://{host}:{port}").into(),
     }
 }
 

@@ -28,12 +28,16 @@ export const browser = await chromium
 /** Runs one story; a fault is kept and told, and the next story begins. */
 export async function test(name, body) {
   const began = Date.now();
+  let late;
+  const limit = new Promise((_, reject) => (late = setTimeout(() => reject(new Error("not over in 120 s")), 120_000)));
   try {
-    await body();
+    await Promise.race([body(), limit]);
     console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
   } catch (error) {
     faults.push(`${name}: ${error.stack}`);
     console.log(`FAIL ${name}: ${error.message}`);
+  } finally {
+    clearTimeout(late);
   }
 }
 

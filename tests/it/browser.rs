@@ -6,6 +6,8 @@ use std::path::Path;
 mod demo;
 mod kinds;
 mod pages;
+mod spa;
+mod uploads;
 
 /// Runs a script of `tests/browser` with these settings in its environment; its own report is on the terminal.
 pub(crate) async fn drive(script: &str, settings: &[(&str, String)]) {

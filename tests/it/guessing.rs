@@ -112,7 +112,14 @@ impl Bank {
         let keys = Keys::ephemeral();
         let now = Arc::new(AtomicI64::new(START_MS));
         let sessions = Sessions::new(keys.clone(), DEFAULT_LIMITS);
-        let route = Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() };
+        let route = Route {
+            host: None,
+            path: "/".into(),
+            upstream: "bank".into(),
+            tenant: "default".into(),
+            inject_script: false,
+            app_may_ask: false,
+        };
         let start = || sessions.start(START_MS, &"default".into(), &"bank.example".into());
         let strangers = (0..SESSIONS).map(|_| start()).collect();
         let mut bank = Bank {
@@ -176,7 +183,16 @@ impl Bank {
         };
         let headers = HeaderMap::new();
         let client = Client::of(&headers);
-        Arrival { id: "1".into(), route: self.route.clone(), client, request, headers, body: None, trusted_peer: false }
+        Arrival {
+            id: "1".into(),
+            route: self.route.clone(),
+            client,
+            request,
+            headers,
+            body: None,
+            upload: None,
+            trusted_peer: false,
+        }
     }
 
     async fn answers(
@@ -210,6 +226,7 @@ fn issued(account: Id) -> Issued {
         decision_id: "1".into(),
         account: Some(account),
         subject: None,
+        is_verified: true,
         methods: WAYS.map(|(method, _)| method).to_vec(),
         bound_to: None,
         numbers: Vec::new(),

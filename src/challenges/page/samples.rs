@@ -24,6 +24,7 @@ pub fn with(text: &'static str, method: &'static str, is_sent: bool) -> Value {
         others => vec![context! { href => text, label => text }], key => text, picture => text, enrol => true,
         authenticators => vec![context! { id => text, label => text, remove => text }],
         passed => true, resume => text, recovery => text, base => text, suffix => text, seed => text, bits => 1,
+        options => text, back => text, label_max => 40, passkeys => true,
         captcha => context! { vendor => text, snippet => text, script => text, other => text },
     }
 }

@@ -30,7 +30,7 @@ async fn app(answer: &'static [u8]) -> (Upstream, tokio::task::JoinHandle<String
     (upstream::tests::at(&[&address.to_string()]).await, seen)
 }
 
-fn resumed() -> (RequestHeader, Bytes) {
+fn resumed() -> (RequestHeader, Load) {
     let parked = Parked {
         event: "transfer".into(),
         subject: None,
@@ -47,13 +47,16 @@ fn resumed() -> (RequestHeader, Bytes) {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec(),
         body: BASE64.encode(b"{\"amount\":  5}"),
+        spooled: None,
         answer: None,
+        asked: None,
     };
     let mut live = RequestHeader::build("GET", b"/done?stepward_resume=x", None).unwrap();
     for (name, value) in [("Host", "a.test"), ("Cookie", "live=1"), ("Authorization", "live")] {
         live.append_header(name, value).unwrap();
     }
-    super::parked(&parked, &live).unwrap()
+    let load = Load::Whole(parked_body(&parked).unwrap());
+    (super::parked(&parked, &live, &load).unwrap(), load)
 }
 
 #[tokio::test]
@@ -61,7 +64,7 @@ async fn a_parked_request_is_sent_as_it_came_with_the_live_credentials() {
     let (upstream, seen) =
         app(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nStepward-Require: passkey\r\nX-Own: 1\r\n\r\nok").await;
     let (request, body) = resumed();
-    let mut answer = Relay::default().send(&upstream, request, body).await.unwrap();
+    let mut answer = Relay::default().send(&upstream, request, body, None).await.unwrap();
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "ok");
     assert!(answer.head.headers.contains_key("x-own") && !answer.head.headers.contains_key("stepward-require"));
     let seen = seen.await.unwrap();
@@ -80,7 +83,7 @@ async fn a_parked_request_is_sent_as_it_came_with_the_live_credentials() {
 async fn an_app_that_breaks_off_leaves_the_outcome_unknown_and_is_not_asked_again() {
     let (upstream, seen) = app(b"").await;
     let (request, body) = resumed();
-    let lost = Relay::default().send(&upstream, request, body).await;
+    let lost = Relay::default().send(&upstream, request, body, None).await;
     assert!(matches!(lost, Err(Lost::Unknown(_))));
     seen.await.unwrap();
 }
@@ -90,7 +93,7 @@ async fn an_app_that_is_not_there_was_never_asked() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let upstream = upstream::tests::at(&[&address, &address]).await;
     let (request, body) = resumed();
-    assert!(matches!(Relay::default().send(&upstream, request, body).await, Err(Lost::Unsent(_))));
+    assert!(matches!(Relay::default().send(&upstream, request, body, None).await, Err(Lost::Unsent(_))));
 }
 
 #[tokio::test]
@@ -101,7 +104,7 @@ async fn a_dead_address_is_skipped() {
     addresses.extend(alive.settings.addresses.clone());
     let both = upstream::tests::of(settings::Upstream { addresses, ..alive.settings.clone() }).await;
     let (request, body) = resumed();
-    let answer = Relay::default().send(&both, request, body).await.unwrap();
+    let answer = Relay::default().send(&both, request, body, None).await.unwrap();
     assert_eq!(answer.head.status, 204);
     seen.await.unwrap();
 }
@@ -114,7 +117,7 @@ async fn informational_answers_are_skipped_and_hop_by_hop_fields_stay_behind() {
     )
     .await;
     let (request, body) = resumed();
-    let answer = Relay::default().send(&upstream, request, body).await.unwrap();
+    let answer = Relay::default().send(&upstream, request, body, None).await.unwrap();
     let withheld = answer.withhold(6).await.unwrap().unwrap();
     assert_eq!((withheld.status, withheld.body.as_str()), (200, BASE64.encode(b"secret").as_str()));
     let names: Vec<&str> = withheld.headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -126,6 +129,6 @@ async fn informational_answers_are_skipped_and_hop_by_hop_fields_stay_behind() {
 async fn an_answer_over_the_limit_is_not_held() {
     let (upstream, _seen) = app(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret").await;
     let (request, body) = resumed();
-    let answer = Relay::default().send(&upstream, request, body).await.unwrap();
+    let answer = Relay::default().send(&upstream, request, body, None).await.unwrap();
     assert!(answer.withhold(5).await.unwrap().is_none());
 }

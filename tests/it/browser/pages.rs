@@ -160,6 +160,7 @@ async fn hold(
         claimed: None,
         withheld: None,
         resuming: None,
+        asked: None,
     };
     match world.challenges.begin(demand).await.unwrap() {
         Begun::Asked(reply) => reply,
@@ -247,6 +248,7 @@ fn arrival(
         request,
         headers: headers.clone(),
         body: Some(body),
+        upload: None,
         trusted_peer: false,
     }
 }

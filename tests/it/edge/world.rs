@@ -22,7 +22,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         upstreams: BTreeMap::from([(name.clone(), upstream("app", &[app]))]),
         routes: vec![route(Some("a.test"), "/", "app")],
         subject: Vec::new(),
-        state: State { path: None, keys: None, wait: stepward::store::WAIT, redis: None },
+        state: State { path: None, keys: None, wait: stepward::store::WAIT, redis: None, spool: None },
         policies: PathBuf::from("policies"),
         connectors: None,
         connector_config: BTreeMap::new(),
@@ -31,6 +31,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         admin: None,
         health: None,
         mail: None,
+        passkeys: None,
         phone: Default::default(),
         oidc: None,
         unmatched: Unmatched::Forward,
@@ -72,7 +73,14 @@ pub(crate) fn upstream(name: &str, addresses: &[SocketAddr]) -> Upstream {
 }
 
 pub(crate) fn route(host: Option<&str>, path: &str, upstream: &str) -> Route {
-    Route { host: host.map(Arc::from), path: path.into(), upstream: upstream.into(), tenant: "default".into() }
+    Route {
+        host: host.map(Arc::from),
+        path: path.into(),
+        upstream: upstream.into(),
+        tenant: "default".into(),
+        inject_script: false,
+        app_may_ask: false,
+    }
 }
 
 /// An edge with everything real behind it.

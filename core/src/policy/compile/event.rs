@@ -32,8 +32,10 @@ const INSPECT_BYTES: u64 = 256 << 10;
 const PARK_BYTES: u64 = 1 << 20;
 const PARK_MS: u64 = 600_000;
 
-/// Largest `inspect_max` and `park_max`, in bytes, and longest `park_for`, in milliseconds.
+/// Largest `inspect_max` and `park_max`, in bytes, and longest `park_for`, in milliseconds. What is inspected is held in
+/// memory; what is parked waits on disk.
 const BODY_BYTES_MAX: u64 = 64 << 20;
+const PARKED_BYTES_MAX: u64 = 1 << 30;
 const PARK_MS_MAX: u64 = 3_600_000;
 
 /// Compiles one event; no policy where anything is an error.
@@ -102,7 +104,7 @@ pub(super) fn compile<'a>(
             "park_max",
             event.park_max.as_ref().map(|it| (it.bytes, it)),
             PARK_BYTES,
-            BODY_BYTES_MAX,
+            PARKED_BYTES_MAX,
             &mut found,
         ),
         park_ms: bounded(
