@@ -97,6 +97,7 @@ pub async fn first_method(
     let is_at_hand = |method: &Method| match method {
         Method::Captcha => captcha::is_there(challenges),
         Method::Oidc => !challenges.is_provider_silent(),
+        Method::IdDocument | Method::Push => challenges.vendors().begins(*method),
         _ => true,
     };
     let at_hand: Vec<Method> = issued.methods.iter().copied().filter(is_at_hand).collect();
@@ -161,6 +162,9 @@ async fn afterwards(challenges: &Challenges, demand: &Demand<'_>, half: &ParkHal
 
 fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> Issued {
     let now_ms = challenges.clock.now_ms();
+    let longest = methods.iter().map(|it| challenges.vendors().longest_ms(*it)).max().unwrap_or(0);
+    // What is parked goes first: then the proof remains, and lets the repeated request through.
+    let lifetime_ms = parking::lifetime_ms(demand).max(i64::try_from(longest).unwrap_or(i64::MAX));
     let verified = demand.subject.map(|it| (it.name.clone(), it.account));
     let (subject, account) = verified.or_else(|| demand.claimed.clone()).unzip();
     Issued {
@@ -176,7 +180,7 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         on_fail: OnFail::of(&demand.challenge.on_fail),
         enrol_allowed: demand.challenge.enrol_allowed,
         issued_ms: now_ms,
-        expires_ms: now_ms + parking::lifetime_ms(demand),
+        expires_ms: now_ms + lifetime_ms,
         afterwards: Afterwards::Again,
     }
 }

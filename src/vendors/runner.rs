@@ -242,6 +242,12 @@ pub struct Act {
 /// Tells the breaker of a call that broke off, however it did.
 struct Unended(Option<Arc<Runner>>);
 
+impl Unended {
+    fn is_over(mut self) {
+        self.0 = None;
+    }
+}
+
 impl Drop for Unended {
     fn drop(&mut self) {
         if let Some(runner) = &self.0 {
@@ -283,7 +289,14 @@ impl Runner {
         // What is done, or passed, once is neither done nor passed again.
         let stale_ms = match outfit.operation.kind {
             Kind::Lookup => outfit.route.stale_if_error_ms.unwrap_or(outfit.operation.cache.stale_if_error_ms),
-            Kind::Verify | Kind::Send | Kind::Feedback | Kind::Sink | Kind::Start | Kind::Poll | Kind::Inbound => 0,
+            Kind::Verify
+            | Kind::Send
+            | Kind::Feedback
+            | Kind::Sink
+            | Kind::Find
+            | Kind::Start
+            | Kind::Poll
+            | Kind::Inbound => 0,
         };
         Runner {
             state: outfit.state.unwrap_or_else(|| Arc::new(State::new(&outfit.operation))),
@@ -532,7 +545,7 @@ impl Runner {
     ) -> Result<Interpreted, Refusal> {
         let purse = purse.filter(|_| self.connector.is_paid);
         let places = self.admitted(purse, self.meter(metrics), self.clock.now_ms())?;
-        let (runner, mut ending) = (self.clone(), Unended(Some(self.clone())));
+        let (runner, unended) = (self.clone(), Unended(Some(self.clone())));
         let task = tokio::spawn(async move {
             let (since, now_ms) = (Instant::now(), runner.clock.now_ms());
             let limit = Duration::from_millis(act.operation.timeout_ms);
@@ -544,7 +557,7 @@ impl Runner {
                 runner.state.limits.heard(heard.answer.class, &reply.headers, runner.clock.now_ms());
             }
             let spoken = Spoken { answer: Arc::new(heard.answer), status, reply: None };
-            ending.0 = None;
+            unended.is_over();
             runner.landed(&spoken, since.elapsed());
             drop(places);
             Arc::unwrap_or_clone(spoken.answer)

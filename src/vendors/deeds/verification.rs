@@ -4,11 +4,7 @@
 //! answered, or was answered oddly, is unknown: it neither passes nor fails. An answer about another reference than the one
 //! that was asked about says nothing.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use stepward_core::{
     connector::{
@@ -135,25 +131,23 @@ impl Vendors {
         self.verifiers(method).map(|(_, _, start)| start.good_for_ms).max().unwrap_or(0)
     }
 
-    /// Which of these inputs somebody who begins it takes.
-    pub fn taken(&self, method: Method) -> BTreeSet<&'static str> {
-        let known = ["user_id", "user_ref", "email", "phone"];
-        let takes = |name: &&str| self.verifiers(method).any(|(_, _, start)| start.takes(name));
-        known.into_iter().filter(takes).collect()
-    }
-
     /// Has it begun by the first of the route that takes it. Nothing of it was shown to anybody before this returns.
     pub async fn start(&self, method: Method, inputs: &Named) -> Option<Started> {
         let deadline = Instant::now() + START_WAIT;
         for (line, place, operation) in self.verifiers(method) {
             let runner = &place.runner;
             let Some(mine) = operation.inputs(inputs, runner.now_ms()) else { continue };
+            let found = tokio::time::timeout_at(deadline, self.found(place, &mine));
+            let Ok(Some(state)) = found.await else { continue };
             // No event pays for it: what it may cost is the route's `budget`.
             let purse = Purse { calls_left: None, spend: &line.spend, cap_micros: line.route.spend_micros_per_day };
-            let act = Act { operation: operation.clone(), inputs: mine, state: Vec::new() };
+            let act = Act { operation: operation.clone(), inputs: mine, state: state.clone() };
             let asked = tokio::time::timeout_at(deadline, runner.act(act, Some(purse), &self.metrics));
             let Ok(Ok(answer)) = asked.await else { continue };
-            if let Some(started) = started(&runner.connector, operation, inputs, &answer) {
+            if let Some(mut started) = started(&runner.connector, operation, inputs, &answer) {
+                let is_new = |(name, _): &(Arc<str>, Arc<str>)| started.state.iter().all(|(it, _)| it != name);
+                let earlier: Vec<_> = state.into_iter().filter(is_new).collect();
+                started.state.extend(earlier);
                 return Some(started);
             }
             if answer.class == Class::Success {
@@ -162,6 +156,14 @@ impl Vendors {
             }
         }
         None
+    }
+
+    /// What `start` needs and has to be found first; `None` where it is not found.
+    async fn found(&self, place: &Place, inputs: &Named) -> Option<Vec<(Arc<str>, Arc<str>)>> {
+        let Some(operation) = place.runner.connector.first(Kind::Find) else { return Some(Vec::new()) };
+        let act = Act { operation: operation.clone(), inputs: inputs.to_vec(), state: Vec::new() };
+        let answer = place.runner.act(act, None, &self.metrics).await.ok()?;
+        (answer.class == Class::Success && !answer.state.is_empty()).then_some(answer.state)
     }
 
     /// How it stands, by the word of the vendor that began it; `None` where that does not say.

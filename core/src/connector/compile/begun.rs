@@ -12,7 +12,7 @@ impl Compiler<'_> {
     pub(super) fn begun(&mut self) {
         let document = self.document;
         let of = |kind: Kind| document.operations.iter().filter(move |(_, it)| it.kind == kind);
-        for kind in [Kind::Start, Kind::Poll, Kind::Inbound] {
+        for kind in [Kind::Find, Kind::Start, Kind::Poll, Kind::Inbound] {
             for (name, operation) in of(kind).skip(1) {
                 let message = format!("`{name}` is the second `kind: {}`; a connector has one", kind.name());
                 self.fault("operation.twice", &operation.span, message);
@@ -27,6 +27,16 @@ impl Compiler<'_> {
             if !start.response.keep_state.contains_key(REFERENCE) {
                 let message = format!("`{name}` keeps no reference: write `keep_state: {{ reference: body.id }}`");
                 self.fault("operation.reference", &start.span, message);
+            }
+        }
+        for (name, find) in of(Kind::Find) {
+            if of(Kind::Start).next().is_none() {
+                let message = format!("`{name}` finds what nothing needs: add a `kind: start`");
+                self.fault("operation.unbegun", &find.span, message);
+            }
+            if find.response.keep_state.is_empty() {
+                let message = format!("`{name}` finds nothing: say under `keep_state` what `start` needs");
+                self.fault("operation.silent", &find.span, message);
             }
         }
         for (name, told) in of(Kind::Poll).chain(of(Kind::Inbound)) {
@@ -86,6 +96,7 @@ operations:
             ("push.state: body.state }, required: [push.state]", "push.reason: body.state }", "operation.silent", "push.state"),
             ("kind: start", "kind: send", "operation.unbegun", "`kind: start`"),
             ("good_for: 2m", "good_for: 2s", "operation.good_for", "24h"),
+            ("  ask:\n    kind: poll", "  ask:\n    kind: find", "operation.silent", "keep_state"),
             ("kind: poll\n", "kind: poll\n    good_for: 2m\n", "operation.good_for", "belongs"),
             ("response: { map", "response: { redirect: body.url, map", "response.handed", "begins nothing"),
             ("  ask:\n    kind: poll", "  ask:\n    kind: start", "operation.twice", "second"),

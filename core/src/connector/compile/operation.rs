@@ -44,7 +44,7 @@ impl Compiler<'_> {
         let retry = self.retry(operation);
         let cache = self.cache(operation);
         let limits = self.limits(operation.limits.as_ref());
-        let is_asked = matches!(operation.kind, Kind::Lookup | Kind::Verify | Kind::Poll | Kind::Inbound);
+        let is_asked = matches!(operation.kind, Kind::Lookup | Kind::Verify | Kind::Find | Kind::Poll | Kind::Inbound);
         let answer = self.answer(&operation.response, is_asked, catalogue);
         if operation.kind == Kind::Sink && !asking.inputs.iter().any(|it| matches!(&*it.name, DECISION | DECISIONS)) {
             self.fault(

@@ -61,6 +61,8 @@ pub enum Kind {
     Feedback,
     /// Takes decisions: lines of the decision log, one (`decision`) or many (`decisions`) at a time; nobody waits for it.
     Sink,
+    /// Finds what `start` needs, such as the device of a user; what it keeps is `${state.<name>}` there. Asked just before.
+    Find,
     /// Begins something that takes a while, such as a look at an identity document or a push; keeps its `reference`.
     Start,
     /// Tells how what was begun stands; asked again while it is `pending`.
@@ -78,6 +80,7 @@ impl Kind {
             Kind::Send => "send",
             Kind::Feedback => "feedback",
             Kind::Sink => "sink",
+            Kind::Find => "find",
             Kind::Start => "start",
             Kind::Poll => "poll",
             Kind::Inbound => "inbound",
