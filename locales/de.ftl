@@ -169,6 +169,7 @@ verify_review = Ein Mensch sieht sich Ihre Unterlagen an. Das kann eine Weile da
 verify_updates = Diese Seite aktualisiert sich selbst.
 verify_look = Jetzt nachsehen
 verify_back = Weiter mit der Prüfung
+confirmed_late = Danke, das ist bestätigt. Was Sie gesendet haben, ist hier nicht mehr aufbewahrt. Falls es nicht ausgeführt wurde, gehen Sie zurück und senden Sie es noch einmal; Sie werden nicht noch einmal gefragt.
 verify_refused = Das wurde abgelehnt; es wurde nichts bestätigt.
 verify_over = Das dauerte zu lange oder wurde abgebrochen. Es wurde nichts bestätigt; Sie können es noch einmal versuchen.
 verify_often = Das wurde sehr oft versucht. Bitte warten Sie eine Weile, oder wählen Sie einen anderen Weg.

@@ -179,6 +179,7 @@ verify_review = A person is looking at your documents. This may take a while. Yo
 verify_updates = This page updates itself.
 verify_look = Look now
 verify_back = Go on with the check
+confirmed_late = Thank you, this is confirmed. What you sent is no longer kept here. If it was not carried out, go back and send it again; you will not be asked again.
 verify_refused = That was refused, so nothing was confirmed.
 verify_over = That took too long or was broken off. Nothing was confirmed; you can try again.
 verify_often = That was tried very often. Please wait a while, or choose another way.

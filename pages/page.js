@@ -41,7 +41,7 @@ const look = async (pause) => {
   try {
     const answer = await fetch(location.pathname, { headers: { accept: "application/json" } });
     const { status, number } = await answer.json();
-    if (status === "passed" || answer.status === 410) return location.replace(location.pathname);
+    if (status === "passed" || [403, 410].includes(answer.status)) return location.replace(location.pathname);
     if (status?.startsWith("verify_")) return location.replace(`${waiting.dataset.again}&e=${status}`);
     if (status === "wrong") return location.replace(`${waiting.dataset.again}&e=verify_refused`);
     const isShown = !number || waiting.querySelector("strong");

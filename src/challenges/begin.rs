@@ -164,7 +164,8 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
     let now_ms = challenges.clock.now_ms();
     let longest = methods.iter().map(|it| challenges.vendors().longest_ms(*it)).max().unwrap_or(0);
     // What is parked goes first: then the proof remains, and lets the repeated request through.
-    let lifetime_ms = parking::lifetime_ms(demand).max(i64::try_from(longest).unwrap_or(i64::MAX));
+    let parked_ms = parking::lifetime_ms(demand);
+    let lifetime_ms = parked_ms.max(i64::try_from(longest).unwrap_or(i64::MAX));
     let verified = demand.subject.map(|it| (it.name.clone(), it.account));
     let (subject, account) = verified.or_else(|| demand.claimed.clone()).unzip();
     Issued {
@@ -181,6 +182,7 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         enrol_allowed: demand.challenge.enrol_allowed,
         issued_ms: now_ms,
         expires_ms: now_ms + lifetime_ms,
+        parked_until_ms: now_ms + parked_ms,
         afterwards: Afterwards::Again,
     }
 }

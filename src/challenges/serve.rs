@@ -71,7 +71,9 @@ async fn look(
         return Ok(Served::Answer(passed(challenges, arrival, word, &issued)));
     }
     match verification::progress(challenges, arrival, session, word, &issued).await? {
-        Progress::Ended(method, came) => conclude(challenges, arrival, session, word, &issued, Some(method), came).await,
+        Progress::Ended(method, came) => {
+            conclude(challenges, arrival, session, word, &issued, Some(method), came).await
+        }
         progress @ (Progress::None | Progress::Open { .. }) => {
             let page = show::challenge(challenges, arrival, session, subject.is_some(), word, &issued, &progress);
             page.await.map(Served::Answer)

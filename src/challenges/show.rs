@@ -149,6 +149,10 @@ pub async fn afterwards(challenges: &Challenges, arrival: &Arrival, issued: &Iss
             Some(target) => page::harden(Reply::see_other(&target)),
             None => confirmed(challenges, arrival, issued, "confirmed_again", None, false),
         },
+        // Whether it was sent in time or kept too long ago, nobody knows any more.
+        Afterwards::Send { .. } | Afterwards::Release { .. } if challenges.clock.now_ms() >= issued.parked_until_ms => {
+            confirmed(challenges, arrival, issued, "confirmed_late", None, false)
+        }
         Afterwards::Send { .. } | Afterwards::Release { .. } => {
             confirmed(challenges, arrival, issued, "already_confirmed", None, false)
         }

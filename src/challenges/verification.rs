@@ -218,8 +218,9 @@ async fn ended(
     };
     match end {
         End::Approved => {
-            if let Some(until) = challenges.closed_until(&lane).await? {
-                return Ok(Some(Came::Closed(method, until)));
+            // The page says that the method is closed; when it is open again the vendor's word still stands.
+            if challenges.closed_until(&lane).await?.is_some() {
+                return Ok(None);
             }
             // The same session may come again for what broke off before it was written.
             if once(session.record.lineage).await? == Once::Replay {

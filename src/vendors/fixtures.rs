@@ -233,7 +233,9 @@ fn received(connector: &Connector, operation: &Operation, fixture: &Fixture, now
     let mut problems = Vec::new();
     match (operation.receive(&message, &masked(connector), now_ms), fixture.expect.outcome) {
         (Err(_), ExpectedOutcome::Refused) => {}
-        (Err(refused), other) => problems.push(format!("it is refused ({}), but `{other:?}` is expected", refused.name())),
+        (Err(refused), other) => {
+            problems.push(format!("it is refused ({}), but `{other:?}` is expected", refused.name()))
+        }
         (Ok(_), ExpectedOutcome::Refused) => problems.push("it is read, but should be refused".to_owned()),
         (Ok(read), _) => {
             answered(operation, fixture, &read.answer, &mut problems);

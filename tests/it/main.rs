@@ -28,6 +28,7 @@ mod faults;
 mod fuzz;
 mod guessing;
 mod handover;
+mod idv;
 mod invitation;
 mod layering;
 mod local;

@@ -98,7 +98,14 @@ impl Interpreted {
     /// An answer that says nothing; `attributes` is how many the operation provides.
     pub fn nothing(class: Class, attributes: usize, why: Option<&str>) -> Self {
         let why = why.map(Arc::from);
-        Interpreted { class, values: vec![None; attributes], state: Vec::new(), handed: Handed::default(), raw: None, why }
+        Interpreted {
+            class,
+            values: vec![None; attributes],
+            state: Vec::new(),
+            handed: Handed::default(),
+            raw: None,
+            why,
+        }
     }
 }
 

@@ -92,7 +92,8 @@ impl Lint<'_> {
 
     fn answers(&mut self, name: &str, operation: &Spanned<Operation>, connector: &Connector) {
         let response = &operation.response;
-        if response.map.is_empty() && matches!(operation.kind, Kind::Lookup | Kind::Verify | Kind::Poll | Kind::Inbound) {
+        if response.map.is_empty() && matches!(operation.kind, Kind::Lookup | Kind::Verify | Kind::Poll | Kind::Inbound)
+        {
             let help = "say under `response.map` what its answers tell";
             self.warn("lint.silent", &operation.span, format!("`{name}` tells nothing"), help);
         }

@@ -29,7 +29,7 @@ pub const STARTS_MAX: u32 = 6;
 /// They are looked at, never tried.
 const NO_TRIES: u32 = 1;
 /// How long a request waits for a vendor's word; the vendor is heard out in the background.
-const WAIT: Duration = Duration::from_millis(1500);
+const WAIT: Duration = Duration::from_millis(400);
 /// Between two questions to the vendor, at first and at most, in milliseconds.
 const PAUSE_MS: i64 = 2000;
 const PAUSE_MS_MAX: i64 = 20_000;
@@ -159,7 +159,10 @@ impl Keeper {
         let token = self.reference_id(&started.connector, &started.reference);
         let (now_ms, nonce) = (self.clock.now_ms(), self.id(tenant, case, "reference"));
         if self.store.claim(now_ms, "reference", token, nonce, expires_ms).await? == Once::Replay {
-            tracing::warn!(connector = &*started.connector, "a vendor gave the same reference twice; nothing comes of it");
+            tracing::warn!(
+                connector = &*started.connector,
+                "a vendor gave the same reference twice; nothing comes of it"
+            );
             return Ok(None);
         }
         let details = Details::of(started);

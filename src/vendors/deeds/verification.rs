@@ -311,6 +311,8 @@ mod tests {
             assert_eq!(is_address(text, network), expected, "{text}");
         }
         assert!(!is_address(&format!("https://a.example/{}", "x".repeat(ADDRESS_BYTES_MAX)), Network::Internet));
-        assert!(is_number("42") && is_number("7") && !is_number("") && !is_number("<b>") && !is_number(&"1".repeat(13)));
+        assert!(
+            is_number("42") && is_number("7") && !is_number("") && !is_number("<b>") && !is_number(&"1".repeat(13))
+        );
     }
 }

@@ -93,7 +93,12 @@ operations:
         for (from, to, code, part) in [
             ("kind: poll", "kind: lookup", "operation.untold", "`kind: poll`"),
             ("reference: body.id", "id: body.id", "operation.reference", "keep_state"),
-            ("push.state: body.state }, required: [push.state]", "push.reason: body.state }", "operation.silent", "push.state"),
+            (
+                "push.state: body.state }, required: [push.state]",
+                "push.reason: body.state }",
+                "operation.silent",
+                "push.state",
+            ),
             ("kind: start", "kind: send", "operation.unbegun", "`kind: start`"),
             ("good_for: 2m", "good_for: 2s", "operation.good_for", "24h"),
             ("  ask:\n    kind: poll", "  ask:\n    kind: find", "operation.silent", "keep_state"),

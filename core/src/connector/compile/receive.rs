@@ -70,7 +70,9 @@ impl Compiler<'_> {
                 };
                 let timestamp = written.timestamp.as_ref().and_then(|it| self.stamp(it, written));
                 let signs = |piece: &Piece| {
-                    string_to_sign.as_ref().is_none_or(|it| it.names().any(|name| *name == Name::Request(piece.clone())))
+                    string_to_sign
+                        .as_ref()
+                        .is_none_or(|it| it.names().any(|name| *name == Name::Request(piece.clone())))
                 };
                 if !signs(&Piece::Body) {
                     self.fault("receive.unsigned", span, "`string_to_sign` leaves out `${req.body}`");

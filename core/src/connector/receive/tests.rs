@@ -85,7 +85,13 @@ fn nothing_is_read_of_a_message_that_nothing_vouches_for() {
 fn a_timestamp_is_part_of_what_is_signed_and_not_far_from_now() {
     let header = |sent: i64| format!("t={sent},v1={}", sign("made-up", &format!("{sent}.{BODY}")));
     let now = NOW_MS / 1000;
-    for (sent, expected) in [(now, None), (now - 300, None), (now + 300, None), (now - 301, Some(Refused::Late)), (now + 301, Some(Refused::Late))] {
+    for (sent, expected) in [
+        (now, None),
+        (now - 300, None),
+        (now + 300, None),
+        (now - 301, Some(Refused::Late)),
+        (now + 301, Some(Refused::Late)),
+    ] {
         assert_eq!(receive(TIMED, &[("x-sig", &header(sent))], BODY).err(), expected, "{}", sent - now);
     }
     let moved = header(now - 900).replace(&format!("t={}", now - 900), &format!("t={now}"));
@@ -146,14 +152,42 @@ fn what_vouches_for_nothing_is_refused_at_load_with_what_to_do() {
         (r#"{ type: hmac, header: X-Sig, key: everybody }"#, "receive.public", "no secret"),
         (r#"{ type: token, header: X-Token, value: everybody }"#, "receive.public", "no secret"),
         (r#"{ type: basic, username: a, password: b }"#, "receive.public", "no secret"),
-        (r#"{ type: token, header: X, value: "${secret.hook}", key: "${secret.hook}" }"#, "receive.strange", "`type: hmac`"),
-        (r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.path}" }"#, "receive.unsigned", "req.body"),
-        (r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", timestamp: { header: X-Ts } }"#, "receive.unsigned", "one needs the other"),
-        (r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.timestamp}${req.body}" }"#, "receive.unsigned", "one needs the other"),
-        (r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.timestamp}${req.body}", timestamp: { field: t } }"#, "receive.timestamp", "`field`"),
-        (r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.timestamp}${req.body}", timestamp: { header: T, tolerance: 2h } }"#, "receive.tolerance", "1h"),
+        (
+            r#"{ type: token, header: X, value: "${secret.hook}", key: "${secret.hook}" }"#,
+            "receive.strange",
+            "`type: hmac`",
+        ),
+        (
+            r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.path}" }"#,
+            "receive.unsigned",
+            "req.body",
+        ),
+        (
+            r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", timestamp: { header: X-Ts } }"#,
+            "receive.unsigned",
+            "one needs the other",
+        ),
+        (
+            r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.timestamp}${req.body}" }"#,
+            "receive.unsigned",
+            "one needs the other",
+        ),
+        (
+            r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.timestamp}${req.body}", timestamp: { field: t } }"#,
+            "receive.timestamp",
+            "`field`",
+        ),
+        (
+            r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.timestamp}${req.body}", timestamp: { header: T, tolerance: 2h } }"#,
+            "receive.tolerance",
+            "1h",
+        ),
         (r#"{ type: hmac, header: X-Sig, key: "${secret.hok}" }"#, "secret.undeclared", "hok"),
-        (r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.params}${req.body}" }"#, "template.place", "here"),
+        (
+            r#"{ type: hmac, header: X-Sig, key: "${secret.hook}", string_to_sign: "${req.params}${req.body}" }"#,
+            "template.place",
+            "here",
+        ),
     ] {
         let found = connector(verify).err().unwrap_or_default();
         assert!(found.iter().any(|it| it.starts_with(code) && it.contains(part)), "{verify}: {found:?}");
