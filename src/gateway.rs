@@ -176,6 +176,7 @@ pub async fn start_with(
         signals,
         challenges,
         log,
+        sinks: sinks.clone(),
         promises: Promises::default(),
         recalls: Recalls::default(),
         metrics,

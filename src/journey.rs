@@ -21,7 +21,7 @@ use crate::{
     clock::{self, Clock},
     inquiry::{Conclusion, Question},
     keys::Keys,
-    outcomes::DecisionLog,
+    outcomes::{DecisionLog, export::Sinks},
     recalls::Recalls,
     registry::{Refusal, Registry, Release, Target},
     reply::Reply,
@@ -81,6 +81,8 @@ pub struct Parts {
     pub actions: Actions,
     /// The record of decisions.
     pub log: DecisionLog,
+    /// Who else is given them.
+    pub sinks: Sinks,
     /// Vendors that wait to hear how a challenge came out.
     pub promises: Promises,
     /// What is open, by whom it would have to be asked about again.
@@ -111,7 +113,11 @@ impl Parts {
             let target = Target::of(&self.settings, self.signals.catalogue(), told, &routed);
             self.registry.retarget(target.without(&self.settings, &self.signals.lost()));
         }
-        Reloaded { policies: self.registry.reload(), connectors: self.signals.refused_connectors() }
+        let of_sinks = self.sinks.reload(&self.settings);
+        let of_others = self.signals.refused_connectors().unwrap_or_default();
+        let found = [&*of_others.found, &of_sinks].concat();
+        let connectors = (!found.is_empty()).then(|| Refused::of(found, of_others.texts));
+        Reloaded { policies: self.registry.reload(), connectors }
     }
 
     /// Takes note whether the store answered.

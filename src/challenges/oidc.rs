@@ -319,7 +319,10 @@ async fn signed_in(
 /// What the provider's own word means (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6).
 fn refusal(error: &str) -> Trouble {
     match error {
-        "access_denied" | "login_required" | "interaction_required" | "account_selection_required"
+        "access_denied"
+        | "login_required"
+        | "interaction_required"
+        | "account_selection_required"
         | "consent_required" => Trouble::Abandoned,
         "server_error" | "temporarily_unavailable" => Trouble::Unreachable,
         // OpenID Connect Core Unmet Authentication Requirements 1.0.
@@ -334,7 +337,11 @@ fn authorization(provider: &Provider, known: &Known, away: &Away, state: &str, s
     let joined = |words: &[Arc<str>]| words.iter().map(|it| &**it).collect::<Vec<_>>().join(" ");
     let mut address = known.authorization.clone();
     let mut query = address.query_pairs_mut();
-    query.extend_pairs([("response_type", "code"), ("client_id", &settings.client_id), ("redirect_uri", &away.redirect)]);
+    query.extend_pairs([
+        ("response_type", "code"),
+        ("client_id", &settings.client_id),
+        ("redirect_uri", &away.redirect),
+    ]);
     query.extend_pairs([("scope", &*joined(&settings.scopes)), ("state", state), ("nonce", &away.nonce())]);
     query.extend_pairs([("code_challenge", &*away.code_challenge()), ("code_challenge_method", "S256")]);
     query.append_pair("max_age", &settings.max_age.as_secs().to_string());
@@ -380,7 +387,8 @@ async fn may_leave(challenges: &Challenges, session: &SessionHandle) -> Stored<b
 pub fn land(challenges: &Challenges, arrival: &Arrival, target: &str) -> Reply {
     let locale = problem::locale(challenges, arrival);
     let content = context! { next => target, go_on => problem::say(challenges, locale, "continue_to") };
-    let mut page = challenges.pages.render(locale, StatusCode::OK, "landing.html", &locale.text("title_confirmed"), content);
+    let mut page =
+        challenges.pages.render(locale, StatusCode::OK, "landing.html", &locale.text("title_confirmed"), content);
     page.set(HeaderName::from_static("refresh"), &format!("0; url={target}"));
     page
 }

@@ -17,6 +17,7 @@ use stepward_core::{
 
 use crate::{
     cli::{Came, Exit, Failed, say},
+    outcomes::export::Sinks,
     registry::{self, Release, Target, folder, lacking::Lacking},
     render::{Format, Texts},
     settings::{self, Presence, Settings},
@@ -119,6 +120,7 @@ impl Findings {
                 if let Some(folder) = loaded.settings.connectors.as_deref().filter(|folder| folder.is_dir()) {
                     self.connectors(folder);
                 }
+                self.sinks(&loaded.settings);
             }
             Err(rejected) => self.take(rejected.found, rejected.texts),
         }
@@ -131,6 +133,15 @@ impl Findings {
         };
         let texts = texts_of(&found, folder);
         self.take(found, texts);
+    }
+
+    fn sinks(&mut self, settings: &Settings) {
+        let base = settings.connectors.as_deref().unwrap_or(Path::new("connectors"));
+        let found = Sinks::check(settings);
+        let texts = texts_of(&found, base);
+        // What is wrong with a file of the folder has been told with the folder.
+        let news = found.into_iter().filter(|it| !self.found.contains(it)).collect();
+        self.take(news, texts);
     }
 
     /// Policies, and the tests that lie beside them once they load.

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use stepward_core::{
     connector::{
         Class, Connector, DECISION, DECISIONS, DECISIONS_BYTES_MAX, Operation,
@@ -53,15 +54,17 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// All sinks of a gateway; clones share them.
 #[derive(Clone, Default)]
-pub struct Sinks(Arc<[Arc<Sink>]>);
+pub struct Sinks {
+    all: Arc<[Arc<Sink>]>,
+    /// What was wrong when their files were last read.
+    refused: Arc<Mutex<Vec<Diagnostic>>>,
+}
 
 /// One of them.
 struct Sink {
-    connector: Connector,
-    operation: Arc<Operation>,
-    client: Client,
+    id: Arc<str>,
+    gear: ArcSwap<Gear>,
     only: Option<Arc<Expression>>,
-    batch: usize,
     wait: Duration,
     queue: Mutex<Queue>,
     bell: Notify,
@@ -69,6 +72,14 @@ struct Sink {
     task: Mutex<Option<JoinHandle<()>>>,
     meter: Meter,
     clock: Clock,
+}
+
+/// What it takes to speak to it; made anew when its file is read again.
+struct Gear {
+    operation: Arc<Operation>,
+    client: Client,
+    /// How many lines go together.
+    batch: usize,
 }
 
 /// Lines that wait, oldest first.
@@ -106,12 +117,40 @@ impl Sinks {
                 Err(found) => faults.extend(found),
             }
         }
-        if faults.is_empty() { Ok(Sinks(sinks.into())) } else { Err(faults) }
+        if faults.is_empty() { Ok(Sinks { all: sinks.into(), ..Sinks::default() }) } else { Err(faults) }
+    }
+
+    /// What is wrong with the connectors that the settings name as sinks, whether or not their secrets are there.
+    pub fn check(settings: &Settings) -> Vec<Diagnostic> {
+        let found = settings.sinks.iter().filter_map(|named| {
+            let connector = alone::read(&named.connector, settings);
+            connector.and_then(|connector| operation_of(&connector)).err()
+        });
+        found.flatten().collect()
+    }
+
+    /// Reads their files again. One that cannot be used goes on as it was; what is wrong is returned, and logged once.
+    /// What waits for a sink stays. Blocks on the disk.
+    pub fn reload(&self, settings: &Settings) -> Vec<Diagnostic> {
+        let mut faults = Vec::new();
+        for sink in self.all.iter() {
+            let Some(named) = settings.sinks.iter().find(|it| it.connector == sink.id) else { continue };
+            match Gear::of(named, settings) {
+                Ok(gear) => sink.gear.store(Arc::new(gear)),
+                Err(found) => faults.extend(found),
+            }
+        }
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        for fault in faults.iter().filter(|it| !refused.contains(it)) {
+            tracing::error!("a sink goes on as it was: {}: {}", fault.file, fault.message);
+        }
+        refused.clone_from(&faults);
+        faults
     }
 
     /// Begins to send.
     pub fn start(&self) {
-        for sink in self.0.iter() {
+        for sink in self.all.iter() {
             let working = tokio::spawn(sink.clone().work());
             *sink.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(working);
         }
@@ -119,14 +158,14 @@ impl Sinks {
 
     /// Leaves whole lines for every sink that wants them; never waits.
     pub fn take(&self, lines: &[u8]) {
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             return;
         }
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let Ok(line) = str::from_utf8(line) else { continue };
-            let read = self.0.iter().any(|sink| sink.only.is_some()).then(|| Data::json(line)).flatten();
+            let read = self.all.iter().any(|sink| sink.only.is_some()).then(|| Data::json(line)).flatten();
             let shared: Arc<str> = line.into();
-            for sink in self.0.iter().filter(|sink| sink.wants(read.as_ref())) {
+            for sink in self.all.iter().filter(|sink| sink.wants(read.as_ref())) {
                 sink.leave(shared.clone());
             }
         }
@@ -135,11 +174,11 @@ impl Sinks {
     /// Sends what is left, at most so long; what is left then is lost, and counted.
     pub async fn drain(&self, wait: Duration) {
         let until = Instant::now() + wait;
-        for sink in self.0.iter() {
+        for sink in self.all.iter() {
             sink.closing.send_replace(true);
             sink.bell.notify_one();
         }
-        for sink in self.0.iter() {
+        for sink in self.all.iter() {
             let working = sink.task.lock().unwrap_or_else(PoisonError::into_inner).take();
             let Some(mut working) = working else { continue };
             if tokio::time::timeout_at(until, &mut working).await.is_err() {
@@ -152,6 +191,23 @@ impl Sinks {
     }
 }
 
+impl Gear {
+    fn of(named: &settings::Sink, settings: &Settings) -> Result<Gear, Vec<Diagnostic>> {
+        let (connector, client) = alone::equip(&named.connector, settings)?;
+        let operation = operation_of(&connector)?;
+        let batch = if operation.takes(DECISIONS) { named.batch } else { 1 };
+        Ok(Gear { operation, client, batch })
+    }
+}
+
+fn operation_of(connector: &Connector) -> Result<Arc<Operation>, Vec<Diagnostic>> {
+    connector.first(Kind::Sink).cloned().ok_or_else(|| {
+        let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
+        let message = "it is named under `sinks` and has no operation of kind `sink`".to_owned();
+        vec![Diagnostic::error("operation.missing", &file, 0..0, message)]
+    })
+}
+
 impl Sink {
     fn open(
         named: &settings::Sink,
@@ -159,18 +215,10 @@ impl Sink {
         clock: &Clock,
         metrics: &Metrics,
     ) -> Result<Sink, Vec<Diagnostic>> {
-        let (connector, client) = alone::equip(&named.connector, settings)?;
-        let Some(operation) = connector.first(Kind::Sink).cloned() else {
-            let file: Arc<str> = format!("connectors/{}/connector.yaml", connector.id).into();
-            let message = "it is named under `sinks` and has no operation of kind `sink`".to_owned();
-            return Err(vec![Diagnostic::error("operation.missing", &file, 0..0, message)]);
-        };
         Ok(Sink {
-            batch: if operation.takes(DECISIONS) { named.batch } else { 1 },
-            meter: metrics.vendors().meter(&connector.id),
-            connector,
-            operation,
-            client,
+            gear: ArcSwap::from_pointee(Gear::of(named, settings)?),
+            meter: metrics.vendors().meter(&named.connector),
+            id: named.connector.clone(),
             only: named.only.clone(),
             wait: named.wait,
             queue: Mutex::default(),
@@ -209,7 +257,7 @@ impl Sink {
             over += 1;
         }
         self.lose(&mut queue, "queue_full", over);
-        let is_news = queue.lines.len() == 1 || queue.lines.len() == self.batch;
+        let is_news = queue.lines.len() == 1 || queue.lines.len() == self.gear.load().batch;
         drop(queue);
         if is_news {
             self.bell.notify_one();
@@ -226,7 +274,7 @@ impl Sink {
         if queue.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
             let lost = std::mem::take(&mut queue.lost);
             queue.told = Some(Instant::now());
-            tracing::error!(connector = %self.connector.id, reason, lines = lost, "a sink was not given decisions");
+            tracing::error!(connector = %self.id, reason, lines = lost, "a sink was not given decisions");
         }
     }
 
@@ -242,12 +290,13 @@ impl Sink {
         loop {
             let rings = self.bell.notified();
             let is_closing = *self.closing.borrow();
+            let batch = self.gear.load().batch;
             let ready_at = {
                 let mut queue = self.queue();
                 let ready_at = queue.since.map(|since| since + self.wait);
-                let is_ready = queue.lines.len() >= self.batch || ready_at.is_some_and(|at| at <= Instant::now());
+                let is_ready = queue.lines.len() >= batch || ready_at.is_some_and(|at| at <= Instant::now());
                 if !queue.lines.is_empty() && (is_ready || is_closing) {
-                    return Some(queue.batch(self.batch));
+                    return Some(queue.batch(batch));
                 }
                 ready_at
             };
@@ -273,7 +322,7 @@ impl Sink {
                     self.meter.delivered(part.len() as u64);
                     self.sent(part.len());
                     if is_down {
-                        tracing::info!(connector = %self.connector.id, "a sink takes decisions again");
+                        tracing::info!(connector = %self.id, "a sink takes decisions again");
                     }
                     (is_down, pause, unreadable) = (false, BACKOFF, 0);
                 }
@@ -288,7 +337,7 @@ impl Sink {
                 }
                 Came::Later(asked) => {
                     if !is_down {
-                        tracing::warn!(connector = %self.connector.id, "a sink does not take decisions; they wait");
+                        tracing::warn!(connector = %self.id, "a sink does not take decisions; they wait");
                     }
                     is_down = true;
                     parts.push(part);
@@ -315,27 +364,31 @@ impl Sink {
     }
 
     async fn send(&self, lines: &[Arc<str>], unreadable: &mut u32) -> Came {
+        let gear = self.gear.load_full();
+        let operation = &gear.operation;
         let (name, value): (&str, Arc<str>) = match lines {
-            [only] if !self.operation.takes(DECISIONS) => (DECISION, only.clone()),
+            // What was gathered for a list goes one by one where its file takes no lists any more.
+            [_, _, ..] if !operation.takes(DECISIONS) => return Came::Refused("refused"),
+            [only] if !operation.takes(DECISIONS) => (DECISION, only.clone()),
             many => (DECISIONS, format!("[{}]", many.join(",")).into()),
         };
         let given = [(name.into(), value)];
         let now_ms = self.clock.now_ms();
-        let Some(inputs) = self.operation.inputs(&given, now_ms) else { return Came::Refused("refused") };
+        let Some(inputs) = operation.inputs(&given, now_ms) else { return Came::Refused("refused") };
         let began = Instant::now();
-        let deadline = began + Duration::from_millis(self.operation.timeout_ms);
-        let ask = Ask { operation: &self.operation, inputs: &inputs, state: &[], now_ms, deadline };
-        let heard = self.client.ask(&ask).await;
+        let deadline = began + Duration::from_millis(operation.timeout_ms);
+        let ask = Ask { operation, inputs: &inputs, state: &[], now_ms, deadline };
+        let heard = gear.client.ask(&ask).await;
         self.meter.call(heard.answer.class.name(), began.elapsed());
-        self.came(&heard, unreadable)
+        self.came(operation, &heard, unreadable)
     }
 
     /// What an answer means for the lines.
-    fn came(&self, heard: &Heard, unreadable: &mut u32) -> Came {
+    fn came(&self, operation: &Operation, heard: &Heard, unreadable: &mut u32) -> Came {
         let later = || Came::Later(heard.again_in_ms.map(Duration::from_millis));
         let status = heard.reply.as_ref().map(|reply| reply.status);
         match heard.answer.class {
-            Class::Success | Class::Pending if self.is_denied(heard) => Came::Refused("refused"),
+            Class::Success | Class::Pending if is_denied(operation, heard) => Came::Refused("refused"),
             Class::Success | Class::Pending => Came::Taken,
             Class::InvalidInput | Class::NotFound => Came::Refused("refused"),
             Class::RateLimited | Class::Unavailable => later(),
@@ -348,12 +401,12 @@ impl Sink {
             }
         }
     }
+}
 
-    /// Whether the sink says in its answer that it did not accept.
-    fn is_denied(&self, heard: &Heard) -> bool {
-        let at = self.operation.provides.iter().position(|attribute| &*attribute.name == "sink.accepted");
-        at.and_then(|at| heard.answer.values.get(at)).is_some_and(|value| *value == Some(Value::Bool(false)))
-    }
+/// Whether the sink says in its answer that it did not accept.
+fn is_denied(operation: &Operation, heard: &Heard) -> bool {
+    let at = operation.provides.iter().position(|attribute| &*attribute.name == "sink.accepted");
+    at.and_then(|at| heard.answer.values.get(at)).is_some_and(|value| *value == Some(Value::Bool(false)))
 }
 
 impl Queue {

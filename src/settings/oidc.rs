@@ -153,7 +153,9 @@ mod tests {
 
     #[test]
     fn an_issuer_is_reached_by_https_or_on_this_machine_and_is_nothing_but_an_address() {
-        for good in ["https://idp.example", "https://idp.example:8443/realms/bank", "http://127.0.0.1:1/x", "http://[::1]:1"] {
+        for good in
+            ["https://idp.example", "https://idp.example:8443/realms/bank", "http://127.0.0.1:1/x", "http://[::1]:1"]
+        {
             assert!(is_issuer(good), "{good}");
         }
         for bad in [
@@ -168,6 +170,69 @@ mod tests {
         ] {
             assert!(!is_issuer(bad), "{bad}");
         }
+    }
+
+    const SMALL: &str = "listen: [{ address: 127.0.0.1:8080 }]\nupstreams: { bank: { url: http://127.0.0.1:8081 } }\nroutes: [{ upstream: bank }]\n";
+
+    /// What is found in this section, one line each.
+    fn found(section: &str) -> Vec<String> {
+        let (file, text) = ("stepward.yaml".into(), format!("{SMALL}oidc: {section}\n"));
+        let read = settings::read(&file, &text, std::path::Path::new("/nowhere"), settings::Presence::Advised);
+        let (found, texts) = match read {
+            Ok(loaded) => (loaded.found, loaded.texts),
+            Err(rejected) => (rejected.found, rejected.texts),
+        };
+        found.iter().map(|it| crate::render::line(it, &texts)).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_at_its_place_with_what_to_write() {
+        let good = "issuer: \"https://idp.example\", client_id: stepward";
+        let mut missing = Vec::new();
+        for (section, expected) in [
+            (
+                "{ isuer: \"https://idp.example\" }".into(),
+                "stepward.yaml:4:9: unknown key `isuer`; did you mean `issuer`?",
+            ),
+            ("{ client_id: stepward }".into(), "`issuer` is missing here"),
+            (
+                "{ issuer: \"http://idp.example\", client_id: a }".into(),
+                "4:17: `http://idp.example` cannot be `issuer`",
+            ),
+            (format!("{{ {good}, client_secret: s3cret }}"), "is not one of `{ env: … }`, `{ file: … }`"),
+            (format!("{{ {good}, client_secret: \"${{SECRET}}\" }}"), "is not one of `{ env: … }`, `{ file: … }`"),
+            (format!("{{ {good}, client_secret: {{ env: STEPWARD_NO_SUCH }} }}"), "[secret.missing]"),
+            (format!("{{ {good}, acr_values: [\"phr mfa\"] }}"), "a class of sign-in is one word"),
+            (format!("{{ {good}, scopes: [\"\"] }}"), "a scope is one word"),
+            (format!("{{ {good}, subject_claim: \"\" }}"), "a claim has a name"),
+            (
+                "{ issuer: \"https://idp.example\", client_id: \" \" }".into(),
+                "the provider knows nobody without a name",
+            ),
+            (format!("{{ {good}, max_age: 5 }}"), "`max_age` takes text"),
+            (format!("{{ {good}, max_age: soon }}"), "`0s` for none"),
+            (format!("{{ {good}, prompt: none }}"), "`none` is not one of `login`"),
+            (format!("{{ {good} }}"), "stepward.yaml:4:7: a sign-in of any strength counts"),
+        ] {
+            let found = found(&section);
+            if !found.iter().any(|it| it.contains(expected)) {
+                missing.push(format!("{section}: {expected} is missing from {found:#?}"));
+            }
+        }
+        assert!(missing.is_empty(), "{}", missing.join("\n"));
+        let found = found(&format!("{{ {good}, acr_values: [phr], max_age: 0s, prompt: login, login_hint: true }}"));
+        assert!(found.iter().all(|it| !it.contains("stepward.yaml:4:")), "{found:#?}");
+    }
+
+    #[test]
+    fn openid_is_asked_for_first_and_once() {
+        let document: Document = serde_json::from_value(serde_json::json!({
+            "issuer": "https://idp.example", "client_id": "stepward", "scopes": ["profile", "openid", "email"],
+        }))
+        .expect("a section");
+        let ready = document.ready(None);
+        assert_eq!(ready.scopes.iter().map(|it| &**it).collect::<Vec<_>>(), ["openid", "profile", "email"]);
+        assert_eq!((ready.max_age, &*ready.subject_claim, ready.tells_subject), (Duration::ZERO, "sub", false));
     }
 
     #[test]

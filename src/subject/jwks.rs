@@ -16,7 +16,7 @@ use std::{
 use arc_swap::ArcSwap;
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
 use serde_json::Value as Json;
 
@@ -192,6 +192,10 @@ fn parse(text: &[u8]) -> Result<Vec<Key>, &'static str> {
 fn usable(json: &Json) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(json.clone()).ok()?;
     if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption | PublicKeyUse::Other(_))) {
+        return None;
+    }
+    // A key that its owner gave another purpose verifies nothing (RFC 7517 §4.3).
+    if jwk.common.key_operations.as_ref().is_some_and(|it| !it.contains(&KeyOperations::Verify)) {
         return None;
     }
     let of_kind = algorithms(&jwk)?;

@@ -16,13 +16,31 @@ use crate::{
     vendors::{client::Client, fixtures, load, shipped},
 };
 
-/// The connector of this id. Our own listeners are no vendors.
+/// The connector of this id, with what it takes to speak to it. Our own listeners are no vendors.
 ///
 /// # Errors
 /// There is none, something is wrong with its file, or a secret or setting is missing.
 pub fn equip(id: &str, settings: &Settings) -> Result<(Connector, Client), Vec<Diagnostic>> {
-    let named: Arc<str> = format!("connectors/{id}/connector.yaml").into();
-    let fault = |code, message: String| vec![Diagnostic::error(code, &named, 0..0, message)];
+    let connector = read(id, settings)?;
+    let fault = |code, message: String| vec![Diagnostic::error(code, &named(id), 0..0, message)];
+    let listeners = settings.listen.iter().map(|listen| listen.address);
+    let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
+    let client = match settings.mock {
+        Some(mock) => Client::detoured(&connector, mock, &own),
+        None => {
+            let secrets = load::revealed(&connector, &settings.secrets).map_err(|why| fault("secret.missing", why))?;
+            Client::new(&connector, secrets, &own).map_err(str::to_owned)
+        }
+    };
+    Ok((connector, client.map_err(|why| fault("connector.client", why))?))
+}
+
+/// The connector of this id, without its secrets.
+///
+/// # Errors
+/// There is none, something is wrong with its file, or a setting is missing.
+pub fn read(id: &str, settings: &Settings) -> Result<Connector, Vec<Diagnostic>> {
+    let fault = |code, message: String| vec![Diagnostic::error(code, &named(id), 0..0, message)];
     let find = |id: &str| find(id, settings);
     let Some((file, text)) = find(id) else {
         let message = format!("there is no connector `{id}`, neither in your folder nor among those that are shipped");
@@ -37,16 +55,12 @@ pub fn equip(id: &str, settings: &Settings) -> Result<(Connector, Client), Vec<D
     if let Some(name) = connector.unset.first() {
         return Err(fault("config.missing", format!("`{name}` is required and has no value")));
     }
-    let listeners = settings.listen.iter().map(|listen| listen.address);
-    let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
-    let client = match settings.mock {
-        Some(mock) => Client::detoured(&connector, mock, &own),
-        None => {
-            let secrets = load::revealed(&connector, &settings.secrets).map_err(|why| fault("secret.missing", why))?;
-            Client::new(&connector, secrets, &own).map_err(str::to_owned)
-        }
-    };
-    Ok((connector, client.map_err(|why| fault("connector.client", why))?))
+    Ok(connector)
+}
+
+/// Where a connector of the operator's lies.
+fn named(id: &str) -> Arc<str> {
+    format!("connectors/{id}/connector.yaml").into()
 }
 
 fn find(id: &str, settings: &Settings) -> Option<(Arc<str>, String)> {

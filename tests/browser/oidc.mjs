@@ -50,4 +50,21 @@ await test("who gives up, or is somebody else, is told so and has another way", 
   await context.close();
 });
 
+await test("a script's call is repeated after a sign-in in a window of its own", async () => {
+  const { context, page } = await fresh();
+  await page.goto(BASE);
+  await page.click("#in button");
+  await page.goto(`${BASE}/spa`);
+  const opened = context.waitForEvent("page");
+  await page.click("#call");
+  const dialog = page.frameLocator("dialog iframe");
+  await dialog.locator("#away button").click();
+  const window = await opened;
+  await signIn(window);
+  await window.waitForURL(/\/continue$/);
+  await page.waitForFunction(() => document.getElementById("told").textContent.includes("paid"));
+  assert.equal(await page.locator("dialog").count(), 0);
+  await context.close();
+});
+
 await report("signing in at a provider");

@@ -1,5 +1,6 @@
 // A real OpenID provider (npm oidc-provider, certified) with a sign-in page of two fields, for the tests of `oidc`.
 // It prints its issuer when it listens. Whoever types a name is that person; the class of the sign-in is chosen on the page.
+import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
@@ -9,6 +10,9 @@ const server = createServer();
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
 const issuer = `http://127.0.0.1:${server.address().port}`;
 
+const key = (...kind) => ({ ...generateKeyPairSync(...kind).privateKey.export({ format: "jwk" }), use: "sig" });
+const keys = [key("rsa", { modulusLength: 2048 }), key("ec", { namedCurve: "P-256" }), key("ed25519")];
+
 const provider = new Provider(issuer, {
   acrValues: ["phr", "mfa", "pwd"],
   claims: { openid: ["sub"], acr: null, auth_time: null, profile: ["preferred_username"] },
@@ -17,7 +21,6 @@ const provider = new Provider(issuer, {
     {
       client_id: "stepward",
       ...(secret ? { client_secret: secret } : { token_endpoint_auth_method: "none" }),
-      application_type: "native",
       redirect_uris: redirects,
       id_token_signed_response_alg: process.env.ALGORITHM ?? "RS256",
     },
@@ -26,6 +29,7 @@ const provider = new Provider(issuer, {
   enabledJWA: { idTokenSigningAlgValues: ["RS256", "PS256", "ES256", "EdDSA"] },
   features: { devInteractions: { enabled: false }, claimsParameter: { enabled: true } },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, preferred_username: `${id}@bank.example` }) }),
+  jwks: { keys },
   interactions: { url: (_, interaction) => `/sign-in/${interaction.uid}` },
   // Nobody is asked whether Stepward may know who they are: it is the bank's own.
   loadExistingGrant: async (context) => {
@@ -77,4 +81,6 @@ server.on("request", (request, response) => {
     response.end(String(error));
   });
 });
+// Whoever started it reads one line and no more.
+process.stdout.on("error", () => {});
 console.log(issuer);

@@ -179,6 +179,39 @@ async fn only_what_is_asked_for_is_given() {
     assert_eq!(events, ["pay"]);
 }
 
+#[tokio::test]
+async fn a_file_of_a_sink_is_read_again_and_a_broken_one_leaves_the_good_one_at_work() {
+    let app = App::start().await;
+    app.answers("POST", OK);
+    let town = world(&[("a", &app)], "wait: 20ms").start().await;
+    let file = town.folder.path().join("connectors/a/connector.yaml");
+    let elsewhere = sink("a", &app).replace("/a\", json", "/elsewhere\", json");
+    std::fs::write(&file, &elsewhere).unwrap();
+    assert!(town.gateway.journeys.parts().reload().connectors.is_none());
+    login(&town, "ada").await;
+    until("a decision at the new address", || app.count("POST /elsewhere") == 1).await;
+    std::fs::write(&file, elsewhere.replace("kind: sink", "kind: sunk")).unwrap();
+    let refused = town.gateway.journeys.parts().reload().connectors.unwrap();
+    assert!(refused.found.iter().any(|it| it.message.contains("sunk")), "{:?}", refused.found);
+    login(&town, "bob").await;
+    until("a decision by the good text", || app.count("POST /elsewhere") == 2).await;
+    assert_eq!(app.count("POST /a "), 0);
+    town.gateway.stop(Duration::from_secs(2)).await;
+}
+
+#[test]
+fn what_cannot_be_a_sink_is_told_by_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "listen: [{ address: \"127.0.0.1:0\" }]\nupstreams: { app: { url: http://127.0.0.1:1 } }\nroutes: [{ upstream: app }]\nsinks: [{ connector: ip-api }, { connector: nobody }]\n";
+    std::fs::create_dir(folder.path().join("policies")).unwrap();
+    std::fs::write(folder.path().join("policies/login.yaml"), LOGIN).unwrap();
+    std::fs::write(folder.path().join("stepward.yaml"), text).unwrap();
+    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_stepward"));
+    let said = check.arg("check").arg(folder.path().join("stepward.yaml")).output().unwrap();
+    let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+    assert!(said.contains("operation.missing") && said.contains("connector.unknown"), "{said}");
+}
+
 /// Sinks by themselves over one connector.
 fn alone(app: &App, how: &str) -> (Sinks, Metrics, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();

@@ -106,6 +106,16 @@ fn a_stalled_vendor_is_stood_in_for_by_the_next_and_no_key_was_needed() {
     assert_eq!(order("PUT", "beta=garbage").0, 200);
     assert_eq!(login(), 403, "nobody answers: `when_unsure` is block");
     assert_eq!(sources(&folder, 3), ["acme", "beta", "nobody"]);
+    let report = json(&folder, &["connector", "report", "--log", "decisions.jsonl"]);
+    let told = report["report"]["vendors"].as_array().unwrap_or_else(|| panic!("{report}"));
+    let of = |id: &str| told.iter().find(|it| it["connector"] == id).unwrap_or_else(|| panic!("no {id}: {report}"));
+    assert_eq!((&of("acme")["calls"]["made"], &of("beta")["calls"]["made"]), (&3.into(), &2.into()), "{report}");
+    // Without the first, `when_unsure` had blocked all the same; without the second it had not been let through.
+    assert_eq!(
+        (&of("acme")["effect"]["changed"], &of("beta")["effect"]["changed"]),
+        (&0.into(), &1.into()),
+        "{report}"
+    );
     let told = order("DELETE", "").1;
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((&told["calls"]["acme"], &told["calls"]["beta"]), (&3.into(), &2.into()), "{told}");

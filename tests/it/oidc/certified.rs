@@ -154,6 +154,10 @@ async fn people_confirm_at_their_provider_in_chromium() {
         &page("<!doctype html><title>Bank</title><form id=in method=post action=/login><input name=username value=alice><button>Sign in</button></form><form id=pay method=post action=/transfer><input name=amount value=500><button>Pay</button></form>"),
     );
     town.app.answers("POST /transfer", &page("<!doctype html><title>Bank</title><p id=paid>paid</p>"));
+    town.app.answers(
+        "GET /spa",
+        &page("<!doctype html><title>Bank</title><script src=/.stepward/stepward.js></script><button id=call onclick=\"fetch('/transfer',{method:'POST',headers:{'content-type':'application/json'},body:'{}'}).then(r=>r.text()).then(t=>told.innerHTML=t)\">Pay</button><p id=told></p>"),
+    );
     let settings = [("BASE", format!("http://{}", town.address())), ("IDP", provider.issuer.clone())];
     browser::drive("oidc.mjs", &settings).await;
     assert!(town.app.last("POST /transfer").contains("sid=alice"), "the app knows who paid");

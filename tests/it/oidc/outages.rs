@@ -28,7 +28,11 @@ async fn a_dead_provider_leaves_the_other_ways_and_is_asked_again_when_it_is_bac
     let back = crate::world::App::at(idp.app.address).await;
     let idp = Idp { app: back };
     idp.says_of_itself(json!({}));
-    idp.app.says("GET /jwks", 200, &json!({ "keys": [crate::oidc::jwk(&crate::oidc::ED, jsonwebtoken::Algorithm::EdDSA, "ed")] }).to_string());
+    idp.app.says(
+        "GET /jwks",
+        200,
+        &json!({ "keys": [crate::oidc::jwk(&crate::oidc::ED, jsonwebtoken::Algorithm::EdDSA, "ed")] }).to_string(),
+    );
     town.wait_ms(6_000);
     let journey = leave(&mut alice, &challenge).await;
     let mut claims = idp.claims(&journey);
