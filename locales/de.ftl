@@ -195,3 +195,23 @@ oidc_old = Ihre letzte Anmeldung liegt zu lange zurück. Bitte melden Sie sich e
 oidc_stale = Diese Anmeldung wurde schon verwendet oder hat zu lange gedauert. Bitte melden Sie sich erneut an.
 oidc_often = Sie wurden sehr oft zur Anmeldeseite geschickt. Bitte warten Sie einige Minuten oder wählen Sie einen anderen Weg.
 oidc_somebody_else = Dort hat sich jemand anderes angemeldet. Bitte melden Sie sich als die Person an, die Sie hier sind.
+
+# Ausweise und Anfragen auf dem Telefon
+way_id_document = Ausweis
+way_push = Anfrage auf Ihrem Telefon
+id_document_hint = Halten Sie Ihren Ausweis bereit. Sie werden durch die Prüfung geführt und kommen danach hierher zurück.
+id_document_go = Meinen Ausweis prüfen
+id_document_pending = Ihr Ausweis wird geprüft.
+push_hint = Eine Anfrage geht an die App auf Ihrem Telefon. Bestätigen Sie sie nur, wenn Sie selbst hier angefragt haben.
+push_go = Anfrage senden
+push_pending = Eine Anfrage ging an die App auf Ihrem Telefon, falls sie dort eingerichtet ist. Nichts angekommen? Wählen Sie einen anderen Weg.
+push_number = Vergleichen Sie diese Zahl mit der auf Ihrem Telefon, oder wählen Sie sie dort:
+verify_review = Ein Mensch sieht sich Ihre Unterlagen an. Das kann eine Weile dauern. Sie können diese Seite schließen und wiederkommen.
+verify_updates = Diese Seite aktualisiert sich selbst.
+verify_look = Jetzt nachsehen
+verify_back = Weiter mit der Prüfung
+confirmed_late = Danke, das ist bestätigt. Was Sie gesendet haben, ist hier nicht mehr aufbewahrt. Falls es nicht ausgeführt wurde, gehen Sie zurück und senden Sie es noch einmal; Sie werden nicht noch einmal gefragt.
+verify_refused = Das wurde abgelehnt; es wurde nichts bestätigt.
+verify_over = Das dauerte zu lange oder wurde abgebrochen. Es wurde nichts bestätigt; Sie können es noch einmal versuchen.
+verify_often = Das wurde sehr oft versucht. Bitte warten Sie eine Weile, oder wählen Sie einen anderen Weg.
+verify_unreachable = Das ist im Augenblick nicht möglich.

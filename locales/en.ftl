@@ -199,3 +199,23 @@ oidc_old = Your last sign-in was too long ago. Please sign in again.
 oidc_stale = That sign-in was used already or took too long. Please sign in again.
 oidc_often = You were sent to the sign-in page very often. Please wait some minutes, or choose another way.
 oidc_somebody_else = Somebody else signed in there. Please sign in as the person you are here.
+
+# Identity documents and pushes
+way_id_document = Identity document
+way_push = Request on your phone
+id_document_hint = Have your identity document ready. You are taken through the check and come back here afterwards.
+id_document_go = Check my identity document
+id_document_pending = Your identity document is being checked.
+push_hint = A request is sent to the app on your phone. Approve it only if it was you who asked here.
+push_go = Send the request
+push_pending = A request was sent to the app on your phone, if it is set up there. Nothing arrived? Choose another way.
+push_number = Compare this number with the one on your phone, or choose it there:
+verify_review = A person is looking at your documents. This may take a while. You may close this page and come back.
+verify_updates = This page updates itself.
+verify_look = Look now
+verify_back = Go on with the check
+confirmed_late = Thank you, this is confirmed. What you sent is no longer kept here. If it was not carried out, go back and send it again; you will not be asked again.
+verify_refused = That was refused, so nothing was confirmed.
+verify_over = That took too long or was broken off. Nothing was confirmed; you can try again.
+verify_often = That was tried very often. Please wait a while, or choose another way.
+verify_unreachable = This cannot be done at the moment.

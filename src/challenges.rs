@@ -56,6 +56,7 @@ pub mod serve;
 pub mod show;
 pub mod telephone;
 pub mod totp;
+pub mod verification;
 
 /// Where everything of Stepward's own lives, on every host.
 pub const PREFIX: &str = "/.stepward/";
@@ -70,6 +71,7 @@ pub struct Challenges {
     passkeys: Option<passkey::Party>,
     telephone: telephone::Telephone,
     provider: Option<Arc<oidc::provider::Provider>>,
+    verifying: verification::kept::Busy,
     writing: Arc<Semaphore>,
     locales: ArcSwap<Locales>,
     pages: page::Pages,
@@ -219,6 +221,7 @@ impl Challenges {
         Ok(Challenges {
             telephone,
             provider: None,
+            verifying: verification::kept::Busy::default(),
             keys,
             store,
             sessions,
@@ -337,6 +340,12 @@ impl Challenges {
         subject: Option<&Subject>,
     ) -> Stored<Served> {
         serve::serve(self, arrival, session, subject).await
+    }
+
+    /// The answer to what a vendor sent by itself; `None` where the request is for another of our pages.
+    pub async fn receive(&self, arrival: &Arrival) -> Option<Reply> {
+        let is_inbound = arrival.request.path.starts_with(verification::inbound::PREFIX);
+        if is_inbound { Some(verification::inbound::receive(self, arrival).await) } else { None }
     }
 
     /// Looks at what was parked under this id, without taking it. `None` where it is gone or someone else's: another

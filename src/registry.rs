@@ -41,7 +41,7 @@ pub mod lacking;
 pub mod watch;
 
 /// Every method that this build can run, given the settings it needs; a policy that names another does not load.
-pub const METHODS_BUILT: [Method; 9] = [
+pub const METHODS_BUILT: [Method; 11] = [
     Method::Passkey,
     Method::Totp,
     Method::EmailCode,
@@ -51,10 +51,13 @@ pub const METHODS_BUILT: [Method; 9] = [
     Method::Pow,
     Method::Captcha,
     Method::Oidc,
+    Method::IdDocument,
+    Method::Push,
 ];
 
 /// Those of them that only a vendor makes possible: a policy that names one loads only where a route provides it.
-pub const BY_VENDORS: [Method; 3] = [Method::SmsCode, Method::VoiceCode, Method::Captcha];
+pub const BY_VENDORS: [Method; 5] =
+    [Method::SmsCode, Method::VoiceCode, Method::Captcha, Method::IdDocument, Method::Push];
 
 /// Where the texts of policies come from.
 #[derive(Clone, Debug)]

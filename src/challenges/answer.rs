@@ -3,7 +3,7 @@
 //! Everything that a wrong answer can be (another length, an old code, a used one, an account that has nothing set up)
 //! looks the same from outside and costs the same try.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use stepward_core::session::{CLOCK_SKEW_MS, Method, Proof};
 
@@ -17,7 +17,7 @@ use crate::{
         code::{Asked, Sent},
         contacts::Reach,
         issued::{self, Issued},
-        oidc, passkey, pow, problem, recovery, totp,
+        oidc, passkey, pow, problem, recovery, totp, verification,
     },
     clock,
     sessions::SessionHandle,
@@ -58,6 +58,10 @@ pub enum Came {
     Away(String),
     /// The user came back and nothing is proven; it costs no try.
     Undone(oidc::Trouble),
+    /// A vendor has begun it; where the user goes, if anywhere.
+    Begun(Option<Arc<str>>),
+    /// Nothing was begun, or nothing came of it; it costs no try.
+    Unverified(verification::Trouble),
     /// Nothing that could be an answer; it costs no try.
     Nothing,
 }
@@ -131,7 +135,8 @@ pub async fn take(
     let asked = Asked { tenant, host, method, id, issued, lane: &lane };
     let is_letter = answer.send && Reach::of(method).is_some();
     let typed = if method == Method::Captcha { captcha::token(challenges, answer) } else { answer.code.clone() };
-    if !is_letter && method != Method::Oidc && typed.trim().is_empty() {
+    let is_begun_elsewhere = method == Method::Oidc || verification::is_one(method);
+    if !is_letter && !is_begun_elsewhere && typed.trim().is_empty() {
         return Ok(Came::Nothing);
     }
     if let Some(until) = challenges.closed_until(&lane).await? {
@@ -139,6 +144,9 @@ pub async fn take(
     }
     if method == Method::Oidc {
         return oidc::leave(challenges, arrival, session, word, issued).await;
+    }
+    if verification::is_one(method) {
+        return verification::begin(challenges, arrival, session, word, &asked).await;
     }
     if is_letter {
         return Ok(Came::Mailed(challenges.send_code(&asked, &problem::locale(challenges, arrival)).await?));

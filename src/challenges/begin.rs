@@ -129,6 +129,7 @@ impl Ways {
         let answers = |method: &Method| match method {
             Method::Captcha => captcha::is_there(challenges),
             Method::Oidc => !challenges.is_provider_silent(),
+            Method::IdDocument | Method::Push => challenges.vendors().begins(*method),
             _ => true,
         };
         let is_at_hand = |method: &Method| !self.closed.contains(method) && answers(method);
@@ -266,6 +267,10 @@ fn afterwards(demand: &Demand<'_>, parked: Option<String>) -> Afterwards {
 
 fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> Issued {
     let now_ms = challenges.clock.now_ms();
+    let longest = methods.iter().map(|it| challenges.vendors().longest_ms(*it)).max().unwrap_or(0);
+    // What is parked goes first: then the proof remains, and lets the repeated request through.
+    let parked_ms = parking::lifetime_ms(demand);
+    let lifetime_ms = parked_ms.max(i64::try_from(longest).unwrap_or(i64::MAX));
     let verified = demand.subject.map(|it| (it.name.clone(), it.account));
     let (subject, account) = verified.or_else(|| demand.claimed.clone()).unzip();
     Issued {
@@ -283,7 +288,8 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         on_fail: OnFail::of(&demand.challenge.on_fail),
         enrol_allowed: demand.challenge.enrol_allowed,
         issued_ms: now_ms,
-        expires_ms: now_ms + parking::lifetime_ms(demand),
+        expires_ms: now_ms + lifetime_ms,
+        parked_until_ms: now_ms + parked_ms,
         afterwards: Afterwards::Again,
     }
 }

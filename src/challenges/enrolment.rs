@@ -248,6 +248,7 @@ impl Visitor<'_> {
             enrol_allowed: false,
             issued_ms: now_ms,
             expires_ms: now_ms + PENDING_MS,
+            parked_until_ms: 0,
             afterwards: Afterwards::Fetch { target: format!("{BASE}{}", self.suffix()) },
         };
         let Some(cookies) = self.keep_session().await? else { return Ok(Some(self.gone())) };

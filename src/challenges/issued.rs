@@ -58,6 +58,9 @@ pub struct Issued {
     pub issued_ms: i64,
     /// When it ends.
     pub expires_ms: i64,
+    /// Until when what is parked for it is kept.
+    #[serde(default)]
+    pub parked_until_ms: i64,
     /// What happens after it is met.
     pub afterwards: Afterwards,
 }

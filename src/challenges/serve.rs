@@ -17,6 +17,7 @@ use crate::{
         enrolment,
         issued::{self, Issued},
         oidc, origin, page, parking, problem, show,
+        verification::{self, Progress},
     },
     reply::Reply,
     sessions::{SessionHandle, cookies::Scope, record::Subject},
@@ -43,7 +44,7 @@ pub async fn serve(
         return Ok(Served::Answer(file));
     }
     match parts[..] {
-        ["c", word] if is_get => look(challenges, arrival, session, subject, word).await.map(Served::Answer),
+        ["c", word] if is_get => look(challenges, arrival, session, subject, word).await,
         ["c", word] if is_post => answered(challenges, arrival, session, subject, word).await,
         ["c", word, "continue"] if is_get => {
             go_on(challenges, arrival, session, subject, word).await.map(Served::Answer)
@@ -61,20 +62,25 @@ pub async fn serve(
 async fn look(
     challenges: &Challenges,
     arrival: &Arrival,
-    session: &SessionHandle,
+    session: &mut SessionHandle,
     subject: Option<&Subject>,
     word: &str,
-) -> Stored<Reply> {
+) -> Stored<Served> {
     let Some(issued) = mine(challenges, arrival, session, subject, word).await? else {
-        return Ok(show::gone(challenges, arrival));
+        return Ok(Served::Answer(show::gone(challenges, arrival)));
     };
     if is_met(session, &issued) {
-        return match arrival.client {
-            Client::Page => Ok(to_continue(challenges, arrival, word)),
-            Client::Fetch | Client::Api => Ok(show::state(challenges, arrival, "passed", &issued)),
-        };
+        return Ok(Served::Answer(passed(challenges, arrival, word, &issued)));
     }
-    show::challenge(challenges, arrival, session, subject.is_some(), word, &issued).await
+    match verification::progress(challenges, arrival, session, word, &issued).await? {
+        Progress::Ended(method, came) => {
+            conclude(challenges, arrival, session, word, &issued, Some(method), came).await
+        }
+        progress @ (Progress::None | Progress::Open { .. }) => {
+            let page = show::challenge(challenges, arrival, session, subject.is_some(), word, &issued, &progress);
+            page.await.map(Served::Answer)
+        }
+    }
 }
 
 async fn go_on(
@@ -153,7 +159,11 @@ async fn conclude(
             Served::Passed { event, decision_id, method, account: issued.account, reply }
         }
         Came::Wrong(method) => {
-            let why = if method == Method::Oidc { oidc::SOMEBODY_ELSE } else { "wrong" };
+            let why = match method {
+                Method::Oidc => oidc::SOMEBODY_ELSE,
+                _ if verification::is_one(method) => verification::REFUSED,
+                _ => "wrong",
+            };
             let reply = again(challenges, arrival, issued, &back(why), "wrong");
             Served::Failed { event, decision_id, method, reply }
         }
@@ -179,6 +189,21 @@ async fn conclude(
         }
         Came::Away(address) => Served::Answer(away(challenges, arrival, issued, &address)),
         Came::Undone(trouble) => {
+            let mut reply = again(challenges, arrival, issued, &back(trouble.word()), trouble.word());
+            if arrival.client != Client::Page {
+                reply.status = trouble.status();
+            }
+            Served::Answer(reply)
+        }
+        Came::Begun(redirect) => Served::Answer(match (arrival.client, redirect) {
+            (Client::Page, Some(redirect)) => page::harden(Reply::see_other(&redirect)),
+            (Client::Page, None) => page::harden(Reply::see_other(&show::address(arrival, word, method, None))),
+            (Client::Fetch | Client::Api, redirect) => {
+                let fields = [("redirect_url", redirect.as_deref())];
+                show::state_with(challenges, "pending", issued, &fields)
+            }
+        }),
+        Came::Unverified(trouble) => {
             let mut reply = again(challenges, arrival, issued, &back(trouble.word()), trouble.word());
             if arrival.client != Client::Page {
                 reply.status = trouble.status();
@@ -221,7 +246,8 @@ fn passed(challenges: &Challenges, arrival: &Arrival, word: &str, issued: &Issue
 
 fn to_continue(challenges: &Challenges, arrival: &Arrival, word: &str) -> Reply {
     let target = format!("/.stepward/c/{word}/continue");
-    if oidc::is_callback(arrival) {
+    // What another site leads to must not go on from there: a resumed request has to come from a page of our own.
+    if oidc::is_callback(arrival) || arrival.request.header("sec-fetch-site") == Some("cross-site") {
         return oidc::land(challenges, arrival, &target);
     }
     page::harden(Reply::see_other(&target))
@@ -231,7 +257,9 @@ fn to_continue(challenges: &Challenges, arrival: &Arrival, word: &str) -> Reply 
 fn away(challenges: &Challenges, arrival: &Arrival, issued: &Issued, address: &str) -> Reply {
     match arrival.client {
         Client::Page => page::harden(Reply::see_other(address)),
-        Client::Fetch | Client::Api => show::state_with(challenges, "away", issued, Some(address)),
+        Client::Fetch | Client::Api => {
+            show::state_with(challenges, "away", issued, &[("authorization_url", Some(address))])
+        }
     }
 }
 

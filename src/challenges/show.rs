@@ -16,6 +16,7 @@ use crate::{
         contacts::Reach,
         issued::{self, Afterwards, Issued},
         oidc, origin, page, parking, passkey, pow, problem,
+        verification::{self, Progress},
     },
     locale::Locale,
     reply::Reply,
@@ -56,15 +57,19 @@ pub async fn challenge(
     is_verified: bool,
     word: &str,
     issued: &Issued,
+    progress: &Progress,
 ) -> Stored<Reply> {
     if arrival.client != Client::Page {
         let passkey = passkey_options(challenges, arrival, word, issued).await?;
-        let passkey = passkey.map(|options| ("passkey", serde_json::json!({ "publicKey": options })));
-        return Ok(described(challenges, "open", issued, passkey));
+        return Ok(standing(challenges, issued, progress, passkey));
     }
     let locale = &problem::locale(challenges, arrival);
     let view = View::of(arrival);
-    let method = match view.method.filter(|it| issued.methods.contains(it)) {
+    let open = match progress {
+        Progress::Open { method, .. } => Some(*method),
+        Progress::None | Progress::Ended(..) => None,
+    };
+    let method = match view.method.filter(|it| issued.methods.contains(it)).or(open) {
         Some(method) => method,
         None => begin::first_method(challenges, arrival, session, issued, is_verified).await?,
     };
@@ -94,6 +99,9 @@ pub async fn challenge(
     let is_silent = method == Method::Oidc && challenges.is_provider_silent();
     let is_told = view.error.as_deref().is_none_or(|it| it == unreachable);
     let error = error.or_else(|| (is_silent && is_told).then(|| trouble(unreachable)));
+    let verified = verification::is_one(method).then(|| verification::shown(challenges, method, progress));
+    let nobody_begins = verified.as_ref().is_some_and(|it| it.stage == "start") && !challenges.vendors().begins(method);
+    let error = error.or_else(|| nobody_begins.then(|| trouble(verification::Trouble::Unreachable.word())));
     let error = error.or_else(|| message(locale, method, view.error.as_deref()));
     let error = error.or_else(|| undelivered.then(|| trouble("email_trouble")));
     let shows = |it: &Widget| {
@@ -109,12 +117,17 @@ pub async fn challenge(
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
         shown => pairs(locale, issued), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
+        verification => verified.as_ref().map(|it| verifies(it, &address(arrival, word, Some(method), None))),
+        refresh => verified.as_ref().and_then(refresh_s),
         seed => word, bits => pow::BITS, enrol => issued.enrol_allowed, captcha => widget.as_ref().map(shows),
     };
     let title = locale.text("title_confirm");
     let mut page = challenges.pages.render(locale, StatusCode::OK, "challenge.html", &title, content);
     if let Some(widget) = widget {
         page::allow(&mut page, &widget.csp);
+    }
+    if let Some((_, _, csp)) = verified.and_then(|it| it.embed) {
+        page::allow(&mut page, &csp);
     }
     Ok(page)
 }
@@ -141,6 +154,10 @@ pub async fn afterwards(challenges: &Challenges, arrival: &Arrival, issued: &Iss
             Some(target) => page::harden(Reply::see_other(&target)),
             None => confirmed(challenges, arrival, issued, "confirmed_again", None, false),
         },
+        // Whether it was sent in time or kept too long ago, nobody knows any more.
+        Afterwards::Send { .. } | Afterwards::Release { .. } if challenges.clock.now_ms() >= issued.parked_until_ms => {
+            confirmed(challenges, arrival, issued, "confirmed_late", None, false)
+        }
         Afterwards::Send { .. } | Afterwards::Release { .. } => {
             confirmed(challenges, arrival, issued, "already_confirmed", None, false)
         }
@@ -166,12 +183,49 @@ pub fn gone(challenges: &Challenges, arrival: &Arrival) -> Reply {
 /// How a challenge stands, for a program that asks or polls.
 pub fn state(challenges: &Challenges, arrival: &Arrival, status: &str, issued: &Issued) -> Reply {
     let _ = arrival;
-    described(challenges, status, issued, None)
+    described(challenges, status, issued, &[])
 }
 
-/// The same, with the address at which its user has to sign in.
-pub fn state_with(challenges: &Challenges, status: &str, issued: &Issued, authorization_url: Option<&str>) -> Reply {
-    described(challenges, status, issued, authorization_url.map(|it| ("authorization_url", it.into())))
+/// How a verification stands, for a program that polls; where nothing is begun, what it needs to answer by passkey.
+fn standing(
+    challenges: &Challenges,
+    issued: &Issued,
+    progress: &Progress,
+    passkey: Option<serde_json::Value>,
+) -> Reply {
+    let passkey = passkey.map(|options| serde_json::json!({ "publicKey": options }));
+    let Progress::Open { is_reviewed, details, .. } = progress else {
+        return described(challenges, "open", issued, &[("passkey", passkey)]);
+    };
+    let details = details.as_deref();
+    let fields = [
+        ("redirect_url", details.and_then(|it| it.redirect.as_deref()).map(Into::into)),
+        ("number", details.and_then(|it| it.number.as_deref()).map(Into::into)),
+        ("passkey", passkey),
+    ];
+    described(challenges, if *is_reviewed { "review" } else { "pending" }, issued, &fields)
+}
+
+/// The part of a page that is about a verification.
+fn verifies(shown: &verification::Shown, again: &str) -> Value {
+    let embed = shown.embed.as_ref().map(|(script, snippet, _)| context! { script, snippet });
+    let number = shown.number.as_deref();
+    context! { stage => shown.stage, leads_away => shown.leads_away, number, embed, again }
+}
+
+/// In how many seconds a page looks again by itself where no script may run; never under a vendor's part of it.
+fn refresh_s(shown: &verification::Shown) -> Option<u32> {
+    match (shown.stage, &shown.embed) {
+        ("pending", None) => Some(3),
+        ("review", _) => Some(30),
+        (_, _) => None,
+    }
+}
+
+/// The same, with what else the program needs to know: where its user has to go.
+pub fn state_with(challenges: &Challenges, status: &str, issued: &Issued, more: &[(&str, Option<&str>)]) -> Reply {
+    let more: Vec<_> = more.iter().map(|(name, value)| (*name, value.map(Into::into))).collect();
+    described(challenges, status, issued, &more)
 }
 
 /// What the browser, or a program, needs to answer by passkey, where that is a way.
@@ -188,15 +242,22 @@ async fn passkey_options(
 }
 
 /// How a challenge stands, and what more a program has to know.
-fn described(challenges: &Challenges, status: &str, issued: &Issued, more: Option<(&str, serde_json::Value)>) -> Reply {
+fn described(
+    challenges: &Challenges,
+    status: &str,
+    issued: &Issued,
+    more: &[(&str, Option<serde_json::Value>)],
+) -> Reply {
     let methods: Vec<&str> = issued.methods.iter().map(|it| it.name()).collect();
     let left_ms = (issued.expires_ms - challenges.clock.now_ms()).max(0);
     let mut state = serde_json::json!({
         "status": status, "methods": methods, "expires_in": left_ms / 1000,
         "decision_id": issued.decision_id, "resume": issued.afterwards.parked(),
     });
-    if let (Some((name, value)), Some(fields)) = (more, state.as_object_mut()) {
-        fields.insert(name.into(), value);
+    for (name, value) in more {
+        if let (Some(value), Some(fields)) = (value, state.as_object_mut()) {
+            fields.insert((*name).into(), value.clone());
+        }
     }
     page::harden(Reply::new(StatusCode::OK, "application/json", state.to_string()))
 }
@@ -254,7 +315,7 @@ fn message(locale: &Locale, method: Method, error: Option<&str>) -> Option<Strin
     if error == "unheard" {
         return Some(locale.text("captcha_unheard"));
     }
-    if let Some(key) = oidc::message(error) {
+    if let Some(key) = oidc::message(error).or_else(|| verification::message(error)) {
         return Some(locale.text(key));
     }
     let seconds: u16 = error.strip_prefix("wait-")?.parse().ok()?;

@@ -270,6 +270,12 @@ fn how(name: &str) -> &'static str {
         "proof.captcha.age" => {
             "add a connector with a page to `connectors/routes/bot_verify.yaml`; until then `when_unsure` decides"
         }
+        "proof.id_document.age" => {
+            "add a connector that starts a verification to `connectors/routes/idv.yaml`; until then `when_unsure` decides"
+        }
+        "proof.push.age" => {
+            "add a connector that starts a push to `connectors/routes/push_mfa.yaml`; until then `when_unsure` decides"
+        }
         _ if name.starts_with("proof.") => "this build cannot run that method; `when_unsure` decides",
         _ if name.starts_with("token.") || name.starts_with("actor.") => {
             "name a `jwt` under `subject`; until then `when_unsure` decides"

@@ -237,6 +237,7 @@ fn issued(account: Id) -> Issued {
         enrol_allowed: false,
         issued_ms: START_MS,
         expires_ms: START_MS + 1000 * HOUR_MS,
+        parked_until_ms: i64::MAX,
         afterwards: Afterwards::Again,
     }
 }
@@ -342,9 +343,13 @@ impl Victim {
             Came::Proven(_) => self.lucky += 1,
             Came::Wrong(_) | Came::Spent(_) => {}
             Came::Closed(..) => return,
-            Came::Mailed(_) | Came::Unheard(_) | Came::Away(_) | Came::Undone(_) | Came::Nothing => {
-                panic!("no guess: {came:?}")
-            }
+            Came::Mailed(_)
+            | Came::Unheard(_)
+            | Came::Away(_)
+            | Came::Undone(_)
+            | Came::Begun(_)
+            | Came::Unverified(_)
+            | Came::Nothing => panic!("no guess: {came:?}"),
         }
         self.looked_at[way].push(now_ms);
         let chances = |since_ms: i64| -> f64 {

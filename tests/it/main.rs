@@ -31,6 +31,7 @@ mod faults;
 mod fuzz;
 mod guessing;
 mod handover;
+mod idv;
 mod invitation;
 mod layering;
 mod local;
