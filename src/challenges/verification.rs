@@ -141,7 +141,7 @@ pub async fn begin(
     let inputs = inputs(challenges, arrival, session, word, asked);
     match method {
         Method::Push => {
-            keeper.open(tenant, case, &opened).await?;
+            keeper.open(tenant, case, &opened, asked.issued.expires_ms).await?;
             let tenant = tenant.to_string();
             // How long it takes, and whether anybody has such a device, shows nowhere.
             tokio::spawn(async move {
@@ -155,7 +155,7 @@ pub async fn begin(
             let Some(details) = keeper.start(tenant, case, &opened, &inputs).await? else {
                 return Ok(Came::Unverified(Trouble::Unreachable));
             };
-            keeper.open(tenant, case, &opened).await?;
+            keeper.open(tenant, case, &opened, asked.issued.expires_ms).await?;
             Ok(Came::Begun(details.redirect))
         }
     }

@@ -146,9 +146,9 @@ impl Keeper {
         Ok(None)
     }
 
-    /// Writes down that it was begun.
-    pub async fn open(&self, tenant: &str, case: Case, opened: &Opened) -> Stored<()> {
-        self.write(tenant, case, "opened", opened, opened.expires_ms).await
+    /// Writes down that it was begun; until `expires_ms`, when its challenge ends, so that its own end can be told.
+    pub async fn open(&self, tenant: &str, case: Case, opened: &Opened, expires_ms: i64) -> Stored<()> {
+        self.write(tenant, case, "opened", opened, expires_ms).await
     }
 
     /// Has a vendor begin it; `None` where none did, or where its reference is somebody's already.
