@@ -189,8 +189,8 @@ passkey_make = أنشئ مفتاح مرور
 add_passkey = أضف مفتاح مرور
 method_passkey = مفتاح مرور، أُضيف في { $date }
 method_passkey_named = مفتاح مرور «{ $label }»، أُضيف في { $date }
-remove_passkey = أزل مفتاح المرور المضاف في { $date }
-remove_passkey_named = أزل مفتاح المرور «{ $label }» المضاف في { $date }
+remove_passkey = إزالة مفتاح المرور المضاف في { $date }
+remove_passkey_named = إزالة مفتاح المرور «{ $label }» المضاف في { $date }
 
 # Where the app asks for a proof of a request that is no event of a policy.
 event_app = طلبك

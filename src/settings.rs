@@ -621,9 +621,9 @@ mod tests {
         let here = passkeys("rp_id: localhost, origins: [\"http://localhost:8080\"]");
         assert_eq!(&*here.origins, ["http://localhost:8080"].map(Arc::from));
         for (text, place, code) in [
-            ("rp_id: bank.example.com, origins: [https://example.com]", "4:44", "passkeys.foreign"),
-            ("rp_id: example.com, origins: [https://myexample.com]", "4:39", "passkeys.foreign"),
-            ("rp_id: example.com, origins: [https://a.example.com, http://b.example.com]", "4:62", "passkeys.insecure"),
+            ("rp_id: bank.example.com, origins: [https://example.com]", "4:48", "passkeys.foreign"),
+            ("rp_id: example.com, origins: [https://myexample.com]", "4:43", "passkeys.foreign"),
+            ("rp_id: example.com, origins: [https://a.example.com, http://b.example.com]", "4:66", "passkeys.insecure"),
             ("rp_id: com, origins: [https://example.com]", "4:20", "passkeys.rp_id"),
             ("rp_id: 127.0.0.1, origins: [http://127.0.0.1:8080]", "4:20", "passkeys.rp_id"),
             ("rp_id: \"*.example.com\", origins: [https://a.example.com]", "4:20", "passkeys.rp_id"),

@@ -130,7 +130,7 @@ fn check(files: &[(&str, &str)], pages: &str) -> (Option<i32>, String) {
 fn check_tells_what_is_wrong_with_words_templates_and_themes_at_its_place() {
     let cases = [
         ("{ locales: words }", "words/sv.ftl", "save = Spara\nconfirm = { x\n", 1, "file=words/sv.ftl,line=3"),
-        ("{ locales: words }", "words/sv.ftl", "save = Spara\n", 0, "lacks 130 messages"),
+        ("{ locales: words }", "words/sv.ftl", "save = Spara\n", 0, "title=message.missing::`sv` lacks "),
         ("{ templates: own }", "own/notice.html", "<p>\n{{ text|safe }}", 1, "file=own/notice.html,line=2,col=9"),
         ("{ templates: own }", "own/base.html", "{% block x %}", 1, "file=own/base.html,line=1"),
         ("{ theme: { light: { accent: \"#8ab4f8\" } } }", "x", "", 1, "2.10:1"),

@@ -50,7 +50,9 @@ fn arms() -> BTreeSet<String> {
     });
     let pattern = |line: &str| line.split(" =>").next().unwrap().split(" if ").next().unwrap().trim().to_string();
     // Where an identity provider sends people back to is held by `tests/it/oidc`.
-    arms.map(pattern).filter(|arm| arm != "[\"oidc\", \"callback\"]").collect()
+    let arms = arms.map(pattern).filter(|arm| arm != "[\"oidc\", \"callback\"]");
+    // Files are served before the table is looked at.
+    arms.chain(["[name]".to_string()]).collect()
 }
 
 /// Ada on a device of hers, with an app, a challenge, a secret that waits and recovery codes that are shown once.
@@ -62,6 +64,7 @@ async fn everything<'w>(world: &'w World) -> (Browser<'w>, Vec<Endpoint>) {
     ada.cookies.insert(name.into(), value.into());
     ada.challenged(&demand(&[Method::Totp])).await;
     let waiting = location(&reply(ada.post("/.stepward/methods/totp", "").await));
+    let key = location(&reply(ada.post("/.stepward/methods/passkey", "").await));
     let codes = location(&reply(ada.post("/.stepward/methods/recovery", "").await));
     world.totp("ada").await;
     let page = ada.challenged(&demand(&[Method::Totp])).await;
@@ -78,6 +81,9 @@ async fn everything<'w>(world: &'w World) -> (Browser<'w>, Vec<Endpoint>) {
         endpoint("(false, [\"totp\", picture])", "GET", format!("{waiting}.svg"), session),
         endpoint("(false, [\"totp\", word])", "GET", &waiting, session),
         endpoint("(true, [\"totp\", word])", "POST", &waiting, session),
+        endpoint("(true, [\"passkey\"])", "POST", format!("{base}/passkey"), person),
+        endpoint("(false, [\"passkey\", word])", "GET", &key, session),
+        endpoint("(true, [\"passkey\", word])", "POST", &key, session),
         endpoint("(true, [\"recovery\"])", "POST", format!("{base}/recovery"), person),
         endpoint("(false, [\"recovery\", word])", "GET", &codes, session),
         endpoint("(true, [\"remove\"])", "POST", format!("{base}/remove"), person),

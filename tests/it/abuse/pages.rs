@@ -24,7 +24,7 @@ const ELEMENTS: &str = "html head meta title link script body main p h1 h2 div d
      details summary ul li a progress noscript img span";
 const ATTRIBUTES: &str = "lang dir charset name content rel href src type class role id for method action value inputmode \
      autocomplete autocapitalize spellcheck maxlength required aria-describedby aria-invalid aria-label alt width height hidden \
-     data-seed data-bits data-resume open";
+     data-seed data-bits data-resume open target";
 
 fn pay(proof: &str) -> String {
     format!(
@@ -95,6 +95,8 @@ fn is_clean(seen: &Seen, what: &str) {
                 let value = value.replace("&#x2f;", "/");
                 assert!(value.starts_with('/') && !value.starts_with("//"), "{what}: {name}={value}");
             }
+            let targets = attributes.iter().filter(|(name, _)| name == "target");
+            assert!(targets.clone().all(|(_, value)| value == "_top"), "{what}: {targets:?}");
             assert_eq!(seen.text.matches("<script").count(), 1, "{what}: our one script: {}", seen.text);
             let policy = seen.headers["content-security-policy"].to_str().unwrap();
             assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{what}: {policy}");

@@ -36,7 +36,6 @@ async fn what_is_forged_late_or_sent_elsewhere_is_refused_alike_and_changes_noth
         ("no signature", "a", String::from("t=1"), APPROVED),
         ("a connector that is not there", "nobody", good.clone(), APPROVED),
         ("no connector", "", good.clone(), APPROVED),
-        ("a path", "a/../a", good.clone(), APPROVED),
     ] {
         let status = send(&town, connector, &signature, body).await;
         assert!(status == StatusCode::UNAUTHORIZED || status == StatusCode::BAD_REQUEST, "{name}: {status}");
