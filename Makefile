@@ -11,6 +11,8 @@ SHELL := /bin/bash
 # Tests use a profile without LTO; one job a core.
 export CARGO_TERM_COLOR ?= auto
 BROWSER_TESTS := tests/browser
+# The identity provider that the tests of `oidc` sign in at.
+IDP := tests/idp
 
 .PHONY: help demo test check fmt lint unit browser bench fuzz deps deps-browser supply
 
@@ -56,7 +58,7 @@ supply:
 deps:
 	.ci/need cmake:cmake cc:build-essential redis-server:redis-server
 
-# Chromium and node from Debian, two packages from npm by their lock file; again only when the lock file changed.
+# Chromium and node from Debian, packages from npm by their lock files; again only when a lock file changed.
 deps-browser:
 	.ci/need chromium:chromium node:nodejs npm:npm
-	cd $(BROWSER_TESTS); [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund
+	for folder in $(BROWSER_TESTS) $(IDP); do (cd $$folder; [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund); done

@@ -143,3 +143,16 @@ event_transfer_money = Überweisung
 fact_amount = Betrag
 fact_email = E-Mail-Adresse
 fact_payee = Empfänger
+
+# Anmelden beim eigenen Identitätsanbieter des Kunden
+way_oidc = Erneut anmelden
+oidc_hint = Sie kommen auf Ihre gewohnte Anmeldeseite und danach hierher zurück.
+oidc_go = Erneut anmelden
+oidc_abandoned = Sie haben sich nicht angemeldet. Nichts wurde bestätigt. Versuchen Sie es noch einmal oder wählen Sie einen anderen Weg.
+oidc_unreachable = Die Anmeldeseite antwortet gerade nicht. Bitte versuchen Sie es gleich noch einmal.
+oidc_unconfirmed = Ihre Anmeldung ließ sich nicht bestätigen. Bitte versuchen Sie es noch einmal oder wählen Sie einen anderen Weg.
+oidc_weak = Ihre Anmeldung war dafür nicht stark genug. Bitte melden Sie sich mit Ihrem zweiten Faktor oder Passkey an.
+oidc_old = Ihre letzte Anmeldung liegt zu lange zurück. Bitte melden Sie sich erneut an.
+oidc_stale = Diese Anmeldung wurde schon verwendet oder hat zu lange gedauert. Bitte melden Sie sich erneut an.
+oidc_often = Sie wurden sehr oft zur Anmeldeseite geschickt. Bitte warten Sie einige Minuten oder wählen Sie einen anderen Weg.
+oidc_somebody_else = Dort hat sich jemand anderes angemeldet. Bitte melden Sie sich als die Person an, die Sie hier sind.

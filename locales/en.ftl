@@ -153,3 +153,16 @@ event_transfer_money = Transfer of money
 fact_amount = Amount
 fact_email = E-mail address
 fact_payee = Payee
+
+# Signing in at the customer's own identity provider
+way_oidc = Sign in again
+oidc_hint = You are taken to your usual sign-in page, and come back here afterwards.
+oidc_go = Sign in again
+oidc_abandoned = You did not sign in. Nothing was confirmed. You can try again or choose another way.
+oidc_unreachable = The sign-in page does not answer at the moment. Please try again shortly.
+oidc_unconfirmed = Your sign-in could not be confirmed. Please try again, or choose another way.
+oidc_weak = Your sign-in was not strong enough for this. Please sign in again with your second factor or passkey.
+oidc_old = Your last sign-in was too long ago. Please sign in again.
+oidc_stale = That sign-in was used already or took too long. Please sign in again.
+oidc_often = You were sent to the sign-in page very often. Please wait some minutes, or choose another way.
+oidc_somebody_else = Somebody else signed in there. Please sign in as the person you are here.

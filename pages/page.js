@@ -23,6 +23,20 @@ if (passed && parent !== window) {
   parent.postMessage({ stepward: "passed", resume: passed.dataset.resume }, location.origin);
 }
 
+// An identity provider lets nobody show it in a frame: it gets a window of its own, and this page waits for what it says.
+const away = document.getElementById("away");
+if (away && parent !== window) {
+  away.target = "_blank";
+  const look = async () => {
+    const answer = await fetch(location.pathname, { headers: { accept: "application/json" } }).catch(() => null);
+    const state = await answer?.json().catch(() => null);
+    if (answer?.status === 410) location.reload();
+    else if (state?.status === "passed") location.assign(`${location.pathname}/continue`);
+    else setTimeout(look, 1500);
+  };
+  away.addEventListener("submit", () => setTimeout(look, 1500), { once: true });
+}
+
 // The browser check.
 const pow = document.getElementById("pow");
 if (pow && navigation?.type !== "back_forward") {

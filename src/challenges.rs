@@ -37,6 +37,7 @@ pub mod email_code;
 pub mod enrolment;
 pub mod issued;
 pub mod notice;
+pub mod oidc;
 pub mod origin;
 pub mod page;
 pub mod parking;
@@ -59,6 +60,7 @@ pub struct Challenges {
     clock: Clock,
     mailer: Option<Mailer>,
     telephone: telephone::Telephone,
+    provider: Option<Arc<oidc::provider::Provider>>,
     writing: Arc<Semaphore>,
     locales: Locales,
     pages: page::Pages,
@@ -175,6 +177,9 @@ pub enum Trouble {
     /// Mail settings cannot be used.
     #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
+    /// Settings of the identity provider cannot be used.
+    #[error("identity provider: {0}")]
+    Provider(String),
     /// A page does not parse.
     #[error("page template: {0}")]
     Page(String),
@@ -197,6 +202,7 @@ impl Challenges {
         let telephone = telephone::Telephone::new(keys.clone(), store.clone(), clock.clone(), Live::none(), rules);
         Ok(Challenges {
             telephone,
+            provider: None,
             keys,
             store,
             sessions,
@@ -226,12 +232,22 @@ impl Challenges {
         Challenges { telephone: telephone::Telephone::new(keys, store, clock, live, rules), ..self }
     }
 
-    /// The methods that this process can run: e-mail codes only with mail settings, what vendors have a part in only where
+    /// The same, with an identity provider at which users sign in anew. It is asked when it is first needed.
+    ///
+    /// # Errors
+    /// When its secret cannot be read.
+    pub fn with_provider(self, settings: Option<&settings::oidc::Oidc>) -> Result<Self, Trouble> {
+        let provider = settings.map(|it| oidc::provider::Provider::new(it, self.clock.clone())).transpose();
+        Ok(Challenges { provider: provider.map_err(Trouble::Provider)?.map(Arc::new), ..self })
+    }
+
+    /// The methods that this process can run: e-mail codes and sign-ins at a provider only with their settings, what vendors have a part in only where
     /// a route names one.
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
+        let oidc = self.provider.is_some().then_some(Method::Oidc);
         let routed = self.vendors().methods();
-        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).chain(routed).collect()
+        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).chain(oidc).chain(routed).collect()
     }
 
     /// The vendors that are at work now.

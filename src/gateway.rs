@@ -151,7 +151,7 @@ pub async fn start_with(
         clock.clone(),
     )?;
     let challenges = challenges.with_spool(spool).with_vendors(signals.live(), settings.phone.clone());
-    let challenges = Arc::new(challenges);
+    let challenges = Arc::new(challenges.with_provider(settings.oidc.as_ref())?);
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;
     let origin = policies.unwrap_or_else(|| registry::Origin::Folder(settings.policies.clone()));

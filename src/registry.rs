@@ -41,7 +41,7 @@ pub mod lacking;
 pub mod watch;
 
 /// Every method that this build can run, given the settings it needs; a policy that names another does not load.
-pub const METHODS_BUILT: [Method; 7] = [
+pub const METHODS_BUILT: [Method; 8] = [
     Method::Totp,
     Method::EmailCode,
     Method::SmsCode,
@@ -49,6 +49,7 @@ pub const METHODS_BUILT: [Method; 7] = [
     Method::RecoveryCode,
     Method::Pow,
     Method::Captcha,
+    Method::Oidc,
 ];
 
 /// Those of them that only a vendor makes possible: a policy that names one loads only where a route provides it.

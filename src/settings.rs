@@ -24,6 +24,7 @@ use crate::render;
 pub mod check;
 pub mod document;
 pub mod format;
+pub mod oidc;
 pub mod parse;
 pub mod tree;
 
@@ -128,6 +129,8 @@ pub struct Settings {
     pub mail: Option<Mail>,
     /// To which telephones codes go.
     pub phone: Phone,
+    /// Where users sign in anew.
+    pub oidc: Option<oidc::Oidc>,
     /// Requests that are no event.
     pub unmatched: Unmatched,
     /// Mailboxes of which several spellings are one account.

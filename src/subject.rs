@@ -242,7 +242,11 @@ fn is_name(text: &str) -> bool {
 pub fn is_email(text: &str) -> bool {
     text.len() <= 254
         && !text.chars().any(|it| it.is_control() || it.is_whitespace())
-        && text.rsplit_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && local.len() <= 64 && !domain.is_empty() && domain.parse::<IpAddr>().is_err()
+        && text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && local.len() <= 64
+                && !domain.is_empty()
+                && !domain.contains('@')
+                && domain.parse::<IpAddr>().is_err()
         })
 }

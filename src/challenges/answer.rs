@@ -17,7 +17,7 @@ use crate::{
         code::{Asked, Sent},
         contacts::Reach,
         issued::{self, Issued},
-        pow, problem, recovery, totp,
+        oidc, pow, problem, recovery, totp,
     },
     clock,
     sessions::SessionHandle,
@@ -54,6 +54,10 @@ pub enum Came {
     Mailed(Sent),
     /// The vendor of the test, this connector, does not say; it costs no try.
     Unheard(String),
+    /// The user has to go there, and will come back with an answer.
+    Away(String),
+    /// The user came back and nothing is proven; it costs no try.
+    Undone(oidc::Trouble),
     /// Nothing that could be an answer; it costs no try.
     Nothing,
 }
@@ -117,11 +121,14 @@ pub async fn take(
     let asked = Asked { tenant, host, method, id, issued, lane: &lane };
     let is_letter = answer.send && Reach::of(method).is_some();
     let typed = if method == Method::Captcha { captcha::token(challenges, answer) } else { answer.code.clone() };
-    if !is_letter && typed.trim().is_empty() {
+    if !is_letter && method != Method::Oidc && typed.trim().is_empty() {
         return Ok(Came::Nothing);
     }
     if let Some(until) = challenges.closed_until(&lane).await? {
         return Ok(Came::Closed(method, until));
+    }
+    if method == Method::Oidc {
+        return oidc::leave(challenges, arrival, session, word, issued).await;
     }
     if is_letter {
         return Ok(Came::Mailed(challenges.send_code(&asked, problem::locale(challenges, arrival)).await?));
@@ -147,6 +154,12 @@ pub async fn take(
         };
     }
     challenges.forgive(&lane, &aim).await?;
+    prove(challenges, session, issued, method);
+    Ok(Came::Proven(method))
+}
+
+/// Records that a challenge was met.
+pub fn prove(challenges: &Challenges, session: &mut SessionHandle, issued: &Issued, method: Method) {
     let proof = Proof {
         method,
         at_ms: moment(challenges.clock.now_ms(), issued.issued_ms),
@@ -154,7 +167,6 @@ pub async fn take(
         bound_to: issued.bound_to,
     };
     session.change().prove(proof, issued.account.filter(|_| method.strength() > 0));
-    Ok(Came::Proven(method))
 }
 
 /// What an answer by this method is compared with.
@@ -182,7 +194,7 @@ async fn is_right(challenges: &Challenges, asked: &Asked<'_>, word: &str, method
             None => Ok(false),
         },
         Method::Pow => is_solved(challenges, asked, word, typed).await,
-        // `runnable` never offers these, and a vendor's test is looked at elsewhere: an answer here proves nothing.
+        // `runnable` never offers these, or they are looked at elsewhere: an answer here proves nothing.
         Method::Passkey | Method::Push | Method::Captcha | Method::Oidc | Method::IdDocument | Method::Approval => {
             Ok(false)
         }

@@ -204,8 +204,16 @@ impl Challenges {
         for _ in 0..RACES_MAX {
             let [made, forgiven] = self.kept_for_ever(lane, [tries, forgiven]).await?;
             let Some(made) = made else {
-                self.store.enrol(home, Drawer::Traces, tries, Vec::new()).await?;
-                continue;
+                // Both at once, so that the first wrong answer waits for the disk as often as it does for a name that
+                // nobody has. A move that comes before there is something to move is made again.
+                let begun = self.store.enrol(home, Drawer::Traces, tries, Vec::new());
+                let moved = self.store.advance(home, Drawer::Traces, tries, aim.at_once);
+                let (begun, moved) = tokio::join!(begun, moved);
+                begun?;
+                match moved? {
+                    true => return Ok(Some(EVER_MAX.saturating_sub(aim.at_once) / aim.at_once.max(1))),
+                    false => continue,
+                }
             };
             let left = EVER_MAX.saturating_add(forgiven.unwrap_or(0)).saturating_sub(made);
             let Some(after) = left.checked_sub(aim.at_once) else {

@@ -123,11 +123,15 @@ pub struct Ways {
 
 impl Ways {
     /// The method that is shown first: the one used last, else the first that is set up, else the policy's first. What
-    /// cannot be used at the moment comes last: a method that is closed, a test that no vendor can check.
+    /// cannot be used at the moment comes last: a method that is closed, a test that no vendor can check, a provider that
+    /// did not answer lately.
     pub fn first(&self, challenges: &Challenges, issued: &Issued) -> Method {
-        let is_at_hand = |method: &Method| {
-            !self.closed.contains(method) && (*method != Method::Captcha || captcha::is_there(challenges))
+        let is_working = |method: &Method| match method {
+            Method::Captcha => captcha::is_there(challenges),
+            Method::Oidc => !challenges.is_provider_silent(),
+            _ => true,
         };
+        let is_at_hand = |method: &Method| !self.closed.contains(method) && is_working(method);
         let at_hand: Vec<Method> = issued.methods.iter().copied().filter(is_at_hand).collect();
         let is_set_up = |method: &Method| self.set_up.as_ref().is_some_and(|set_up| set_up.contains(method));
         let used_last = self.used_last.filter(|method| at_hand.contains(method));

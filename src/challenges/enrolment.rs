@@ -223,8 +223,7 @@ impl Visitor<'_> {
         let word = issued::fresh_id();
         let Some(id) = issued::id_of(&word) else { return Ok(self.gone()) };
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(&codes).unwrap_or_default());
-        let owner = issued::owner(self.arrival, self.session, id);
-        let sealed = self.challenges.keys.seal(Purpose::Authenticator, self.tenant(), &owner, &plain);
+        let sealed = self.challenges.keys.seal(Purpose::Authenticator, self.tenant(), &self.own(id), &plain);
         let expires_ms = self.challenges.clock.now_ms() + PENDING_MS;
         self.challenges.store.park(id, id, sealed, expires_ms).await?;
         Ok(self.to(&format!("/recovery/{word}")))
@@ -232,7 +231,7 @@ impl Visitor<'_> {
 
     async fn recovery(&mut self, word: &str) -> Stored<Reply> {
         let Some(id) = issued::id_of(word) else { return Ok(self.gone()) };
-        let owner = issued::owner(self.arrival, self.session, id);
+        let owner = self.own(id);
         let now_ms = self.challenges.clock.now_ms();
         let open = |sealed: Vec<u8>| {
             let opened = self.challenges.keys.open(Purpose::Authenticator, self.tenant(), &owner, &sealed).ok()?;
@@ -359,6 +358,11 @@ impl Visitor<'_> {
 
     fn tenant(&self) -> &str {
         &self.arrival.route.tenant
+    }
+
+    /// Whom a set of codes belongs to until it was shown: this session, and this person, whoever else uses the browser.
+    fn own(&self, id: Id) -> Vec<u8> {
+        [&issued::owner(self.arrival, self.session, id)[..], &self.subject.account].concat()
     }
 
     /// What has to stay in every address: the language, and the invitation.

@@ -96,7 +96,8 @@ pub fn allow(page: &mut Reply, places: &[(String, Vec<String>)]) {
 
 /// A host of its own, by https, or by http on this machine; or what a script made itself.
 fn is_place(source: &str) -> bool {
-    let host = source.strip_prefix("https://").or_else(|| source.strip_prefix("http://127.0.0.1"));
+    let own_port = source.strip_prefix("http://127.0.0.1").filter(|rest| rest.starts_with(':'));
+    let host = source.strip_prefix("https://").or(own_port);
     let is_plain = source.bytes().all(|it| it.is_ascii_alphanumeric() || b":/.*-_".contains(&it));
     source == "blob:" || is_plain && host.is_some_and(|host| host.bytes().any(|it| it.is_ascii_alphanumeric()))
 }
@@ -180,7 +181,17 @@ mod tests {
     fn a_vendors_places_are_added_and_nothing_that_switches_off_a_protection() {
         let words = |it: &[&str]| it.iter().map(|it| it.to_string()).collect::<Vec<_>>();
         let places = [
-            ("script-src".into(), words(&["https://js.example", "'unsafe-inline'", "*", "https://*", "data:"])),
+            (
+                "script-src".into(),
+                words(&[
+                    "https://js.example",
+                    "'unsafe-inline'",
+                    "*",
+                    "https://*",
+                    "data:",
+                    "http://127.0.0.1.evil.example",
+                ]),
+            ),
             ("frame-src".into(), words(&["https://*.example"])),
             ("connect-src".into(), words(&["https://a.example; script-src *"])),
             ("default-src".into(), words(&["https://b.example"])),

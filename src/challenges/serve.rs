@@ -2,7 +2,10 @@
 
 use http::{StatusCode, header};
 use minijinja::context;
-use stepward_core::decision::{Reason, Verb};
+use stepward_core::{
+    decision::{Reason, Verb},
+    session::Method,
+};
 
 use crate::{
     arrival::{Arrival, Client},
@@ -13,7 +16,7 @@ use crate::{
         code::Sent,
         enrolment,
         issued::{self, Issued},
-        origin, page, parking, problem, show,
+        oidc, origin, page, parking, problem, show,
     },
     reply::Reply,
     sessions::{SessionHandle, cookies::Scope, record::Subject},
@@ -43,6 +46,9 @@ pub async fn serve(
         ["c", word, "continue"] if is_get => {
             go_on(challenges, arrival, session, subject, word).await.map(Served::Answer)
         }
+        ["oidc", "callback"] if &*arrival.request.method == "GET" => {
+            came_back(challenges, arrival, session, subject).await
+        }
         ["methods", ref rest @ ..] if is_get || is_post => {
             enrolment::serve(challenges, arrival, session, subject, rest).await.map(Served::Answer)
         }
@@ -62,7 +68,7 @@ async fn look(
     };
     if is_met(session, &issued) {
         return match arrival.client {
-            Client::Page => Ok(to_continue(word)),
+            Client::Page => Ok(to_continue(challenges, arrival, word)),
             Client::Fetch | Client::Api => Ok(show::state(challenges, arrival, "passed", &issued)),
         };
     }
@@ -97,9 +103,40 @@ async fn answered(
         return Ok(Served::Answer(passed(challenges, arrival, word, &issued)));
     }
     let answer = Answer::read(arrival);
-    let (event, decision_id) = (issued.event.clone(), issued.decision_id.clone());
-    let back = |error: &str| show::address(arrival, word, answer.method, Some(error));
     let came = answer::take(challenges, arrival, session, word, &issued, &answer).await?;
+    conclude(challenges, arrival, session, word, &issued, answer.method, came).await
+}
+
+/// Someone who was sent to the identity provider comes back.
+async fn came_back(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &mut SessionHandle,
+    subject: Option<&Subject>,
+) -> Stored<Served> {
+    let Some(back) = oidc::Back::read(arrival) else { return Ok(Served::Answer(not_found(challenges, arrival))) };
+    let Some(issued) = mine(challenges, arrival, session, subject, &back.word).await? else {
+        return Ok(Served::Answer(show::gone(challenges, arrival)));
+    };
+    if is_met(session, &issued) {
+        return Ok(Served::Answer(passed(challenges, arrival, &back.word, &issued)));
+    }
+    let came = oidc::came_back(challenges, arrival, session, &issued, &back).await?;
+    conclude(challenges, arrival, session, &back.word, &issued, Some(Method::Oidc), came).await
+}
+
+/// Tells the client what came of an answer by this method.
+async fn conclude(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &mut SessionHandle,
+    word: &str,
+    issued: &Issued,
+    method: Option<Method>,
+    came: Came,
+) -> Stored<Served> {
+    let (event, decision_id) = (issued.event.clone(), issued.decision_id.clone());
+    let back = |error: &str| show::address(arrival, word, method, Some(error));
     Ok(match came {
         Came::Proven(method) => {
             // A ticket that was seen, or planted, before the proof is worth nothing after it.
@@ -110,11 +147,12 @@ async fn answered(
                 None => None,
             };
             let Some(cookies) = kept else { return Ok(Served::Answer(show::gone(challenges, arrival))) };
-            let reply = begin::with_cookies(passed(challenges, arrival, word, &issued), cookies);
+            let reply = begin::with_cookies(passed(challenges, arrival, word, issued), cookies);
             Served::Passed { event, decision_id, method, account: issued.account, reply }
         }
         Came::Wrong(method) => {
-            let reply = again(challenges, arrival, &issued, &back("wrong"), "wrong");
+            let why = if method == Method::Oidc { oidc::SOMEBODY_ELSE } else { "wrong" };
+            let reply = again(challenges, arrival, issued, &back(why), "wrong");
             Served::Failed { event, decision_id, method, reply }
         }
         Came::Spent(method) => {
@@ -124,22 +162,30 @@ async fn answered(
             let on_fail = issued.on_fail.outcome();
             Served::Spent { event, decision_id, method, on_fail, account: issued.account }
         }
-        Came::Closed(..) => Served::Answer(again(challenges, arrival, &issued, &back("closed"), "closed")),
+        Came::Closed(..) => Served::Answer(again(challenges, arrival, issued, &back("closed"), "closed")),
         Came::Mailed(Sent::Yes) => {
-            let address = show::address(arrival, word, answer.method, None);
-            Served::Answer(again(challenges, arrival, &issued, &address, "sent"))
+            let address = show::address(arrival, word, method, None);
+            Served::Answer(again(challenges, arrival, issued, &address, "sent"))
         }
         Came::Mailed(Sent::Wait(seconds)) => {
-            let reply = again(challenges, arrival, &issued, &back(&format!("wait-{seconds}")), "wait");
+            let reply = again(challenges, arrival, issued, &back(&format!("wait-{seconds}")), "wait");
             Served::Answer(waiting(reply, seconds))
         }
         Came::Unheard(vendor) => {
             let address = show::without(&back("unheard"), &vendor);
-            Served::Answer(again(challenges, arrival, &issued, &address, "unheard"))
+            Served::Answer(again(challenges, arrival, issued, &address, "unheard"))
+        }
+        Came::Away(address) => Served::Answer(away(challenges, arrival, issued, &address)),
+        Came::Undone(trouble) => {
+            let mut reply = again(challenges, arrival, issued, &back(trouble.word()), trouble.word());
+            if arrival.client != Client::Page {
+                reply.status = trouble.status();
+            }
+            Served::Answer(reply)
         }
         Came::Nothing => {
-            let address = show::address(arrival, word, answer.method, None);
-            Served::Answer(again(challenges, arrival, &issued, &address, "open"))
+            let address = show::address(arrival, word, method, None);
+            Served::Answer(again(challenges, arrival, issued, &address, "open"))
         }
     })
 }
@@ -166,13 +212,25 @@ fn is_met(session: &SessionHandle, issued: &Issued) -> bool {
 
 fn passed(challenges: &Challenges, arrival: &Arrival, word: &str, issued: &Issued) -> Reply {
     match arrival.client {
-        Client::Page => to_continue(word),
+        Client::Page => to_continue(challenges, arrival, word),
         Client::Fetch | Client::Api => show::state(challenges, arrival, "passed", issued),
     }
 }
 
-fn to_continue(word: &str) -> Reply {
-    page::harden(Reply::see_other(&format!("/.stepward/c/{word}/continue")))
+fn to_continue(challenges: &Challenges, arrival: &Arrival, word: &str) -> Reply {
+    let target = format!("/.stepward/c/{word}/continue");
+    if oidc::is_callback(arrival) {
+        return oidc::land(challenges, arrival, &target);
+    }
+    page::harden(Reply::see_other(&target))
+}
+
+/// Sends a browser to another site, or tells a program where its user has to go.
+fn away(challenges: &Challenges, arrival: &Arrival, issued: &Issued, address: &str) -> Reply {
+    match arrival.client {
+        Client::Page => page::harden(Reply::see_other(address)),
+        Client::Fetch | Client::Api => show::state_with(challenges, "away", issued, Some(address)),
+    }
 }
 
 /// Back to the page (POST/redirect/GET), or how it stands for a program.

@@ -15,7 +15,7 @@ use crate::{
         code::{Asked, Post},
         contacts::Reach,
         issued::{self, Afterwards, Issued},
-        origin, page, parking, pow, problem,
+        oidc, origin, page, parking, pow, problem,
     },
     locale::Locale,
     reply::Reply,
@@ -88,6 +88,10 @@ pub async fn challenge(
         _ => format!("{} {}", locale.text(key), locale.text("email_trouble_other")),
     };
     let error = error.or_else(|| is_missing.then(|| trouble("captcha_trouble")));
+    let unreachable = oidc::Trouble::Unreachable.word();
+    let is_silent = method == Method::Oidc && challenges.is_provider_silent();
+    let is_told = view.error.as_deref().is_none_or(|it| it == unreachable);
+    let error = error.or_else(|| (is_silent && is_told).then(|| trouble(unreachable)));
     let error = error.or_else(|| message(locale, view.error.as_deref()));
     let error = error.or_else(|| undelivered.then(|| trouble("email_trouble")));
     let shows = |it: &Widget| {
@@ -155,15 +159,22 @@ pub fn gone(challenges: &Challenges, arrival: &Arrival) -> Reply {
 
 /// How a challenge stands, for a program that asks or polls.
 pub fn state(challenges: &Challenges, arrival: &Arrival, status: &str, issued: &Issued) -> Reply {
+    let _ = arrival;
+    state_with(challenges, status, issued, None)
+}
+
+/// The same, with the address at which its user has to sign in.
+pub fn state_with(challenges: &Challenges, status: &str, issued: &Issued, authorization_url: Option<&str>) -> Reply {
     let methods: Vec<&str> = issued.methods.iter().map(|it| it.name()).collect();
     let left_ms = (issued.expires_ms - challenges.clock.now_ms()).max(0);
-    let state = serde_json::json!({
+    let mut state = serde_json::json!({
         "status": status, "methods": methods, "expires_in": left_ms / 1000,
         "decision_id": issued.decision_id, "resume": issued.afterwards.parked(),
     });
-    let reply = Reply::new(StatusCode::OK, "application/json", state.to_string());
-    let _ = arrival;
-    page::harden(reply)
+    if let (Some(address), Some(fields)) = (authorization_url, state.as_object_mut()) {
+        fields.insert("authorization_url".into(), address.into());
+    }
+    page::harden(Reply::new(StatusCode::OK, "application/json", state.to_string()))
 }
 
 /// The address of a challenge's page; a language that was asked for stays.
@@ -210,7 +221,7 @@ fn others(locale: &Locale, arrival: &Arrival, word: &str, issued: &Issued, shown
     others.map(link).collect()
 }
 
-/// The message that an address names: `wrong`, `unheard`, or `wait-<seconds>`. Anything else is none.
+/// The message that an address names: `wrong`, `unheard`, `wait-<seconds>`, or one of `oidc`'s. Anything else is none.
 fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
     let error = error?;
     if error == "wrong" {
@@ -218,6 +229,9 @@ fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
     }
     if error == "unheard" {
         return Some(locale.text("captcha_unheard"));
+    }
+    if let Some(key) = oidc::message(error) {
+        return Some(locale.text(key));
     }
     let seconds: u16 = error.strip_prefix("wait-")?.parse().ok()?;
     let mut args = FluentArgs::new();

@@ -496,6 +496,13 @@ impl Proxy {
             None => {}
         }
         passage.visiting = None;
+        // A cache that gave to others what was decided for one client would decide in our place, by a path that ends in
+        // `.css` for instance. What the app itself says of caches stays.
+        let is_decided = passage.forwarding.as_ref().is_some_and(|forwarding| forwarding.recheck.is_some());
+        let is_kept = matches!(session.req_header().method, Method::GET | Method::HEAD);
+        if is_decided && is_kept && !response.headers.contains_key(header::CACHE_CONTROL) {
+            response.insert_header(header::CACHE_CONTROL, "private")?;
+        }
         for cookie in cookies {
             response.append_header(header::SET_COOKIE, cookie)?;
         }

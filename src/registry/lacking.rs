@@ -55,7 +55,7 @@ impl Lacking {
             Cost::Cheap | Cost::Paid => !told(&it.name) && own(&it.name) != Some(true),
         });
         Lacking {
-            methods: settings.mail.is_none().then_some(Method::EmailCode).into_iter().collect(),
+            methods: [Method::EmailCode, Method::Oidc].into_iter().filter(|it| !is_set_up(settings, *it)).collect(),
             attributes: missing.map(|it| it.name.clone()).collect(),
             lost: BTreeMap::new(),
             mail: settings.mail.is_none(),
@@ -79,6 +79,24 @@ impl Lacking {
     }
 }
 
+/// Whether these settings have what a method needs that only a setting makes possible.
+fn is_set_up(settings: &Settings, method: Method) -> bool {
+    match method {
+        Method::EmailCode => settings.mail.is_some(),
+        Method::Oidc => settings.oidc.is_some(),
+        Method::Passkey
+        | Method::Totp
+        | Method::SmsCode
+        | Method::VoiceCode
+        | Method::Push
+        | Method::RecoveryCode
+        | Method::Pow
+        | Method::Captcha
+        | Method::IdDocument
+        | Method::Approval => true,
+    }
+}
+
 /// Whether a source of subjects names them by itself, without a login that an event covers.
 fn names_subjects(source: &SubjectSource) -> bool {
     match source {
@@ -93,7 +111,7 @@ fn own(settings: &Settings, routed: &BTreeSet<Method>, name: &str) -> Option<boo
     let reads_tokens = || settings.subject.iter().any(|source| matches!(source, SubjectSource::Jwt(_)));
     if let Some(method) = name.strip_prefix("proof.").and_then(|rest| Method::named(rest.strip_suffix(".age")?)) {
         let is_there = match method {
-            Method::EmailCode => settings.mail.is_some(),
+            Method::EmailCode | Method::Oidc => is_set_up(settings, method),
             method if BY_VENDORS.contains(&method) => routed.contains(&method),
             method => METHODS_BUILT.contains(&method),
         };
@@ -207,6 +225,10 @@ fn warning(finding: &Diagnostic, text: &str) -> Option<Diagnostic> {
     let name = text.get(finding.span.clone())?;
     let at = |code, message: String| Diagnostic::warning(code, &finding.file, finding.span.clone(), message);
     match finding.code {
+        "method.not_built" if name == Method::Oidc.name() => Some(
+            at("method.needs_oidc", format!("`{name}` cannot be asked for without `oidc` in `stepward.yaml`"))
+                .help("name your identity provider there; without it the method is left out of what is offered, and where nothing else can be, the request is blocked"),
+        ),
         "method.not_built" => Some(
             at("method.needs_mail", format!("`{name}` cannot be asked for without `mail` in `stepward.yaml`"))
                 .help("it is left out of what is offered; where nothing else can be, the request is blocked"),
@@ -240,6 +262,7 @@ fn how(name: &str) -> &'static str {
             "name a source under `subject`, or mark the user name of a login with `identifies: subject`"
         }
         "proof.email_code.age" => "add `mail` to `stepward.yaml`; until then `when_unsure` decides",
+        "proof.oidc.age" => "add `oidc` to `stepward.yaml`; until then `when_unsure` decides",
         "proof.sms_code.age" | "proof.voice_code.age" => {
             "add a connector that sends to `connectors/routes/otp.yaml`; until then `when_unsure` decides"
         }
@@ -295,6 +318,7 @@ mod tests {
     fn what_a_setting_lets_us_answer_is_warned_of_where_the_setting_is_missing() {
         let subject = "subject: [{ header: { name: X-User } }]\ntrusted_proxies: [127.0.0.1/32]";
         let token = "subject: [{ jwt: { from: bearer, issuer: i, audience: a, jwks: \"https://i.example/jwks\" } }]";
+        let provider = "oidc: { issuer: \"https://idp.example\", client_id: stepward, acr_values: [mfa] }";
         let mail = "mail: { smtp: \"smtp://127.0.0.1:25\", from: a@b.example }";
         for (name, condition, without, with) in [
             ("subject.is_listed", "subject.is_listed", subject, "lists: { l: { kind: subject, file: list } }"),
@@ -304,6 +328,7 @@ mod tests {
             ("subject.age_days", "subject.age_days > 30.0", "", subject),
             ("subject.kind", "subject.kind == 'human'", "", subject),
             ("proof.email_code.age", "proof.email_code.age < duration('5m')", "", mail),
+            ("proof.oidc.age", "proof.oidc.age < duration('5m')", "", provider),
         ] {
             let told = warned(without, &asks(condition));
             assert_eq!(told, [format!("attribute.not_provided {name}")], "without {with}");
@@ -331,6 +356,14 @@ mod tests {
             "facts: { user: { from: query.user, type: text, identifies: subject } }\nsucceeded: response.status == 200\nwhen_unsure",
         );
         assert!(warned("", &login).is_empty(), "{:?}", warned("", &login));
+    }
+
+    #[test]
+    fn a_sign_in_at_a_provider_is_warned_of_where_none_is_named_and_loads() {
+        let policy = asks("ip.tries_5m < 3").replace("then: forward", "then: { challenge: [totp, oidc] }");
+        assert_eq!(warned("", &policy), ["method.needs_oidc oidc"]);
+        let provider = "oidc: { issuer: \"https://idp.example\", client_id: stepward, acr_values: [mfa] }";
+        assert!(warned(provider, &policy).is_empty(), "{:?}", warned(provider, &policy));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::settings::oidc;
+
 /// How one Stepward process runs: where clients connect, which apps are behind it, where state lives.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +62,9 @@ pub struct Document {
     /// To which telephones codes go, and how many, where a route `otp` carries them.
     #[serde(default)]
     pub phone: Option<Phone>,
+    /// An identity provider of yours at which users sign in anew; without it no policy can ask for `oidc`.
+    #[serde(default)]
+    pub oidc: Option<oidc::Document>,
     /// What happens to requests that are no event.
     #[serde(default)]
     pub unmatched: Unmatched,

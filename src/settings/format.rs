@@ -8,6 +8,8 @@ use std::{
 use ipnet::IpNet;
 use stepward_core::yaml::units;
 
+use crate::settings::oidc;
+
 /// In place of a length of time, where there may be none.
 pub const NEVER: &str = "never";
 
@@ -20,6 +22,11 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "duration_or_never" => {
             let fits = text == NEVER || duration(text).is_some();
             (fits, "a length of time such as `30s`, or `never`")
+        }
+        "age" => (oidc::age(text).is_some(), "a length of time such as `5m`, or `0s` for none"),
+        "issuer" => {
+            let like = "an `https://` address, or `http://` on this machine, without `?`, `#` and `@`";
+            (oidc::is_issuer(text), like)
         }
         "size" => (size(text).is_some(), "a size such as `64KiB` or `1MiB`"),
         "origin" => (origin(text).is_some(), "scheme, host and port and no path, such as `http://127.0.0.1:8081`"),
@@ -172,6 +179,8 @@ mod tests {
             "network",
             "duration",
             "duration_or_never",
+            "age",
+            "issuer",
             "size",
             "origin",
             "host_port",

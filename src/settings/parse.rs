@@ -84,6 +84,7 @@ impl Parser<'_> {
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
             mail: self.mail(document),
             phone: self.phone(document),
+            oidc: self.oidc(document),
             unmatched: match document.unmatched {
                 document::Unmatched::Forward => settings::Unmatched::Forward,
                 document::Unmatched::Block => settings::Unmatched::Block,
@@ -424,6 +425,19 @@ impl Parser<'_> {
             }
         };
         Some(settings::Mail { smtp: mail.smtp.as_str().into(), login, from: mail.from.as_str().into() })
+    }
+
+    fn oidc(&mut self, document: &Document) -> Option<settings::oidc::Oidc> {
+        let oidc = document.oidc.as_ref()?;
+        for (key, message, help) in oidc.faults() {
+            self.error("value.malformed", &["oidc", key], message, help);
+        }
+        if oidc.acr_values.is_empty() {
+            let message = "a sign-in of any strength counts: the provider decides what is asked of the user";
+            self.warning("oidc.acr", &["oidc"], message, "name what you ask for: `acr_values: [phr, mfa]`");
+        }
+        let secret = oidc.client_secret.as_ref().map(|it| self.secret(it, &["oidc", "client_secret"]));
+        Some(oidc.ready(secret))
     }
 
     fn lists(&mut self, document: &Document) -> BTreeMap<Arc<str>, settings::List> {

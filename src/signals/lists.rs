@@ -62,8 +62,12 @@ impl Lists {
         (!self.ips.is_empty()).then(|| holding.map(|(name, _)| name.clone()).collect())
     }
 
-    /// Names of the lists that hold this e-mail address or its domain; `None` where there are no such lists.
+    /// Names of the lists that hold this e-mail address or its domain; `None` where there are no such lists, and for
+    /// what has two `@`: mail servers and programs read different domains in it (oauth2-proxy CVE-2026-40574).
     pub fn of_email(&self, email: &str) -> Option<Vec<Arc<str>>> {
+        if email.matches('@').count() > 1 {
+            return None;
+        }
         let holding = self.emails.iter().filter(|(_, list)| list.now().holds(email));
         (!self.emails.is_empty()).then(|| holding.map(|(name, _)| name.clone()).collect())
     }

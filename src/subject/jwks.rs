@@ -16,7 +16,7 @@ use std::{
 use arc_swap::ArcSwap;
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
 use serde_json::Value as Json;
 
@@ -194,6 +194,10 @@ fn usable(json: &Json) -> Option<Key> {
     if matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption | PublicKeyUse::Other(_))) {
         return None;
     }
+    // A key that its owner gave another purpose verifies nothing (RFC 7517 §4.3).
+    if jwk.common.key_operations.as_ref().is_some_and(|it| !it.contains(&KeyOperations::Verify)) {
+        return None;
+    }
     let of_kind = algorithms(&jwk)?;
     let algorithms = match jwk.common.key_algorithm {
         None => of_kind,
@@ -229,7 +233,11 @@ fn is_loopback(url: &reqwest::Url) -> bool {
     })
 }
 
-fn client() -> Result<reqwest::Client, SourceError> {
+/// A client for https that follows no redirect and uses no proxy; it waits two seconds unless told otherwise.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn client() -> Result<reqwest::Client, SourceError> {
     // Whoever is first in the process installs the provider; the others find it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()

@@ -18,7 +18,7 @@ use crate::{
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
 /// How far clocks may be apart, in seconds.
-const LEEWAY_SECONDS: i64 = 60;
+pub const LEEWAY_SECONDS: i64 = 60;
 
 /// Latest moment a claim can name: the year 9999, in seconds.
 const SECONDS_MAX: i64 = 253_402_300_799;
@@ -63,20 +63,7 @@ impl Verifier {
 
     /// What the token says, or a code for why it says nothing.
     pub async fn verify(&self, token: &str, now_ms: i64) -> Result<Verified, &'static str> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err("token.too_large");
-        }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| "token.malformed")?;
-        if header.crit.is_some() {
-            return Err("token.critical");
-        }
-        if !jwks::is_allowed(header.alg) {
-            return Err("token.algorithm");
-        }
-        let key = self.keys.find(header.kid.as_deref(), header.alg).await?;
-        let claims = jsonwebtoken::decode::<Map<String, Json>>(token, &key, &signature_only(header.alg))
-            .map_err(|_| "token.signature")?
-            .claims;
+        let (_, claims) = signed(token, &self.keys).await?;
         self.check(&claims, now_ms)
     }
 
@@ -140,6 +127,28 @@ impl Verifier {
     }
 }
 
+/// What a token says whose signature fits one of these keys, and how it is signed; its claims are not checked yet.
+///
+/// # Errors
+/// A code for what is wrong with it.
+pub async fn signed(token: &str, keys: &Arc<jwks::KeySet>) -> Result<(Algorithm, Map<String, Json>), &'static str> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err("token.too_large");
+    }
+    let header = jsonwebtoken::decode_header(token).map_err(|_| "token.malformed")?;
+    if header.crit.is_some() {
+        return Err("token.critical");
+    }
+    if !jwks::is_allowed(header.alg) {
+        return Err("token.algorithm");
+    }
+    let key = keys.find(header.kid.as_deref(), header.alg).await?;
+    let claims = jsonwebtoken::decode::<Map<String, Json>>(token, &key, &signature_only(header.alg))
+        .map_err(|_| "token.signature")?
+        .claims;
+    Ok((header.alg, claims))
+}
+
 /// The library checks the signature; claims are checked here, by the gateway's own clock.
 fn signature_only(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
@@ -150,12 +159,13 @@ fn signature_only(algorithm: Algorithm) -> Validation {
     validation
 }
 
-fn text(claims: &Map<String, Json>, name: &str) -> Option<Arc<str>> {
+/// A claim that is a text.
+pub fn text(claims: &Map<String, Json>, name: &str) -> Option<Arc<str>> {
     claims.get(name).and_then(Json::as_str).map(Arc::from)
 }
 
 /// One text, or a list of texts; anything else in the list does not count.
-fn texts(claim: Option<&Json>) -> Vec<Arc<str>> {
+pub fn texts(claim: Option<&Json>) -> Vec<Arc<str>> {
     match claim {
         Some(Json::String(one)) => vec![one.as_str().into()],
         Some(Json::Array(many)) => many.iter().filter_map(Json::as_str).map(Arc::from).collect(),
@@ -164,7 +174,10 @@ fn texts(claim: Option<&Json>) -> Vec<Arc<str>> {
 }
 
 /// A NumericDate (RFC 7519 §2), fractions cut off; there but of another type, or absurd, is an error.
-fn seconds(claims: &Map<String, Json>, name: &str) -> Result<Option<i64>, &'static str> {
+///
+/// # Errors
+/// `token.time`.
+pub fn seconds(claims: &Map<String, Json>, name: &str) -> Result<Option<i64>, &'static str> {
     let Some(claim) = claims.get(name) else { return Ok(None) };
     let whole = claim.as_i64().or_else(|| claim.as_f64().map(|it| it as i64));
     whole.filter(|it| (0..=SECONDS_MAX).contains(it)).map(Some).ok_or("token.time")

@@ -8,7 +8,7 @@ mod pages;
 mod uploads;
 
 /// Runs a script of `tests/browser` with these settings in its environment; its own report is on the terminal.
-async fn drive(script: &str, settings: &[(&str, String)]) {
+pub(crate) async fn drive(script: &str, settings: &[(&str, String)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     let installed = folder.join("node_modules/playwright-core/package.json").exists();
     assert!(installed, "the packages of tests/browser are not installed: run `make deps-browser`");

@@ -333,7 +333,9 @@ impl Victim {
             Came::Proven(_) => self.lucky += 1,
             Came::Wrong(_) | Came::Spent(_) => {}
             Came::Closed(..) => return,
-            Came::Mailed(_) | Came::Unheard(_) | Came::Nothing => panic!("no guess: {came:?}"),
+            Came::Mailed(_) | Came::Unheard(_) | Came::Away(_) | Came::Undone(_) | Came::Nothing => {
+                panic!("no guess: {came:?}")
+            }
         }
         self.looked_at[way].push(now_ms);
         let chances = |since_ms: i64| -> f64 {

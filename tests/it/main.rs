@@ -7,6 +7,7 @@
     reason = "a test whose world cannot be set up, or whose promise is broken, should stop"
 )]
 
+mod abuse;
 mod at_rest;
 mod backups;
 mod browser;
@@ -35,6 +36,7 @@ mod logs;
 mod mailbox;
 mod moving;
 mod notify;
+mod oidc;
 mod origin;
 mod parity;
 mod plane;

@@ -1,6 +1,6 @@
 //! What operators and back ends ask of a running gateway, and that its answers are what requests meet.
 
-mod evaluate;
+pub(crate) mod evaluate;
 mod operate;
 mod setup;
-mod world;
+pub(crate) mod world;

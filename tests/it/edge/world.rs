@@ -30,6 +30,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         health: None,
         mail: None,
         phone: Default::default(),
+        oidc: None,
         unmatched: Unmatched::Forward,
         mailboxes: Default::default(),
         lists: BTreeMap::new(),
