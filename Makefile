@@ -58,7 +58,9 @@ supply:
 deps:
 	.ci/need cmake:cmake cc:build-essential redis-server:redis-server
 
-# Chromium and node from Debian, packages from npm by their lock files; again only when a lock file changed.
+# Chromium, node and Python from Debian; packages from npm and PyPI by their lock files, again only when these changed.
 deps-browser:
-	.ci/need chromium:chromium node:nodejs npm:npm
-	for folder in $(BROWSER_TESTS) $(IDP); do (cd $$folder; [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund); done
+	.ci/need chromium:chromium node:nodejs npm:npm python3:python3 pip3:python3-pip
+	for folder in $(BROWSER_TESTS) $(IDP); do (cd $$folder; [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --ignore-scripts); done
+	cd $(BROWSER_TESTS); [ python/.installed -nt requirements.txt ] || \
+	    { python3 -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target python -r requirements.txt && touch python/.installed; }

@@ -2,6 +2,7 @@ error_prefix = Fehler
 reference = Referenz
 back_to_service = Weiter zu { $service }
 
+# Asking
 title_confirm = Bestätigen Sie, dass Sie es sind
 why = { $service } braucht eine Bestätigung, bevor es weitergeht mit:
 why_bound = Sie bestätigen genau dies. Stimmt etwas davon nicht mit Ihrer Eingabe überein, brechen Sie ab.
@@ -16,7 +17,10 @@ email_again = Neuen Code senden
 email_trouble = Die E-Mail konnte nicht gesendet werden: Der Mailserver antwortet nicht. Bitte fordern Sie gleich einen neuen Code an.
 email_trouble_other = Sie können auch einen anderen Weg wählen.
 email_late = Falls trotzdem ein sechsstelliger Code ankommt, geben Sie ihn hier ein. Er gilt zehn Minuten.
-email_wait = Eben wurde ein Code gesendet. Bitte warten Sie { $seconds } Sekunden, bevor Sie einen neuen anfordern.
+email_wait = Eben wurde ein Code gesendet. Bitte warten Sie { $seconds } { $seconds ->
+    [one] Sekunde
+   *[other] Sekunden
+}, bevor Sie einen neuen anfordern.
 sms_label = Code aus der SMS
 sms_hint = Wenn eine Telefonnummer hinterlegt ist, ist eine SMS mit einem sechsstelligen Code unterwegs. Er gilt zehn Minuten.
 sms_send = Code per SMS senden
@@ -52,6 +56,7 @@ locked_method = Zu viele falsche Eingaben. Dieser Weg ist noch { $minutes } { $m
    *[other] Minuten
 } gesperrt. Sie können einen anderen Weg nehmen.
 
+# Afterwards
 title_confirmed = Bestätigt
 confirmed_go_on = Danke. Drücken Sie auf den Knopf, um dort weiterzumachen, wo Sie waren.
 confirmed_close = Danke. Sie können dort weitermachen, wo Sie waren.
@@ -61,6 +66,7 @@ continue_to = Weiter zu { $service }
 title_gone = Dieser Schritt ist vorbei
 gone = Er ist abgelaufen oder wurde anderswo beendet. Es wurde nichts gesendet. Bitte fangen Sie noch einmal an.
 
+# Refusing
 title_refused = Das geht im Moment nicht
 title_locked = Vorübergehend gesperrt
 title_busy = Zu viele Anfragen
@@ -80,6 +86,7 @@ retry_in = In etwa { $minutes } { $minutes ->
    *[other] Minuten
 } können Sie es noch einmal versuchen.
 
+# What shipped policies tell
 tell_agent_not_a_machine = Dies ist nur für angemeldete Programme.
 tell_agent_stale_token = Das Zugriffstoken ist zu alt. Bitte holen Sie ein neues und versuchen Sie es noch einmal.
 tell_contact_refused = Ihre Kontaktdaten wurden nicht geändert. Bitte rufen Sie uns an, wenn Sie das waren.
@@ -90,6 +97,7 @@ tell_signup_refused = Von hier aus kann kein Konto eröffnet werden.
 tell_signup_robot = Bitte zeigen Sie, dass Sie kein Roboter sind.
 tell_transfer_refused = Diese Überweisung wurde nicht ausgeführt. Bitte rufen Sie uns an.
 
+# Setting up
 title_methods = Wege zu bestätigen, dass Sie es sind
 methods_none = Noch ist nichts eingerichtet.
 methods_list = Eingerichtet
@@ -115,7 +123,9 @@ enrol_refused = Das kann jetzt nicht eingerichtet werden. Melden Sie sich auf ei
 enrol_sign_in = Bitte melden Sie sich zuerst an.
 title_invited = Richten Sie einen Weg ein, zu bestätigen, dass Sie es sind
 date = { $day }.{ $month }.{ $year }
+number = 1.234.567,89
 
+# Mail
 mail_code_subject = Ihr Code für { $service }
 mail_code_intro = Jemand, hoffentlich Sie, bestätigt dies bei { $service }:
 mail_code_label = Ihr Code:
@@ -126,6 +136,11 @@ sms_message = { $code } ist Ihr Code für { $service }. Sagen Sie ihn niemandem,
 voice_message = Dies ist ein Anruf von { $service }. Ihr Code lautet: { $code }. Noch einmal: { $code }. Sagen Sie ihn niemandem, der Sie anruft.
 mail_phone_subject = Die Telefonnummer Ihres Kontos bei { $service } wurde geändert
 mail_phone_body = Ihrem Konto bei { $service } wurde eine neue Telefonnummer hinzugefügt. Codes gehen erst nach 24 Stunden dorthin. Wenn Sie das nicht waren, wenden Sie sich bitte sofort an { $service }.
+mail_methods_subject = Ihre Bestätigungswege bei { $service } wurden geändert
+mail_methods_added = Für Ihr Konto bei { $service } wurde eingerichtet: { $method }.
+mail_methods_removed = Aus Ihrem Konto bei { $service } wurde entfernt: { $method }.
+mail_methods_renewed = Für Ihr Konto bei { $service } wurden neue Wiederherstellungscodes erstellt. Die alten gelten nicht mehr.
+mail_methods_reset = { $service } hat alle eingerichteten Bestätigungswege Ihres Kontos entfernt und Sie überall abgemeldet.
 mail_notice_subject = Aktivität in Ihrem Konto bei { $service }
 mail_notice_intro = Dies ist in Ihrem Konto bei { $service } geschehen:
 mail_notice_passed_on = Es wurde weitergeleitet und kann wirksam geworden sein.
@@ -133,6 +148,7 @@ mail_notice_asked = Vor dem nächsten Schritt wurde eine Bestätigung verlangt.
 mail_notice_refused = Es wurde nicht ausgeführt.
 mail_notice_end = Wenn Sie das waren, müssen Sie nichts tun. Wenn nicht, melden Sie sich bitte sofort bei { $service }.
 
+# What is confirmed
 event_admin_area = Verwaltung
 event_change_contact_data = Änderung der Kontaktdaten
 event_login = Anmeldung
@@ -143,6 +159,29 @@ event_transfer_money = Überweisung
 fact_amount = Betrag
 fact_email = E-Mail-Adresse
 fact_payee = Empfänger
+
+# Passkeys
+way_passkey = Passkey
+passkey_use = Passkey verwenden
+passkey_hint = Bestätigen Sie mit Fingerabdruck, Gesicht oder der Sperre Ihres Geräts.
+passkey_none = Dieser Browser kann keine Passkeys verwenden. Bitte wählen Sie einen anderen Weg oder öffnen Sie die Seite in einem anderen Browser.
+passkey_no_script = Passkeys brauchen JavaScript. Bitte schalten Sie es ein und laden Sie die Seite neu, oder wählen Sie einen anderen Weg.
+passkey_stopped = Es wurde kein Passkey verwendet. Sie können es noch einmal versuchen oder einen anderen Weg wählen.
+passkey_there = Dieses Gerät hat schon einen Passkey für Ihr Konto.
+passkey_wrong = Das hat nicht funktioniert. Bitte versuchen Sie es noch einmal oder wählen Sie einen anderen Weg.
+passkey_failed = Der Passkey konnte nicht eingerichtet werden. Bitte versuchen Sie es noch einmal.
+passkey_about = Ein Passkey bestätigt mit Fingerabdruck, Gesicht oder der Sperre Ihres Geräts, dass Sie es sind. Er lässt sich nicht erraten und funktioniert nur auf dieser Website.
+passkey_label = Name (freiwillig)
+passkey_label_hint = Damit Sie ihn in der Liste wiedererkennen, etwa „mein Telefon“.
+passkey_make = Passkey anlegen
+add_passkey = Passkey hinzufügen
+method_passkey = Passkey, hinzugefügt am { $date }
+method_passkey_named = Passkey „{ $label }“, hinzugefügt am { $date }
+remove_passkey = Den am { $date } hinzugefügten Passkey entfernen
+remove_passkey_named = Den am { $date } hinzugefügten Passkey „{ $label }“ entfernen
+
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = Ihre Anfrage
 
 # Anmelden beim eigenen Identitätsanbieter des Kunden
 way_oidc = Erneut anmelden
@@ -156,3 +195,23 @@ oidc_old = Ihre letzte Anmeldung liegt zu lange zurück. Bitte melden Sie sich e
 oidc_stale = Diese Anmeldung wurde schon verwendet oder hat zu lange gedauert. Bitte melden Sie sich erneut an.
 oidc_often = Sie wurden sehr oft zur Anmeldeseite geschickt. Bitte warten Sie einige Minuten oder wählen Sie einen anderen Weg.
 oidc_somebody_else = Dort hat sich jemand anderes angemeldet. Bitte melden Sie sich als die Person an, die Sie hier sind.
+
+# Ausweise und Anfragen auf dem Telefon
+way_id_document = Ausweis
+way_push = Anfrage auf Ihrem Telefon
+id_document_hint = Halten Sie Ihren Ausweis bereit. Sie werden durch die Prüfung geführt und kommen danach hierher zurück.
+id_document_go = Meinen Ausweis prüfen
+id_document_pending = Ihr Ausweis wird geprüft.
+push_hint = Eine Anfrage geht an die App auf Ihrem Telefon. Bestätigen Sie sie nur, wenn Sie selbst hier angefragt haben.
+push_go = Anfrage senden
+push_pending = Eine Anfrage ging an die App auf Ihrem Telefon, falls sie dort eingerichtet ist. Nichts angekommen? Wählen Sie einen anderen Weg.
+push_number = Vergleichen Sie diese Zahl mit der auf Ihrem Telefon, oder wählen Sie sie dort:
+verify_review = Ein Mensch sieht sich Ihre Unterlagen an. Das kann eine Weile dauern. Sie können diese Seite schließen und wiederkommen.
+verify_updates = Diese Seite aktualisiert sich selbst.
+verify_look = Jetzt nachsehen
+verify_back = Weiter mit der Prüfung
+confirmed_late = Danke, das ist bestätigt. Was Sie gesendet haben, ist hier nicht mehr aufbewahrt. Falls es nicht ausgeführt wurde, gehen Sie zurück und senden Sie es noch einmal; Sie werden nicht noch einmal gefragt.
+verify_refused = Das wurde abgelehnt; es wurde nichts bestätigt.
+verify_over = Das dauerte zu lange oder wurde abgebrochen. Es wurde nichts bestätigt; Sie können es noch einmal versuchen.
+verify_often = Das wurde sehr oft versucht. Bitte warten Sie eine Weile, oder wählen Sie einen anderen Weg.
+verify_unreachable = Das ist im Augenblick nicht möglich.

@@ -20,7 +20,10 @@ email_again = Send another code
 email_trouble = The e-mail could not be sent: the mail server does not answer. Please ask for another code in a moment.
 email_trouble_other = You can also choose another way.
 email_late = If a six-digit code reaches you all the same, type it here. It is good for ten minutes.
-email_wait = A code was sent a moment ago. Please wait { $seconds } seconds before asking for another.
+email_wait = A code was sent a moment ago. Please wait { $seconds } { $seconds ->
+    [one] second
+   *[other] seconds
+} before asking for another.
 sms_label = Code from the text message
 sms_hint = If a telephone number is on file, a text with a six-digit code is on its way. It is good for ten minutes.
 sms_send = Text me a code
@@ -123,6 +126,8 @@ enrol_refused = This cannot be set up now. Sign in again on a device you have us
 enrol_sign_in = Please sign in first.
 title_invited = Set up a way to confirm it is you
 date = { $year }-{ $month }-{ $day }
+# How 1234567.89 is written: amounts are grouped as this is.
+number = 1,234,567.89
 
 # Mail
 mail_code_subject = Your code for { $service }
@@ -135,6 +140,11 @@ sms_message = { $code } is your code for { $service }. Never tell it to anyone w
 voice_message = This is a call from { $service }. Your code is: { $code }. Once more: { $code }. Never tell it to anyone who calls you.
 mail_phone_subject = The telephone number of your account at { $service } was changed
 mail_phone_body = A new telephone number was added to your account at { $service }. Codes are sent to it only after 24 hours. If this was not you, please contact { $service } at once.
+mail_methods_subject = How you confirm it is you at { $service } was changed
+mail_methods_added = This was set up for your account at { $service }: { $method }.
+mail_methods_removed = This was removed from your account at { $service }: { $method }.
+mail_methods_renewed = New recovery codes were made for your account at { $service }. The old ones are void.
+mail_methods_reset = { $service } removed every way to confirm it is you that was set up for your account, and signed you out everywhere.
 mail_notice_subject = Activity in your account at { $service }
 mail_notice_intro = This happened in your account at { $service }:
 mail_notice_passed_on = It was passed on and can have taken effect.
@@ -154,6 +164,29 @@ fact_amount = Amount
 fact_email = E-mail address
 fact_payee = Payee
 
+# Passkeys
+way_passkey = Passkey
+passkey_use = Use your passkey
+passkey_hint = Confirm with your fingerprint, your face or the lock of your device.
+passkey_none = This browser cannot use passkeys. Please choose another way, or open this page in another browser.
+passkey_no_script = Passkeys need JavaScript. Please switch it on and reload this page, or choose another way.
+passkey_stopped = No passkey was given. You can try again or choose another way.
+passkey_there = This device has a passkey for your account already.
+passkey_wrong = That did not work. Please try again, or choose another way.
+passkey_failed = The passkey could not be set up. Please try again.
+passkey_about = A passkey confirms that it is you by your fingerprint, your face or the lock of your device. It cannot be guessed, and it works on this site only.
+passkey_label = Name (optional)
+passkey_label_hint = So that you know it again in the list, such as “my phone”.
+passkey_make = Make a passkey
+add_passkey = Add a passkey
+method_passkey = Passkey, added { $date }
+method_passkey_named = Passkey “{ $label }”, added { $date }
+remove_passkey = Remove the passkey added { $date }
+remove_passkey_named = Remove the passkey “{ $label }” added { $date }
+
+# Where the app asks for a proof of a request that is no event of a policy.
+event_app = Your request
+
 # Signing in at the customer's own identity provider
 way_oidc = Sign in again
 oidc_hint = You are taken to your usual sign-in page, and come back here afterwards.
@@ -166,3 +199,23 @@ oidc_old = Your last sign-in was too long ago. Please sign in again.
 oidc_stale = That sign-in was used already or took too long. Please sign in again.
 oidc_often = You were sent to the sign-in page very often. Please wait some minutes, or choose another way.
 oidc_somebody_else = Somebody else signed in there. Please sign in as the person you are here.
+
+# Identity documents and pushes
+way_id_document = Identity document
+way_push = Request on your phone
+id_document_hint = Have your identity document ready. You are taken through the check and come back here afterwards.
+id_document_go = Check my identity document
+id_document_pending = Your identity document is being checked.
+push_hint = A request is sent to the app on your phone. Approve it only if it was you who asked here.
+push_go = Send the request
+push_pending = A request was sent to the app on your phone, if it is set up there. Nothing arrived? Choose another way.
+push_number = Compare this number with the one on your phone, or choose it there:
+verify_review = A person is looking at your documents. This may take a while. You may close this page and come back.
+verify_updates = This page updates itself.
+verify_look = Look now
+verify_back = Go on with the check
+confirmed_late = Thank you, this is confirmed. What you sent is no longer kept here. If it was not carried out, go back and send it again; you will not be asked again.
+verify_refused = That was refused, so nothing was confirmed.
+verify_over = That took too long or was broken off. Nothing was confirmed; you can try again.
+verify_often = That was tried very often. Please wait a while, or choose another way.
+verify_unreachable = This cannot be done at the moment.

@@ -23,6 +23,9 @@ if (passed && parent !== window) {
   parent.postMessage({ stepward: "passed", resume: passed.dataset.resume }, location.origin);
 }
 
+// The way out of a dialog is the dialog's own.
+if (parent !== window) document.querySelector(".leave")?.remove();
+
 // An identity provider lets nobody show it in a frame: it gets a window of its own, and this page waits for what it says.
 const away = document.getElementById("away");
 if (away && parent !== window) {
@@ -48,3 +51,21 @@ if (pow && navigation?.type !== "back_forward") {
   };
   worker.postMessage({ seed: pow.dataset.seed, bits: Number(pow.dataset.bits) });
 }
+
+// Something that takes a while: look again by and by, and show what came of it.
+const waiting = document.getElementById("waiting");
+const look = async (pause) => {
+  try {
+    const answer = await fetch(location.pathname, { headers: { accept: "application/json" } });
+    const { status, number } = await answer.json();
+    if (status === "passed" || [403, 410].includes(answer.status)) return location.replace(location.pathname);
+    if (status?.startsWith("verify_")) return location.replace(`${waiting.dataset.again}&e=${status}`);
+    if (status === "wrong") return location.replace(`${waiting.dataset.again}&e=verify_refused`);
+    const isShown = !number || waiting.querySelector("strong");
+    if (!isShown || !["pending", "review"].includes(status)) return location.replace(waiting.dataset.again);
+  } catch {
+    // Not reached this time.
+  }
+  setTimeout(look, pause, Math.min(pause * 1.2, 20000));
+};
+if (waiting) setTimeout(look, 2000, 2000);

@@ -9,6 +9,7 @@ use stepward_core::{
     decision::{self, Challenge, Decision, Forward, LockOut, Outcome, Rate, Reason, Reroute, Throttle, Verb},
     facts::{Facts, SlotId},
     policy::{Apply, Policy, StepKind},
+    session::required::Required,
     value::Value,
 };
 
@@ -63,6 +64,8 @@ pub struct Scene<'a> {
     pub withheld: Option<&'a Withheld>,
     /// The parked request that is being resumed.
     pub resuming: Option<&'a str>,
+    /// What the app asked for, where it was the app that asked.
+    pub asked: Option<&'a Required>,
     /// What spoke, by ids that outlive a rename: [`speaker`]. A throttle counts for it alone.
     pub speaker: [&'a str; 3],
 }
@@ -162,6 +165,7 @@ impl Actions {
             claimed: scene.claimed.clone(),
             withheld: scene.withheld.cloned(),
             resuming: scene.resuming,
+            asked: scene.asked,
         };
         match self.challenges.begin(demand).await? {
             Begun::Asked(reply) => {

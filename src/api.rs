@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod decisions;
+mod enrolments;
 mod evaluate;
 mod guard;
 mod health;
@@ -171,6 +172,9 @@ fn routes() -> Vec<(&'static str, &'static str, Scope, MethodRouter<Desk>)> {
         ("post", "/api/v1/sessions/revoke", Scope::Operate, post(sessions::revoke)),
         ("post", "/api/v1/sessions/unlock", Scope::Operate, post(sessions::unlock)),
         ("post", "/api/v1/sessions/invite", Scope::Operate, post(sessions::invite)),
+        ("get", "/api/v1/enrolments", Scope::Read, get(enrolments::list)),
+        ("post", "/api/v1/enrolments/reset", Scope::Operate, post(enrolments::reset)),
+        ("post", "/api/v1/enrolments/import", Scope::Operate, post(enrolments::import)),
         ("post", "/api/v1/state/backup", Scope::Operate, post(state::backup)),
         ("get", "/api/v1/openapi.json", Scope::Read, get(openapi)),
     ]
@@ -206,6 +210,9 @@ fn admin(desk: Desk, tokens: Tokens) -> Router {
         sessions::revoke,
         sessions::unlock,
         sessions::invite,
+        enrolments::list,
+        enrolments::reset,
+        enrolments::import,
         state::backup,
         openapi,
     )

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use stepward_core::request::Request;
+use stepward_core::{request::Request, session::required::Required};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::settings::Route;
@@ -90,6 +90,9 @@ pub struct Parked {
     pub spooled: Option<Spooled>,
     /// Whether what is kept is not a request but the app's withheld answer (`apply: after_success`).
     pub answer: Option<Withheld>,
+    /// What the app asked for, where it did; it is told of the proof when the request comes again.
+    #[serde(default)]
+    pub asked: Option<Required>,
 }
 
 /// A body that is kept in a file of its own, named after what is parked.

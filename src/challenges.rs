@@ -4,12 +4,16 @@
 //! forwards a request; it records proofs in the session and says what came of each answer. When the state store does
 //! not answer, every function says so and nothing counts as proven.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use arc_swap::ArcSwap;
 use stepward_core::{
     decision::{self, Outcome, Reason},
     policy::Policy,
-    session::Method,
+    session::{Method, required::Required},
 };
 use tokio::sync::Semaphore;
 
@@ -17,8 +21,9 @@ use crate::{
     arrival::{Arrival, Parked, Spooled, Withheld},
     clock::Clock,
     keys::Keys,
-    locale::Locales,
+    locale::{Locale, Locales},
     mail::Mailer,
+    render::Texts,
     reply::Reply,
     sessions::{SessionHandle, Sessions, record::Subject},
     settings,
@@ -31,6 +36,7 @@ pub mod attempts;
 pub mod authenticators;
 pub mod begin;
 pub mod captcha;
+pub mod change;
 pub mod code;
 pub mod contacts;
 pub mod email_code;
@@ -41,13 +47,16 @@ pub mod oidc;
 pub mod origin;
 pub mod page;
 pub mod parking;
+pub mod passkey;
 pub mod pow;
 pub mod problem;
 pub mod recovery;
+pub mod registrar;
 pub mod serve;
 pub mod show;
 pub mod telephone;
 pub mod totp;
+pub mod verification;
 
 /// Where everything of Stepward's own lives, on every host.
 pub const PREFIX: &str = "/.stepward/";
@@ -59,11 +68,15 @@ pub struct Challenges {
     sessions: Sessions,
     clock: Clock,
     mailer: Option<Mailer>,
+    passkeys: Option<passkey::Party>,
     telephone: telephone::Telephone,
     provider: Option<Arc<oidc::provider::Provider>>,
+    verifying: verification::kept::Busy,
     writing: Arc<Semaphore>,
-    locales: Locales,
+    locales: ArcSwap<Locales>,
     pages: page::Pages,
+    /// The operator's messages and templates as they were last looked at, so that a mistake is told once.
+    pages_seen: Mutex<Texts>,
     unsent: parking::unsent::Unsent,
     spool: Option<parking::spool::Spool>,
 }
@@ -92,6 +105,8 @@ pub struct Demand<'a> {
     pub withheld: Option<Withheld>,
     /// The id of the parked request that is being resumed: it is kept as it is, nothing is parked anew.
     pub resuming: Option<&'a str>,
+    /// What the app asked for, where it was the app that asked.
+    pub asked: Option<&'a Required>,
 }
 
 /// What became of a demand.
@@ -177,12 +192,15 @@ pub enum Trouble {
     /// Mail settings cannot be used.
     #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
+    /// Passkeys cannot be used with these settings.
+    #[error("passkeys: {0}")]
+    Passkeys(String),
     /// Settings of the identity provider cannot be used.
     #[error("identity provider: {0}")]
     Provider(String),
-    /// A page does not parse.
-    #[error("page template: {0}")]
-    Page(String),
+    /// Templates cannot be used: every error, one line each, with its place.
+    #[error("page templates: {}", .0.join("; "))]
+    Page(Vec<String>),
 }
 
 impl Challenges {
@@ -191,7 +209,7 @@ impl Challenges {
     /// # Errors
     /// When messages, pages or mail settings cannot be used.
     pub fn new(
-        pages: &settings::Pages,
+        pages: &settings::pages::Pages,
         mail: Option<&settings::Mail>,
         keys: Arc<Keys>,
         store: Arc<AnyStore>,
@@ -203,17 +221,37 @@ impl Challenges {
         Ok(Challenges {
             telephone,
             provider: None,
+            verifying: verification::kept::Busy::default(),
             keys,
             store,
             sessions,
             mailer: mail.map(|mail| Mailer::new(mail, clock.clone())).transpose()?,
+            passkeys: None,
             clock,
             writing: Arc::new(Semaphore::new(notice::WRITING_MAX)),
-            locales: Locales::load(&pages.language, pages.locales.as_deref())?,
-            pages: page::Pages::new(pages.service_name.clone())?,
+            locales: ArcSwap::from_pointee(Locales::load(&pages.language, pages.locales.as_deref())?),
+            pages: page::Pages::new(pages)?,
+            pages_seen: Mutex::new(page::seen::texts(pages)),
             unsent: parking::unsent::Unsent::default(),
             spool: None,
         })
+    }
+
+    /// The same, with passkeys.
+    ///
+    /// # Errors
+    /// When the settings are none that browsers would follow.
+    pub fn with_passkeys(self, passkeys: Option<&settings::Passkeys>) -> Result<Self, Trouble> {
+        let party = passkeys.map(|it| passkey::Party::new(it, &self.pages.service)).transpose()?;
+        Ok(Challenges { passkeys: party, ..self })
+    }
+
+    /// The methods that can be run for a page on this host: passkeys stay with the domain that they were made for.
+    pub fn runnable_at(&self, host: &str) -> BTreeSet<Method> {
+        let has_passkeys = self.passkeys.as_ref().is_some_and(|party| party.serves(host));
+        let mut methods = self.runnable();
+        methods.retain(|method| *method != Method::Passkey || has_passkeys);
+        methods
     }
 
     /// The same, which keep bodies too large for the store in files.
@@ -241,18 +279,44 @@ impl Challenges {
         Ok(Challenges { provider: provider.map_err(Trouble::Provider)?.map(Arc::new), ..self })
     }
 
-    /// The methods that this process can run: e-mail codes and sign-ins at a provider only with their settings, what vendors have a part in only where
+    /// The methods that this process can run: e-mail codes, passkeys and sign-ins at a provider only with their settings,
+    /// what vendors have a part in only where
     /// a route names one.
     pub fn runnable(&self) -> BTreeSet<Method> {
         let mail = self.mailer.is_some().then_some(Method::EmailCode);
         let oidc = self.provider.is_some().then_some(Method::Oidc);
         let routed = self.vendors().methods();
-        [Method::Totp, Method::RecoveryCode, Method::Pow].into_iter().chain(mail).chain(oidc).chain(routed).collect()
+        let passkeys = self.passkeys.is_some().then_some(Method::Passkey);
+        let always = [Method::Totp, Method::RecoveryCode, Method::Pow];
+        always.into_iter().chain(mail).chain(passkeys).chain(oidc).chain(routed).collect()
     }
 
     /// The vendors that are at work now.
     fn vendors(&self) -> Arc<Vendors> {
         self.telephone.live().now()
+    }
+
+    /// Reads the operator's messages and templates again. What cannot be used leaves the last good ones at work, and is
+    /// logged. Blocks on the disk.
+    pub fn reload_pages(&self, pages: &settings::pages::Pages) {
+        let texts = page::seen::texts(pages);
+        let mut seen = self.pages_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == texts {
+            return;
+        }
+        *seen = texts;
+        match Locales::load(&pages.language, pages.locales.as_deref()) {
+            Ok(locales) => self.locales.store(Arc::new(locales)),
+            Err(error) => tracing::error!("the last good messages stay: {error}"),
+        }
+        if let Err(errors) = self.pages.reload() {
+            tracing::error!("the last good page templates stay: {}", errors.join("; "));
+        }
+    }
+
+    /// The language for a letter to somebody who is not at a browser, or may be somebody else.
+    fn usual_locale(&self, tenant: &str) -> Arc<Locale> {
+        self.locales.load().choose(tenant, None, None)
     }
 
     /// Issues a challenge: parks the request or the withheld answer, mails a code where that comes first, and makes
@@ -276,6 +340,12 @@ impl Challenges {
         subject: Option<&Subject>,
     ) -> Stored<Served> {
         serve::serve(self, arrival, session, subject).await
+    }
+
+    /// The answer to what a vendor sent by itself; `None` where the request is for another of our pages.
+    pub async fn receive(&self, arrival: &Arrival) -> Option<Reply> {
+        let is_inbound = arrival.request.path.starts_with(verification::inbound::PREFIX);
+        if is_inbound { Some(verification::inbound::receive(self, arrival).await) } else { None }
     }
 
     /// Looks at what was parked under this id, without taking it. `None` where it is gone or someone else's: another

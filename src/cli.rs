@@ -11,6 +11,7 @@ mod client;
 mod connector;
 mod demo;
 mod doctor;
+mod enrolment;
 mod explain;
 mod handover;
 mod init;
@@ -55,6 +56,9 @@ enum Command {
     /// Connectors to vendors
     #[command(subcommand)]
     Connector(connector::Connector),
+    /// What subjects have set up to confirm it is them: list, reset, import
+    #[command(subcommand)]
+    Enrolment(enrolment::Enrolment),
     /// Sessions and lock-outs of a running Stepward
     #[command(subcommand)]
     Session(session::Session),
@@ -85,6 +89,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Schema(command) => command.run(),
         Command::Connector(command) => command.run(),
         Command::Session(command) => command.run(),
+        Command::Enrolment(command) => command.run(),
         Command::State(command) => command.run(),
         Command::Reload(command) => command.run(),
         Command::Keys(command) => command.run(),

@@ -39,6 +39,7 @@ mod connection;
 mod guard;
 mod headers;
 mod health;
+mod inject;
 mod passage;
 mod proxy;
 mod proxy_protocol;

@@ -151,6 +151,7 @@ pub async fn start_with(
         clock.clone(),
     )?;
     let challenges = challenges.with_spool(spool).with_vendors(signals.live(), settings.phone.clone());
+    let challenges = challenges.with_passkeys(settings.passkeys.as_ref())?;
     let challenges = Arc::new(challenges.with_provider(settings.oidc.as_ref())?);
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;
@@ -160,6 +161,7 @@ pub async fn start_with(
         registry::Origin::Texts(_) => Vec::new(),
     };
     watched.extend(settings.connectors.clone());
+    watched.extend([&settings.pages.locales, &settings.pages.templates].into_iter().flatten().cloned());
     let routed = signals.live().now().methods();
     let target = registry::Target::of(&settings, signals.catalogue(), |name| signals.tells(name), &routed)
         .without(&settings, &signals.lost());

@@ -303,7 +303,14 @@ fn header_map(request: &Request) -> HeaderMap {
 }
 
 fn arrival(request: Request, headers: HeaderMap, body: Bytes, question: &Question) -> Arrival {
-    let route = Route { host: None, path: "/".into(), upstream: "app".into(), tenant: question.tenant.as_str().into() };
+    let route = Route {
+        host: None,
+        path: "/".into(),
+        upstream: "app".into(),
+        tenant: question.tenant.as_str().into(),
+        inject_script: false,
+        app_may_ask: false,
+    };
     Arrival {
         id: "inquiry".into(),
         route: Arc::new(route),

@@ -35,6 +35,7 @@ use crate::{
 };
 
 pub mod apply;
+pub mod asked;
 pub mod choose;
 pub mod conclude;
 pub mod inquire;
@@ -115,6 +116,7 @@ impl Parts {
             let target = Target::of(&self.settings, self.signals.catalogue(), told, &routed);
             self.registry.retarget(target.without(&self.settings, &self.signals.lost()));
         }
+        self.challenges.reload_pages(&self.settings.pages);
         let of_sinks = self.sinks.reload(&self.settings);
         let of_others = self.signals.refused_connectors().unwrap_or_default();
         let found = [&*of_others.found, &of_sinks].concat();
@@ -333,6 +335,12 @@ impl Journeys {
     /// Names of the headers that some policy sets towards the app: no client may send them.
     pub fn sets_headers(&self) -> Arc<[Arc<str>]> {
         self.0.registry.current().sets_headers.clone()
+    }
+
+    /// The app asked for a proof instead of answering: what happens now. `Ruling::Forward` sends the same request once
+    /// more, with what the app is told of the proofs that are there.
+    pub async fn asked(&self, asking: asked::Asking) -> Ruling {
+        asked::asked(self, asking).await
     }
 
     /// The app did not answer: nobody knows whether the event happened, so it counts as a failed try.

@@ -41,7 +41,8 @@ pub mod lacking;
 pub mod watch;
 
 /// Every method that this build can run, given the settings it needs; a policy that names another does not load.
-pub const METHODS_BUILT: [Method; 8] = [
+pub const METHODS_BUILT: [Method; 11] = [
+    Method::Passkey,
     Method::Totp,
     Method::EmailCode,
     Method::SmsCode,
@@ -50,10 +51,13 @@ pub const METHODS_BUILT: [Method; 8] = [
     Method::Pow,
     Method::Captcha,
     Method::Oidc,
+    Method::IdDocument,
+    Method::Push,
 ];
 
 /// Those of them that only a vendor makes possible: a policy that names one loads only where a route provides it.
-pub const BY_VENDORS: [Method; 3] = [Method::SmsCode, Method::VoiceCode, Method::Captcha];
+pub const BY_VENDORS: [Method; 5] =
+    [Method::SmsCode, Method::VoiceCode, Method::Captcha, Method::IdDocument, Method::Push];
 
 /// Where the texts of policies come from.
 #[derive(Clone, Debug)]
@@ -86,7 +90,11 @@ impl Target {
     ) -> Target {
         let upstreams = Some(settings.upstreams.keys().cloned().collect());
         let lacking = Lacking::of(settings, &catalogue, told, routed);
-        let methods = METHODS_BUILT.into_iter().filter(|it| !BY_VENDORS.contains(it) || routed.contains(it));
+        let is_there = |method: &Method| match method {
+            Method::Passkey => settings.passkeys.is_some(),
+            method => !BY_VENDORS.contains(method) || routed.contains(method),
+        };
+        let methods = METHODS_BUILT.into_iter().filter(is_there);
         Target { catalogue, options: Options { methods: methods.collect(), upstreams, can_mail: true }, lacking }
     }
 

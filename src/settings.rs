@@ -25,6 +25,7 @@ pub mod check;
 pub mod document;
 pub mod format;
 pub mod oidc;
+pub mod pages;
 pub mod parse;
 pub mod tree;
 
@@ -127,6 +128,8 @@ pub struct Settings {
     pub health: Option<SocketAddr>,
     /// How codes are mailed.
     pub mail: Option<Mail>,
+    /// Where passkeys are good.
+    pub passkeys: Option<Passkeys>,
     /// To which telephones codes go.
     pub phone: Phone,
     /// Where users sign in anew.
@@ -150,7 +153,7 @@ pub struct Settings {
     /// Where requests are logged, if at all.
     pub access_log: Option<LogTarget>,
     /// How pages look and speak.
-    pub pages: Pages,
+    pub pages: pages::Pages,
 }
 
 /// A connector that takes decisions.
@@ -248,6 +251,10 @@ pub struct Route {
     pub upstream: Arc<str>,
     /// The tenant; nothing crosses tenants.
     pub tenant: Arc<str>,
+    /// Whether our script is put into HTML pages.
+    pub inject_script: bool,
+    /// Whether the app may ask for a proof by its answer.
+    pub app_may_ask: bool,
 }
 
 /// Where a subject can be learnt.
@@ -401,6 +408,15 @@ pub struct Mail {
     pub from: Arc<str>,
 }
 
+/// Where passkeys are good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passkeys {
+    /// The domain that they belong to, lower case: the host of every origin, or a domain above it.
+    pub rp_id: Arc<str>,
+    /// The origins on which they may be used, as browsers write them (RFC 6454 §6.2); at least one.
+    pub origins: Arc<[Arc<str>]>,
+}
+
 /// To which telephones codes go, and how many messages an hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phone {
@@ -497,17 +513,6 @@ pub enum LogTarget {
     File(PathBuf),
 }
 
-/// How pages look and speak.
-#[derive(Clone, Debug)]
-pub struct Pages {
-    /// What the protected service is called.
-    pub service_name: Arc<str>,
-    /// Language where the browser's are not there.
-    pub language: Arc<str>,
-    /// Folder of `*.ftl` files that add to or replace messages.
-    pub locales: Option<PathBuf>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -554,10 +559,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_says_so() {
-        for key in ["passkeys: { rp_id: x }", "decisions: { address: 127.0.0.1:7302 }"] {
-            let found = found(&format!("{SMALL}{key}\n"));
-            assert!(found.iter().any(|it| it.contains("is not built yet")), "{key}: {found:#?}");
-        }
+        let found = found(&format!("{SMALL}decisions: {{ address: 127.0.0.1:7302 }}\n"));
+        assert!(found.iter().any(|it| it.contains("is not built yet")), "{found:#?}");
     }
 
     #[test]
@@ -605,6 +608,32 @@ mod tests {
         ] {
             let found = found(&text);
             assert!(found.iter().any(|it| it.contains(&format!("[{code}]"))), "{code} is missing from {found:#?}");
+        }
+    }
+
+    #[test]
+    fn passkeys_belong_to_a_domain_and_are_good_on_its_origins() {
+        let passkeys = |text: &str| loaded(&format!("{SMALL}passkeys: {{ {text} }}\n")).passkeys.unwrap();
+        let two =
+            passkeys("rp_id: example.com, origins: [\"https://bank.example.com:443/\", https://example.com:8443]");
+        let expected = ["https://bank.example.com", "https://example.com:8443"].map(Arc::from);
+        assert_eq!((&*two.rp_id, &*two.origins), ("example.com", &expected[..]));
+        let here = passkeys("rp_id: localhost, origins: [\"http://localhost:8080\"]");
+        assert_eq!(&*here.origins, ["http://localhost:8080"].map(Arc::from));
+        for (text, place, code) in [
+            ("rp_id: bank.example.com, origins: [https://example.com]", "4:44", "passkeys.foreign"),
+            ("rp_id: example.com, origins: [https://myexample.com]", "4:39", "passkeys.foreign"),
+            ("rp_id: example.com, origins: [https://a.example.com, http://b.example.com]", "4:62", "passkeys.insecure"),
+            ("rp_id: com, origins: [https://example.com]", "4:20", "passkeys.rp_id"),
+            ("rp_id: 127.0.0.1, origins: [http://127.0.0.1:8080]", "4:20", "passkeys.rp_id"),
+            ("rp_id: \"*.example.com\", origins: [https://a.example.com]", "4:20", "passkeys.rp_id"),
+            ("rp_id: example.com, origins: []", "4:42", "passkeys.origins"),
+            ("rp_id: example.com, origins: [https://example.com/login]", "4:43", "value.malformed"),
+            ("rp_id: example.com, orgins: [https://example.com]", "4:33", "key.unknown"),
+        ] {
+            let found = found(&format!("{SMALL}passkeys: {{ {text} }}\n"));
+            let is_told = |it: &String| it.contains(&format!("stepward.yaml:{place}")) && it.contains(code);
+            assert!(found.iter().any(is_told), "{code} at {place} is missing from {found:#?}");
         }
     }
 

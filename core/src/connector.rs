@@ -35,6 +35,7 @@ pub mod document;
 pub mod lint;
 pub mod local;
 pub mod mapping;
+pub mod receive;
 pub mod request;
 pub mod route;
 pub mod template;
@@ -86,7 +87,7 @@ impl Class {
 }
 
 /// What connectors can be asked about under its own name, and what type it has then. Any other input says its type.
-pub const INPUTS: [(&str, InputKind); 18] = [
+pub const INPUTS: [(&str, InputKind); 21] = [
     ("ip", InputKind::Ip),
     ("email", InputKind::Email),
     ("phone", InputKind::Phone),
@@ -103,6 +104,9 @@ pub const INPUTS: [(&str, InputKind); 18] = [
     ("code", InputKind::SecretString),
     ("message", InputKind::SecretString),
     ("locale", InputKind::String),
+    ("user_ref", InputKind::String),
+    ("verification_id", InputKind::String),
+    ("return_url", InputKind::String),
     (DECISION, InputKind::Object),
     (DECISIONS, InputKind::Object),
 ];
@@ -163,7 +167,7 @@ pub struct Connector {
     pub fixtures: Vec<Fixture>,
 }
 
-/// The page half of a CAPTCHA or device connector.
+/// The page half of a CAPTCHA, device or identity connector.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// The vendor's script.
@@ -192,9 +196,9 @@ impl Connector {
         self.first(Kind::Lookup).or_else(|| self.first(Kind::Verify))
     }
 
-    /// The operation that a route runs: what is asked, else the first that sends.
+    /// The operation that a route runs: what is asked, else the first that sends, else the one that begins something.
     pub fn served(&self) -> Option<&Arc<Operation>> {
-        self.asked().or_else(|| self.first(Kind::Send))
+        self.asked().or_else(|| self.first(Kind::Send)).or_else(|| self.first(Kind::Start))
     }
 
     /// What it gives a route, in the order of its mapping.
@@ -213,7 +217,7 @@ impl Connector {
     }
 }
 
-/// One request and its one answer, or one look-up, compiled.
+/// One request and its one answer, one look-up, or what a vendor sends by itself, compiled.
 #[derive(Debug)]
 pub struct Operation {
     /// The connector's id.
@@ -224,6 +228,8 @@ pub struct Operation {
     pub kind: Kind,
     /// How long it may take in all, in milliseconds.
     pub timeout_ms: u64,
+    /// How long what it begins may take, in milliseconds; 0 where it begins nothing.
+    pub good_for_ms: u64,
     /// How long connecting may take, in milliseconds.
     pub connect_timeout_ms: Option<u64>,
     /// When it is sent again.
@@ -375,6 +381,16 @@ impl Operation {
     /// Whether it declares this input.
     pub fn takes(&self, input: &str) -> bool {
         self.asking.inputs.iter().any(|needed| *needed.name == *input)
+    }
+
+    /// Whether it sends its user somewhere.
+    pub fn hands_redirect(&self) -> bool {
+        self.answer.handed.redirect.is_some()
+    }
+
+    /// Whether it gives our page what the vendor's part of it needs.
+    pub fn hands_embed(&self) -> bool {
+        self.answer.handed.embed.is_some()
     }
 
     /// The declared inputs among these that may be remembered until a `feedback`: none that is secret.

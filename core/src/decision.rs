@@ -227,6 +227,15 @@ pub enum Reason {
     /// What was to be resumed is gone, used, or someone else's.
     #[serde(rename = "resume.gone")]
     ResumeGone,
+    /// The app asked for a proof by its answer.
+    #[serde(rename = "app.asked")]
+    AppAsked,
+    /// The app asked for a proof that it had been told of already.
+    #[serde(rename = "app.asked_again")]
+    AppAskedAgain,
+    /// What the app asked for does not read as a list of methods.
+    #[serde(rename = "app.malformed")]
+    AppMalformed,
     /// What was to be resumed waits at another node, which did not get this request; it still waits there.
     #[serde(rename = "resume.elsewhere")]
     ResumeElsewhere,
@@ -260,6 +269,9 @@ impl Reason {
             Reason::CrossSite => "request.cross_site",
             Reason::StateUnavailable => "state.unavailable",
             Reason::ResumeGone => "resume.gone",
+            Reason::AppAsked => "app.asked",
+            Reason::AppAskedAgain => "app.asked_again",
+            Reason::AppMalformed => "app.malformed",
             Reason::ResumeElsewhere => "resume.elsewhere",
             Reason::Internal => "internal",
         }

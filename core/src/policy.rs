@@ -78,6 +78,9 @@ pub struct Policy {
     pub allowed_origins: Vec<Arc<str>>,
 }
 
+/// The name under which requests that are no event are challenged where their app asks for a proof; no policy has it.
+pub const RESERVED_EVENT: &str = "app";
+
 impl Policy {
     /// What [`event::matcher::Matcher`] has to know of it.
     pub fn recognised(&self) -> event::matcher::Event<'_> {

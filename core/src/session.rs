@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub mod required;
+
 /// How a challenge is met. A method that this build cannot run is a load error where a policy names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -88,6 +90,26 @@ impl Method {
             | Method::IdDocument
             | Method::Approval => 2,
             Method::Passkey => 3,
+        }
+    }
+
+    /// Whether a proof by it cannot be had by a page that merely looks like ours (NIST SP 800-63B §5.2.5): the browser binds
+    /// a passkey to our name. A code, a confirmation in an app and a person's consent can be asked for by anybody; how an
+    /// identity provider is satisfied, it alone knows.
+    pub fn is_phishing_resistant(self) -> bool {
+        match self {
+            Method::Passkey => true,
+            Method::Totp
+            | Method::EmailCode
+            | Method::SmsCode
+            | Method::VoiceCode
+            | Method::Push
+            | Method::RecoveryCode
+            | Method::Pow
+            | Method::Captcha
+            | Method::Oidc
+            | Method::IdDocument
+            | Method::Approval => false,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
     api::{Desk, problem::Problem},
     outcomes::record,
     signals::Who,
-    store::{Begin, Counted, Drawer, Kind, Revocation, StateError, StateStore},
+    store::{Begin, Counted, Drawer, Id, Kind, Revocation, StateError, StateStore},
 };
 
 /// Whom it is about: a subject, or an address.
@@ -35,7 +35,7 @@ pub(super) struct About {
 }
 
 impl About {
-    fn tenant() -> String {
+    pub(super) fn tenant() -> String {
         "default".into()
     }
 
@@ -97,15 +97,22 @@ pub(super) async fn revoke(State(desk): State<Desk>, Json(about): Json<About>) -
     if target.kind != Kind::Account {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "about.missing", "name a `subject`"));
     }
-    let parts = desk.journeys.parts();
-    let before_ms = parts.clock.now_ms();
-    parts.store.revoke(Revocation { target, before_ms }).await.map_err(lost)?;
-    // After the sessions: none of them can make a device known again.
-    for device in parts.store.enrolments(target.id, Drawer::Devices).await.map_err(lost)? {
-        parts.store.retire(target.id, Drawer::Devices, device.id).await.map_err(lost)?;
-    }
+    let before_ms = end(&desk, target.id).await?;
     tracing::info!(account = data_encoding::HEXLOWER.encode(&target.id), "sessions revoked by an operator");
     Ok(Json(json!({ "revoked": true, "before": record::time(before_ms) })))
+}
+
+/// Ends every session of an account that began before now, and forgets the devices it is known on; that moment.
+pub(super) async fn end(desk: &Desk, account: Id) -> Result<i64, Problem> {
+    let parts = desk.journeys.parts();
+    let before_ms = parts.clock.now_ms();
+    let target = Counted { kind: Kind::Account, id: account };
+    parts.store.revoke(Revocation { target, before_ms }).await.map_err(lost)?;
+    // After the sessions: none of them can make a device known again.
+    for device in parts.store.enrolments(account, Drawer::Devices).await.map_err(lost)? {
+        parts.store.retire(account, Drawer::Devices, device.id).await.map_err(lost)?;
+    }
+    Ok(before_ms)
 }
 
 /// Ends the lock-out of an account or an address.

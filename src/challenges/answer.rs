@@ -3,7 +3,7 @@
 //! Everything that a wrong answer can be (another length, an old code, a used one, an account that has nothing set up)
 //! looks the same from outside and costs the same try.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use stepward_core::session::{CLOCK_SKEW_MS, Method, Proof};
 
@@ -17,7 +17,7 @@ use crate::{
         code::{Asked, Sent},
         contacts::Reach,
         issued::{self, Issued},
-        oidc, pow, problem, recovery, totp,
+        oidc, passkey, pow, problem, recovery, totp, verification,
     },
     clock,
     sessions::SessionHandle,
@@ -58,6 +58,10 @@ pub enum Came {
     Away(String),
     /// The user came back and nothing is proven; it costs no try.
     Undone(oidc::Trouble),
+    /// A vendor has begun it; where the user goes, if anywhere.
+    Begun(Option<Arc<str>>),
+    /// Nothing was begun, or nothing came of it; it costs no try.
+    Unverified(verification::Trouble),
     /// Nothing that could be an answer; it costs no try.
     Nothing,
 }
@@ -77,7 +81,8 @@ impl Answer {
         let get = |name: &str| fields.get(name).cloned().unwrap_or_default();
         Answer {
             method: Method::named(&get("method")),
-            code: get("code"),
+            // A program sends an assertion as it is.
+            code: fields.get("assertion").cloned().unwrap_or_else(|| get("code")),
             send: matches!(get("send").as_str(), "1" | "true"),
             vendor: get("vendor"),
             fields,
@@ -97,12 +102,21 @@ fn form(body: &[u8]) -> Option<BTreeMap<String, String>> {
 
 fn json(body: &[u8]) -> Option<BTreeMap<String, String>> {
     let serde_json::Value::Object(object) = serde_json::from_slice(body).ok()? else { return None };
-    let text = |value: serde_json::Value| match value {
+    let text = |name: &str, value: serde_json::Value| match value {
         serde_json::Value::String(text) => Some(text),
         serde_json::Value::Bool(flag) => Some(flag.to_string()),
+        serde_json::Value::Object(_) if name == "assertion" => Some(value.to_string()),
         _ => None,
     };
-    Some(object.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect())
+    Some(
+        object
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let text = text(&name, value)?;
+                Some((name, text))
+            })
+            .collect(),
+    )
 }
 
 /// Takes an answer to the challenge `word`.
@@ -121,7 +135,8 @@ pub async fn take(
     let asked = Asked { tenant, host, method, id, issued, lane: &lane };
     let is_letter = answer.send && Reach::of(method).is_some();
     let typed = if method == Method::Captcha { captcha::token(challenges, answer) } else { answer.code.clone() };
-    if !is_letter && method != Method::Oidc && typed.trim().is_empty() {
+    let is_begun_elsewhere = method == Method::Oidc || verification::is_one(method);
+    if !is_letter && !is_begun_elsewhere && typed.trim().is_empty() {
         return Ok(Came::Nothing);
     }
     if let Some(until) = challenges.closed_until(&lane).await? {
@@ -130,8 +145,11 @@ pub async fn take(
     if method == Method::Oidc {
         return oidc::leave(challenges, arrival, session, word, issued).await;
     }
+    if verification::is_one(method) {
+        return verification::begin(challenges, arrival, session, word, &asked).await;
+    }
     if is_letter {
-        return Ok(Came::Mailed(challenges.send_code(&asked, problem::locale(challenges, arrival)).await?));
+        return Ok(Came::Mailed(challenges.send_code(&asked, &problem::locale(challenges, arrival)).await?));
     }
     let aim = aim(challenges, &asked, method).await?;
     let left = match challenges.count_try(&lane, issued.attempts, &aim).await? {
@@ -194,10 +212,9 @@ async fn is_right(challenges: &Challenges, asked: &Asked<'_>, word: &str, method
             None => Ok(false),
         },
         Method::Pow => is_solved(challenges, asked, word, typed).await,
+        Method::Passkey => passkey::check(challenges, tenant, asked.id, asked.issued, typed).await,
         // `runnable` never offers these, or they are looked at elsewhere: an answer here proves nothing.
-        Method::Passkey | Method::Push | Method::Captcha | Method::Oidc | Method::IdDocument | Method::Approval => {
-            Ok(false)
-        }
+        Method::Push | Method::Captcha | Method::Oidc | Method::IdDocument | Method::Approval => Ok(false),
     }
 }
 

@@ -36,6 +36,8 @@ pub const HOURLY_MAX: u64 = 10;
 pub const EVER_MAX: u64 = 100;
 /// Codes sent to one account in an hour, by e-mail and telephone together.
 pub const MAILS_MAX: u64 = 10;
+/// Pushes to one account, and looks at a document for one account, in an hour.
+pub const STARTS_MAX: u64 = 5;
 /// How long tries are counted where nothing is set up, and so nothing can be guessed: a name that nobody has must look
 /// like one that somebody has, and must not fill the store.
 const NOBODY_MS: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -271,6 +273,13 @@ impl Challenges {
         let until = self.clock.now_ms() + ATTEMPTS_WINDOW.as_millis() as i64;
         self.store.lock(lane.who, until).await?;
         Ok(until)
+    }
+
+    /// Counts something that a vendor is to begin; whether it may be begun.
+    pub(super) async fn count_start(&self, lane: &Lane) -> Stored<bool> {
+        let meters = [(lane.who, meter(self, "starts", HOUR, STARTS_MAX), Touch::Hit)];
+        let standing = self.store.begin(self.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
+        Ok(standing.counts.first().is_some_and(|count| *count <= STARTS_MAX))
     }
 
     /// Counts a letter; whether it may be sent.

@@ -1,4 +1,4 @@
-//! What an account has set up: secrets of authenticator apps and recovery codes, sealed at rest.
+//! What an account has set up: passkeys, secrets of authenticator apps and recovery codes, sealed at rest.
 //!
 //! An entry that does not open is not there; it can then prove nothing.
 
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use stepward_core::session::Method;
+use webauthn_rs::prelude::Passkey;
 
 use crate::{
     challenges::{Challenges, attempts::Aim, totp},
@@ -17,6 +18,18 @@ use crate::{
 /// What is kept of an authenticator.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum Kept {
+    /// A passkey: its public key, and what is known about it.
+    Passkey {
+        /// As it was made; only whether it is synced is kept up to date. The store counts its signatures.
+        passkey: Box<Passkey>,
+        /// What its owner calls it; may be empty.
+        label: String,
+        /// When it was set up, in milliseconds since the Unix epoch.
+        added_ms: i64,
+        /// The user handle under which another system made it; empty where that is not known. `None`: it was made here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        handle: Option<Vec<u8>>,
+    },
     /// An authenticator app.
     Totp {
         /// The shared secret.
@@ -36,22 +49,43 @@ pub enum Kept {
 pub struct Authenticator {
     /// Its id in the drawer.
     pub id: Id,
-    /// For an app, the last time step that was accepted.
+    /// For an app, the last time step that was accepted; for a passkey, its last signature counter.
     pub counter: u64,
     /// What is kept of it.
     pub kept: Kept,
 }
 
 impl Authenticator {
-    /// Whether it is an app.
-    pub fn is_totp(&self) -> bool {
-        matches!(self.kept, Kept::Totp { .. })
+    /// Whether this user handle, which a passkey shows, is the one under which it was made: `own`, unless another system
+    /// made it.
+    pub fn is_known_as(&self, shown: &[u8], own: &[u8]) -> bool {
+        match &self.kept {
+            Kept::Passkey { handle: Some(theirs), .. } => theirs.is_empty() || theirs == shown,
+            Kept::Passkey { handle: None, .. } | Kept::Totp { .. } | Kept::Recovery { .. } => own == shown,
+        }
+    }
+
+    /// What its answers prove.
+    pub fn method(&self) -> Method {
+        match self.kept {
+            Kept::Passkey { .. } => Method::Passkey,
+            Kept::Totp { .. } => Method::Totp,
+            Kept::Recovery { .. } => Method::RecoveryCode,
+        }
+    }
+
+    /// The passkey, if it is one.
+    pub fn passkey(&self) -> Option<&Passkey> {
+        match &self.kept {
+            Kept::Passkey { passkey, .. } => Some(passkey),
+            Kept::Totp { .. } | Kept::Recovery { .. } => None,
+        }
     }
 
     /// When it was set up.
     pub fn added_ms(&self) -> i64 {
         match self.kept {
-            Kept::Totp { added_ms, .. } | Kept::Recovery { added_ms } => added_ms,
+            Kept::Passkey { added_ms, .. } | Kept::Totp { added_ms, .. } | Kept::Recovery { added_ms } => added_ms,
         }
     }
 }
@@ -91,17 +125,19 @@ pub async fn aim(challenges: &Challenges, tenant: &str, account: Option<Id>, met
         Some(account) => all(challenges, tenant, account).await?,
         None => Vec::new(),
     };
-    let of_method = all.iter().filter(|it| match method {
-        Method::Totp => it.is_totp(),
-        Method::RecoveryCode => !it.is_totp(),
-        _ => false,
-    });
-    let of_method: Vec<_> = of_method.collect();
+    let of_method: Vec<_> = all.iter().filter(|it| it.method() == method).collect();
     Ok(match method {
         Method::Totp => Aim {
             newest: of_method.last().map(|it| it.id),
             since: of_method.iter().map(|it| it.counter).fold(0, u64::wrapping_add),
             at_once: (of_method.len() as u64).max(1),
+        },
+        // A signature is guessed by nobody: several passkeys are one target. Those that do not count their signatures
+        // may be forgiven a slip twice.
+        Method::Passkey => Aim {
+            newest: of_method.last().map(|it| it.id),
+            since: of_method.iter().map(|it| it.counter).fold(0, u64::wrapping_add),
+            at_once: 1,
         },
         // Codes come in sets: each right one leaves one less, a new set has a new date. Eighty bits are one target.
         _ => {
@@ -158,6 +194,8 @@ pub fn aged(keys: &Keys, tenants: &[Arc<str>], carried: Carried, now_ms: i64) ->
             let counter = counter.max(totp::step_at(now_ms));
             Some(Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed })
         }
+        // Its counter may be behind; the authenticator's own is not, and challenges are good once in any case.
+        Kept::Passkey { .. } => Some(Carried::Entry { account, drawer: Drawer::Authenticators, id, counter, sealed }),
         Kept::Recovery { .. } => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header;
-use stepward_core::{decision::Reason, policy::Policy, session::Method};
+use stepward_core::{decision::Reason, policy::Policy, session::Method, value::Type};
 
 use crate::{
     arrival::{Arrival, Client},
@@ -29,7 +29,7 @@ use crate::{
 pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Begun> {
     let arrival = demand.arrival;
     let Some(scope) = Scope::of(&arrival.request) else { return Ok(Begun::Refused(Reason::TransportInsecure)) };
-    let runnable = challenges.runnable();
+    let runnable = challenges.runnable_at(&arrival.request.host);
     let methods: Vec<Method> = demand.challenge.methods.iter().copied().filter(|it| runnable.contains(it)).collect();
     if methods.is_empty() {
         return Ok(Begun::Refused(Reason::ChallengeImpossible));
@@ -123,15 +123,16 @@ pub struct Ways {
 
 impl Ways {
     /// The method that is shown first: the one used last, else the first that is set up, else the policy's first. What
-    /// cannot be used at the moment comes last: a method that is closed, a test that no vendor can check, a provider that
-    /// did not answer lately.
+    /// cannot be used at the moment comes last: a method that is closed, a test that no vendor can check, a provider that did
+    /// not answer lately.
     pub fn first(&self, challenges: &Challenges, issued: &Issued) -> Method {
-        let is_working = |method: &Method| match method {
+        let answers = |method: &Method| match method {
             Method::Captcha => captcha::is_there(challenges),
             Method::Oidc => !challenges.is_provider_silent(),
+            Method::IdDocument | Method::Push => challenges.vendors().begins(*method),
             _ => true,
         };
-        let is_at_hand = |method: &Method| !self.closed.contains(method) && is_working(method);
+        let is_at_hand = |method: &Method| !self.closed.contains(method) && answers(method);
         let at_hand: Vec<Method> = issued.methods.iter().copied().filter(is_at_hand).collect();
         let is_set_up = |method: &Method| self.set_up.as_ref().is_some_and(|set_up| set_up.contains(method));
         let used_last = self.used_last.filter(|method| at_hand.contains(method));
@@ -196,8 +197,7 @@ async fn set_up(challenges: &Challenges, tenant: &str, account: Option<Id>) -> S
         contacts.has(Reach::Phone, tenant, account),
     )?;
     let is_set_up = |method: &Method| match method {
-        Method::Totp => kept.iter().any(|it| it.is_totp()),
-        Method::RecoveryCode => kept.iter().any(|it| !it.is_totp()),
+        Method::Passkey | Method::Totp | Method::RecoveryCode => kept.iter().any(|it| it.method() == *method),
         Method::EmailCode => has_mailbox,
         Method::SmsCode | Method::VoiceCode => has_telephone,
         _ => true,
@@ -267,6 +267,10 @@ fn afterwards(demand: &Demand<'_>, parked: Option<String>) -> Afterwards {
 
 fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> Issued {
     let now_ms = challenges.clock.now_ms();
+    let longest = methods.iter().map(|it| challenges.vendors().longest_ms(*it)).max().unwrap_or(0);
+    // What is parked goes first: then the proof remains, and lets the repeated request through.
+    let parked_ms = parking::lifetime_ms(demand);
+    let lifetime_ms = parked_ms.max(i64::try_from(longest).unwrap_or(i64::MAX));
     let verified = demand.subject.map(|it| (it.name.clone(), it.account));
     let (subject, account) = verified.or_else(|| demand.claimed.clone()).unzip();
     Issued {
@@ -274,17 +278,27 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         decision_id: demand.decision_id.into(),
         account,
         subject,
+        is_verified: demand.subject.is_some(),
         methods,
         bound_to: demand.challenge.binding.as_ref().map(|it| it.digest),
         shown: demand.shown.clone(),
+        numbers: numbers(demand),
         tell: demand.tell.map(Arc::from),
         attempts: demand.challenge.attempts,
         on_fail: OnFail::of(&demand.challenge.on_fail),
         enrol_allowed: demand.challenge.enrol_allowed,
         issued_ms: now_ms,
-        expires_ms: now_ms + parking::lifetime_ms(demand),
+        expires_ms: now_ms + lifetime_ms,
+        parked_until_ms: now_ms + parked_ms,
         afterwards: Afterwards::Again,
     }
+}
+
+/// Which of the shown values are amounts; an account number made of digits is text.
+fn numbers(demand: &Demand<'_>) -> Vec<String> {
+    let slots = demand.policy.slots.iter().filter(|slot| matches!(slot.kind, Type::Int | Type::Number));
+    let named: Vec<&str> = slots.map(|slot| slot.name.strip_prefix("event.").unwrap_or(&slot.name)).collect();
+    demand.shown.iter().map(|(name, _)| name.clone()).filter(|name| named.contains(&name.as_str())).collect()
 }
 
 async fn send_first_code(
@@ -298,6 +312,6 @@ async fn send_first_code(
     let Some(id) = issued::id_of(word) else { return Ok(()) };
     let lane = Lane::of(challenges, arrival, session, issued, method);
     let asked = Asked { tenant: &arrival.route.tenant, host: &arrival.request.host, method, id, issued, lane: &lane };
-    challenges.send_code(&asked, problem::locale(challenges, arrival)).await?;
+    challenges.send_code(&asked, &problem::locale(challenges, arrival)).await?;
     Ok(())
 }

@@ -200,7 +200,7 @@ impl Contacts<'_> {
 
     /// Tells an older address that there is a new one of this kind.
     fn tell(&self, tenant: &str, new: Reach, older: &Kept) {
-        let locale = self.challenges.locales.choose(None, None);
+        let locale = &self.challenges.usual_locale(tenant);
         let mut args = FluentArgs::new();
         args.set("service", self.challenges.pages.service.to_string());
         let (subject, body) = match new {

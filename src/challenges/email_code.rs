@@ -15,7 +15,8 @@ impl Challenges {
         args.set("service", self.pages.service.to_string());
         let event = problem::event_name(locale, &issued.event);
         let line = |(name, value): &(String, String)| {
-            format!("  {}: {}\n", problem::fact_name(locale, name), code::one_line(value, 200))
+            let value = problem::fact_value(locale, issued, name, value);
+            format!("  {}: {}\n", problem::fact_name(locale, name), code::one_line(&value, 200))
         };
         let shown = issued.shown.iter().map(line);
         let body = format!(

@@ -1,50 +1,45 @@
 //! What a signed-in user has set up, and setting up more, at `/.stepward/methods`.
 //!
-//! Whoever can add an authenticator can pass every challenge afterwards, so adding needs as much as using: a proof by
-//! an existing one, not older than five minutes; for the first, an administrator's invitation or a login younger than
-//! five minutes on a known device. An e-mailed code never enrols. Nothing here tells what another account has.
-
-use std::sync::Arc;
+//! Whoever can add an authenticator can pass every challenge afterwards, so adding needs as much as using: a proof by an
+//! existing one of the strongest kind that is set up, not older than five minutes; for the first, an administrator's
+//! invitation or a login younger than five minutes on a known device. A code that is sent never enrols. Nothing here
+//! tells what another account has.
 
 use http::StatusCode;
 use minijinja::{Value, context};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use stepward_core::session::Method;
 
 use crate::{
     arrival::Arrival,
     challenges::{
         Challenges,
-        answer::Answer,
-        authenticators, begin,
+        authenticators::{self, Authenticator, Kept},
+        begin,
+        change::Change,
         issued::{self, Afterwards, Issued, OnFail},
-        page, problem, recovery, show, totp,
+        page, problem, show,
     },
     clock,
     keys::Purpose,
+    locale::Locale,
     reply::Reply,
     sessions::{
         SessionHandle,
         cookies::{self, Scope},
         record::{Subject, VerifiedBy},
     },
-    store::{Attempt, Counted, Drawer, Id, Kind, Once, StateStore, Stored, backup},
+    store::{Counted, Drawer, Id, Kind, Once, StateStore, Stored, backup},
 };
+
+pub(super) mod apps;
+mod codes;
+pub(super) mod passkeys;
 
 const FRESH_MS: i64 = 5 * 60 * 1000;
 const PENDING_MS: i64 = 10 * 60 * 1000;
-const PENDING_TRIES: u32 = 10;
 const INVITED_MS: i64 = 72 * 60 * 60 * 1000;
-/// Apps of one account: every answer is compared with all of them, so each makes guessing easier.
-const APPS_MAX: usize = 5;
 const BASE: &str = "/.stepward/methods";
-
-/// A secret that was shown and waits for its first code.
-#[derive(Serialize, Deserialize)]
-struct Pending {
-    account: Id,
-    secret: Vec<u8>,
-}
 
 /// An administrator's invitation, sealed into its link.
 #[derive(Serialize, Deserialize)]
@@ -85,12 +80,15 @@ pub async fn serve(
     let is_post = &*arrival.request.method == "POST";
     match (is_post, rest) {
         (false, []) => visitor.list().await,
-        (true, ["totp"]) => visitor.start().await,
+        (true, ["passkey"]) => visitor.start_passkey().await,
+        (false, ["passkey", word]) => visitor.show_passkey(word).await,
+        (true, ["passkey", word]) => visitor.finish_passkey(word).await,
+        (true, ["totp"]) => visitor.start_app().await,
         (false, ["totp", picture]) if picture.ends_with(".svg") => {
             visitor.picture(picture.trim_end_matches(".svg")).await
         }
-        (false, ["totp", word]) => visitor.show(word).await,
-        (true, ["totp", word]) => visitor.finish(word).await,
+        (false, ["totp", word]) => visitor.show_app(word).await,
+        (true, ["totp", word]) => visitor.finish_app(word).await,
         (true, ["recovery"]) => visitor.renew_recovery().await,
         (false, ["recovery", word]) => visitor.recovery(word).await,
         (true, ["remove"]) => visitor.remove().await,
@@ -109,144 +107,21 @@ pub fn invite(challenges: &Challenges, tenant: &str, account: Id) -> String {
 
 impl Visitor<'_> {
     async fn list(&mut self) -> Stored<Reply> {
-        let locale = problem::locale(self.challenges, self.arrival);
+        let locale = &problem::locale(self.challenges, self.arrival);
         let all = self.authenticators().await?;
-        let apps = all.iter().filter(|it| it.is_totp()).map(|it| {
-            let mut args = fluent_bundle::FluentArgs::new();
-            args.set("date", page::date(locale, it.added_ms()));
-            let (label, remove) = (locale.say("method_totp", &args), locale.say("remove_totp", &args));
-            context! { label, remove, id => data_encoding::BASE64URL_NOPAD.encode(&it.id) }
-        });
-        let codes = all.iter().filter(|it| !it.is_totp()).count();
+        let authenticators: Vec<Value> = all.iter().filter_map(|it| entry(locale, it)).collect();
+        let codes = all.iter().filter(|it| it.method() == Method::RecoveryCode).count();
         let recovery = (codes > 0).then(|| {
             let mut args = fluent_bundle::FluentArgs::new();
             args.set("left", codes);
             locale.say("method_recovery", &args)
         });
-        let apps: Vec<Value> = apps.collect();
-        let content = context! { authenticators => apps, recovery, base => BASE, suffix => self.suffix() };
+        let error = self.asks("e=passkey").then(|| locale.text("passkey_failed"));
+        let content = context! {
+            authenticators, recovery, error, passkeys => self.can_have_passkeys(), base => BASE, suffix => self.suffix(),
+        };
         let title = locale.text("title_methods");
         Ok(self.challenges.pages.render(locale, StatusCode::OK, "methods.html", &title, content))
-    }
-
-    /// Makes a secret and sends the browser to the page that shows it.
-    async fn start(&mut self) -> Stored<Reply> {
-        if let Some(reply) = self.refused().await? {
-            return Ok(reply);
-        }
-        if self.has_enough_apps().await? {
-            return Ok(notice(self.challenges, self.arrival, StatusCode::FORBIDDEN, "enrol_refused"));
-        }
-        let word = issued::fresh_id();
-        let Some(id) = issued::id_of(&word) else { return Ok(self.gone()) };
-        let secret: [u8; totp::SECRET_BYTES] = clock::random_bytes();
-        let pending = Pending { account: self.subject.account, secret: secret.to_vec() };
-        let plain = zeroize::Zeroizing::new(serde_json::to_vec(&pending).unwrap_or_default());
-        let owner = issued::owner(self.arrival, self.session, id);
-        let sealed = self.challenges.keys.seal(Purpose::Authenticator, self.tenant(), &owner, &plain);
-        let expires_ms = self.challenges.clock.now_ms() + PENDING_MS;
-        let Some(cookies) = self.keep_session().await? else { return Ok(self.gone()) };
-        self.challenges.store.issue_challenge(id, id, PENDING_TRIES, sealed, expires_ms).await?;
-        Ok(begin::with_cookies(self.to(&format!("/totp/{word}")), cookies))
-    }
-
-    async fn show(&mut self, word: &str) -> Stored<Reply> {
-        let Some(pending) = self.pending(word).await? else { return Ok(self.gone()) };
-        let locale = problem::locale(self.challenges, self.arrival);
-        let is_wrong = self.arrival.request.query.as_deref().is_some_and(|it| it.split('&').any(|it| it == "e=wrong"));
-        let content = context! {
-            picture => format!("{BASE}/totp/{word}.svg"), key => totp::key(&pending.secret),
-            action => format!("{BASE}/totp/{word}{}", self.suffix()), error => is_wrong.then(|| locale.text("wrong")),
-        };
-        let title = locale.text("title_add_totp");
-        Ok(self.challenges.pages.render(locale, StatusCode::OK, "enrol.html", &title, content))
-    }
-
-    async fn picture(&mut self, word: &str) -> Stored<Reply> {
-        let Some(pending) = self.pending(word).await? else { return Ok(self.gone()) };
-        let address = totp::address(&pending.secret, &self.challenges.pages.service, &self.subject.name);
-        Ok(address.and_then(|it| totp::picture(&it)).map_or_else(|| self.gone(), page::picture))
-    }
-
-    /// Takes the first code: the app is set up when it is right.
-    async fn finish(&mut self, word: &str) -> Stored<Reply> {
-        let (Some(pending), Some(id)) = (self.pending(word).await?, issued::id_of(word)) else {
-            return Ok(self.gone());
-        };
-        let may = self.may().await?;
-        if matches!(may, May::No | May::AfterProof) {
-            return Ok(self.refused().await?.unwrap_or_else(|| self.gone()));
-        }
-        if self.has_enough_apps().await? {
-            return Ok(notice(self.challenges, self.arrival, StatusCode::FORBIDDEN, "enrol_refused"));
-        }
-        let now_ms = self.challenges.clock.now_ms();
-        let Attempt::Granted { .. } = self.challenges.store.attempt_challenge(now_ms, id, id).await? else {
-            return Ok(self.gone());
-        };
-        let code = totp::digits(&Answer::read(self.arrival).code);
-        let Some(step) = code.and_then(|code| totp::step_of(&pending.secret, &code, now_ms)) else {
-            let joint = if self.suffix().is_empty() { '?' } else { '&' };
-            return Ok(page::harden(Reply::see_other(&format!("{BASE}/totp/{word}{}{joint}e=wrong", self.suffix()))));
-        };
-        if let May::Invited(invitation, expires_ms) = may {
-            let once = self.challenges.store.claim(now_ms, "invitation", invitation, id, expires_ms).await?;
-            if once == Once::Replay {
-                return Ok(notice(self.challenges, self.arrival, StatusCode::FORBIDDEN, "enrol_refused"));
-            }
-        }
-        if self.challenges.store.spend_challenge(now_ms, id, id, clock::random_id()).await? == Once::Replay {
-            return Ok(self.gone());
-        }
-        let account = self.subject.account;
-        let has_recovery = self.authenticators().await?.iter().any(|it| !it.is_totp());
-        let kept = authenticators::Kept::Totp { secret: pending.secret, added_ms: now_ms };
-        authenticators::add(self.challenges, self.tenant(), account, id, &kept).await?;
-        // The code that was just typed is a used one.
-        self.challenges.store.advance(account, Drawer::Authenticators, id, step).await?;
-        match has_recovery {
-            true => Ok(self.to("")),
-            false => self.hand_out_recovery().await,
-        }
-    }
-
-    async fn renew_recovery(&mut self) -> Stored<Reply> {
-        match self.refused().await? {
-            Some(reply) => Ok(reply),
-            None => self.hand_out_recovery().await,
-        }
-    }
-
-    /// Makes new codes and sends the browser to the page that shows them, once.
-    async fn hand_out_recovery(&mut self) -> Stored<Reply> {
-        let codes = recovery::renew(self.challenges, self.tenant(), self.subject.account).await?;
-        let word = issued::fresh_id();
-        let Some(id) = issued::id_of(&word) else { return Ok(self.gone()) };
-        let plain = zeroize::Zeroizing::new(serde_json::to_vec(&codes).unwrap_or_default());
-        let sealed = self.challenges.keys.seal(Purpose::Authenticator, self.tenant(), &self.own(id), &plain);
-        let expires_ms = self.challenges.clock.now_ms() + PENDING_MS;
-        self.challenges.store.park(id, id, sealed, expires_ms).await?;
-        Ok(self.to(&format!("/recovery/{word}")))
-    }
-
-    async fn recovery(&mut self, word: &str) -> Stored<Reply> {
-        let Some(id) = issued::id_of(word) else { return Ok(self.gone()) };
-        let owner = self.own(id);
-        let now_ms = self.challenges.clock.now_ms();
-        let open = |sealed: Vec<u8>| {
-            let opened = self.challenges.keys.open(Purpose::Authenticator, self.tenant(), &owner, &sealed).ok()?;
-            serde_json::from_slice::<Vec<String>>(&opened.plain).ok()
-        };
-        // Only its own browser may use the one time up.
-        if self.challenges.store.peek_parked(now_ms, id, id).await?.and_then(open).is_none() {
-            return Ok(self.gone());
-        }
-        let taken = self.challenges.store.take_parked(now_ms, id, id, clock::random_id()).await?;
-        let Some(codes) = taken.and_then(open) else { return Ok(self.gone()) };
-        let locale = problem::locale(self.challenges, self.arrival);
-        let content = context! { codes, next => format!("{BASE}{}", self.suffix()) };
-        let title = locale.text("title_recovery");
-        Ok(self.challenges.pages.render(locale, StatusCode::OK, "recovery.html", &title, content))
     }
 
     async fn remove(&mut self) -> Stored<Reply> {
@@ -255,32 +130,62 @@ impl Visitor<'_> {
         }
         let fields = form_urlencoded::parse(self.arrival.body.as_deref().unwrap_or_default());
         let word = fields.into_iter().find(|(name, _)| name == "id").map(|(_, value)| value.into_owned());
-        if let Some(id) = word.as_deref().and_then(issued::id_of) {
-            let account = self.subject.account;
-            if self.challenges.store.retire(account, Drawer::Authenticators, id).await? {
-                // What stands on it is asked again.
-                self.challenges.store.announce(Counted { kind: Kind::Account, id: account }).await?;
-            }
+        let id = word.as_deref().and_then(issued::id_of);
+        let all = self.authenticators().await?;
+        if let Some(it) = all.iter().find(|it| Some(it.id) == id)
+            && self.challenges.store.retire(self.subject.account, Drawer::Authenticators, it.id).await?
+        {
+            self.changed(Change::Removed(it.method())).await?;
         }
         Ok(self.to(""))
+    }
+
+    /// Hears of every change to what an account has set up that is made here.
+    async fn changed(&self, change: Change) -> Stored<()> {
+        let request = &*self.arrival.id;
+        match change {
+            Change::Added(method) => tracing::info!(request, %method, "an authenticator was added"),
+            Change::Renewed => tracing::info!(request, "recovery codes were handed out"),
+            Change::Removed(method) => {
+                tracing::info!(request, %method, "an authenticator was removed");
+                // What stands on it is asked again.
+                let account = Counted { kind: Kind::Account, id: self.subject.account };
+                self.challenges.store.announce(account).await?;
+            }
+            // Only an operator does that, and not here.
+            Change::Reset => {}
+        }
+        self.challenges.tell_of(self.tenant(), self.subject.account, change).await;
+        Ok(())
+    }
+
+    /// What follows when an authenticator was added: recovery codes, where there are none yet.
+    async fn added(&mut self, method: Method) -> Stored<Reply> {
+        self.changed(Change::Added(method)).await?;
+        match self.count(Method::RecoveryCode).await? {
+            0 => self.hand_out_recovery().await,
+            _ => Ok(self.to("")),
+        }
     }
 
     /// The answer to who may not change anything now: a challenge first, or no.
     async fn refused(&mut self) -> Stored<Option<Reply>> {
         match self.may().await? {
             May::Yes | May::Invited(..) => Ok(None),
-            May::No => Ok(Some(notice(self.challenges, self.arrival, StatusCode::FORBIDDEN, "enrol_refused"))),
-            May::AfterProof => self.ask().await.map(Some),
+            May::No => Ok(Some(self.forbidden())),
+            May::AfterProof => self.ask().await,
         }
     }
 
     async fn may(&mut self) -> Stored<May> {
         let now_ms = self.challenges.clock.now_ms();
         let account = self.subject.account;
-        if !self.authenticators().await?.is_empty() {
+        let all = self.authenticators().await?;
+        if let Some(needed) = all.iter().map(|it| it.method().strength()).max() {
             let mut proofs = self.session.record.proofs_for(Some(account));
-            let is_strong = |method: Method| matches!(method, Method::Totp | Method::RecoveryCode | Method::Passkey);
-            let is_fresh = proofs.any(|proof| is_strong(proof.method) && now_ms - proof.at_ms <= FRESH_MS);
+            let vouches = |it: Method| matches!(it, Method::Totp | Method::RecoveryCode | Method::Passkey);
+            let is_enough = |it: Method| vouches(it) && it.strength() >= needed;
+            let is_fresh = proofs.any(|proof| is_enough(proof.method) && now_ms - proof.at_ms <= FRESH_MS);
             return Ok(if is_fresh { May::Yes } else { May::AfterProof });
         }
         if let Some(invitation) = self.invitation().filter(|it| it.account == account && now_ms < it.expires_ms) {
@@ -297,6 +202,19 @@ impl Visitor<'_> {
         Ok(if known.iter().any(|it| it.id == device.id) { May::Yes } else { May::No })
     }
 
+    /// Uses up the invitation that somebody came by; whether it was still good.
+    async fn admit(&self, may: &May, id: Id) -> Stored<bool> {
+        let now_ms = self.challenges.clock.now_ms();
+        match may {
+            May::Yes => Ok(true),
+            May::Invited(invitation, expires_ms) => {
+                let once = self.challenges.store.claim(now_ms, "invitation", *invitation, id, *expires_ms).await?;
+                Ok(once == Once::First)
+            }
+            May::AfterProof | May::No => Ok(false),
+        }
+    }
+
     fn invitation(&self) -> Option<Invitation> {
         let query = self.arrival.request.query.as_deref()?;
         let (_, token) = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "invite")?;
@@ -305,29 +223,37 @@ impl Visitor<'_> {
         serde_json::from_slice(&opened.plain).ok()
     }
 
-    /// Asks for a proof by what is set up, and comes back to the list.
-    async fn ask(&mut self) -> Stored<Reply> {
+    /// Asks for a proof by the strongest of what is set up, and comes back to the list.
+    async fn ask(&mut self) -> Stored<Option<Reply>> {
+        let methods = match self.count(Method::Passkey).await? {
+            0 => vec![Method::Totp, Method::RecoveryCode],
+            _ if self.can_have_passkeys() => vec![Method::Passkey],
+            _ => return Ok(Some(self.forbidden())),
+        };
         let now_ms = self.challenges.clock.now_ms();
         let id = issued::fresh_id();
         let issued = Issued {
-            event: Arc::from("change how you confirm"),
+            event: "change how you confirm".into(),
             decision_id: self.arrival.id.clone(),
             account: Some(self.subject.account),
             subject: Some(self.subject.name.clone()),
-            methods: vec![Method::Totp, Method::RecoveryCode],
+            is_verified: true,
+            methods,
             bound_to: None,
             shown: Vec::new(),
+            numbers: Vec::new(),
             tell: None,
             attempts: 3,
             on_fail: OnFail::Block,
             enrol_allowed: false,
             issued_ms: now_ms,
             expires_ms: now_ms + PENDING_MS,
+            parked_until_ms: 0,
             afterwards: Afterwards::Fetch { target: format!("{BASE}{}", self.suffix()) },
         };
-        let Some(cookies) = self.keep_session().await? else { return Ok(self.gone()) };
+        let Some(cookies) = self.keep_session().await? else { return Ok(Some(self.gone())) };
         issued::keep(self.challenges, self.arrival, self.session, &id, &issued).await?;
-        Ok(begin::with_cookies(problem::to_challenge(&id), cookies))
+        Ok(Some(begin::with_cookies(problem::to_challenge(&id), cookies)))
     }
 
     async fn keep_session(&mut self) -> Stored<Option<Vec<String>>> {
@@ -337,23 +263,40 @@ impl Visitor<'_> {
         }
     }
 
-    async fn pending(&self, word: &str) -> Stored<Option<Pending>> {
+    /// Keeps what was begun, sealed for this session, and sends the browser to the page that goes on with it.
+    async fn begun(&mut self, path: &str, tries: u32, pending: &impl Serialize) -> Stored<Reply> {
+        let word = issued::fresh_id();
+        let Some(id) = issued::id_of(&word) else { return Ok(self.gone()) };
+        let plain = zeroize::Zeroizing::new(serde_json::to_vec(pending).unwrap_or_default());
+        let owner = issued::owner(self.arrival, self.session, id);
+        let sealed = self.challenges.keys.seal(Purpose::Authenticator, self.tenant(), &owner, &plain);
+        let expires_ms = self.challenges.clock.now_ms() + PENDING_MS;
+        let Some(cookies) = self.keep_session().await? else { return Ok(self.gone()) };
+        self.challenges.store.issue_challenge(id, id, tries, sealed, expires_ms).await?;
+        Ok(begin::with_cookies(self.to(&format!("/{path}/{word}")), cookies))
+    }
+
+    /// What was begun under this word, in this session.
+    async fn pending<T: DeserializeOwned>(&self, word: &str) -> Stored<Option<T>> {
         let Some(id) = issued::id_of(word) else { return Ok(None) };
         let sealed = self.challenges.store.peek_challenge(self.challenges.clock.now_ms(), id, id).await?;
         let owner = issued::owner(self.arrival, self.session, id);
-        let pending = sealed.and_then(|sealed| {
+        Ok(sealed.and_then(|sealed| {
             let opened = self.challenges.keys.open(Purpose::Authenticator, self.tenant(), &owner, &sealed).ok()?;
-            serde_json::from_slice::<Pending>(&opened.plain).ok()
-        });
-        Ok(pending.filter(|it| it.account == self.subject.account))
+            serde_json::from_slice(&opened.plain).ok()
+        }))
     }
 
-    async fn authenticators(&self) -> Stored<Vec<authenticators::Authenticator>> {
+    async fn authenticators(&self) -> Stored<Vec<Authenticator>> {
         authenticators::all(self.challenges, self.tenant(), self.subject.account).await
     }
 
-    async fn has_enough_apps(&self) -> Stored<bool> {
-        Ok(self.authenticators().await?.iter().filter(|it| it.is_totp()).count() >= APPS_MAX)
+    async fn count(&self, method: Method) -> Stored<usize> {
+        Ok(self.authenticators().await?.iter().filter(|it| it.method() == method).count())
+    }
+
+    fn can_have_passkeys(&self) -> bool {
+        self.challenges.runnable_at(&self.arrival.request.host).contains(&Method::Passkey)
     }
 
     fn tenant(&self) -> &str {
@@ -363,6 +306,11 @@ impl Visitor<'_> {
     /// Whom a set of codes belongs to until it was shown: this session, and this person, whoever else uses the browser.
     fn own(&self, id: Id) -> Vec<u8> {
         [&issued::owner(self.arrival, self.session, id)[..], &self.subject.account].concat()
+    }
+
+    /// Whether the address of this page says so.
+    fn asks(&self, what: &str) -> bool {
+        self.arrival.request.query.as_deref().is_some_and(|it| it.split('&').any(|it| it == what))
     }
 
     /// What has to stay in every address: the language, and the invitation.
@@ -380,13 +328,41 @@ impl Visitor<'_> {
         page::harden(Reply::see_other(&format!("{BASE}{path}{}", self.suffix())))
     }
 
+    /// The same page again, and what went wrong.
+    fn again(&self, path: &str, error: &str) -> Reply {
+        let joint = if self.suffix().is_empty() { '?' } else { '&' };
+        page::harden(Reply::see_other(&format!("{BASE}{path}{}{joint}e={error}", self.suffix())))
+    }
+
+    fn forbidden(&self) -> Reply {
+        notice(self.challenges, self.arrival, StatusCode::FORBIDDEN, "enrol_refused")
+    }
+
     fn gone(&self) -> Reply {
         show::gone(self.challenges, self.arrival)
     }
 }
 
+/// An authenticator as the list shows it; recovery codes are one line of their own.
+fn entry(locale: &Locale, it: &Authenticator) -> Option<Value> {
+    let mut args = fluent_bundle::FluentArgs::new();
+    args.set("date", page::date(locale, it.added_ms()));
+    let (label, remove) = match &it.kept {
+        Kept::Passkey { label, .. } if label.is_empty() => ("method_passkey", "remove_passkey"),
+        Kept::Passkey { label, .. } => {
+            // Its direction is its own.
+            args.set("label", format!("\u{2068}{label}\u{2069}"));
+            ("method_passkey_named", "remove_passkey_named")
+        }
+        Kept::Totp { .. } => ("method_totp", "remove_totp"),
+        Kept::Recovery { .. } => return None,
+    };
+    let (label, remove) = (locale.say(label, &args), locale.say(remove, &args));
+    Some(context! { label, remove, id => data_encoding::BASE64URL_NOPAD.encode(&it.id) })
+}
+
 fn notice(challenges: &Challenges, arrival: &Arrival, status: StatusCode, key: &str) -> Reply {
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let content = context! { text => locale.text(key), home => problem::say(challenges, locale, "back_to_service") };
     challenges.pages.render(locale, status, "notice.html", &locale.text("title_methods"), content)
 }

@@ -34,12 +34,18 @@ pub struct Issued {
     pub account: Option<Id>,
     /// The subject as the app names it.
     pub subject: Option<Arc<str>>,
+    /// Whether that is who is there, rather than whom a request names.
+    #[serde(default)]
+    pub is_verified: bool,
     /// Ways to meet it that this process can run, best first.
     pub methods: Vec<Method>,
     /// What the proof is bound to.
     pub bound_to: Option<[u8; 32]>,
     /// What it is bound to, for people.
     pub shown: Vec<(String, String)>,
+    /// Which of those are numbers, and are written as the reader's language does.
+    #[serde(default)]
+    pub numbers: Vec<String>,
     /// Key of the message that says why.
     pub tell: Option<Arc<str>>,
     /// Wrong answers allowed per account and method.
@@ -52,6 +58,9 @@ pub struct Issued {
     pub issued_ms: i64,
     /// When it ends.
     pub expires_ms: i64,
+    /// Until when what is parked for it is kept.
+    #[serde(default)]
+    pub parked_until_ms: i64,
     /// What happens after it is met.
     pub afterwards: Afterwards,
 }

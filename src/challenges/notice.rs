@@ -72,7 +72,7 @@ impl Challenges {
         let meters = [(self.counted(notice), self.meter(), Touch::Hit)];
         let standing = self.store.begin(self.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
         if standing.counts.first().is_some_and(|count| *count <= LETTERS_MAX) {
-            mailer.send(Some(self.notice_letter(self.locales.choose(None, None), contact.address, notice)));
+            mailer.send(Some(self.notice_letter(&self.usual_locale(&notice.tenant), contact.address, notice)));
         }
         Ok(())
     }

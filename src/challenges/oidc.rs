@@ -385,7 +385,7 @@ async fn may_leave(challenges: &Challenges, session: &SessionHandle) -> Stored<b
 /// Sends a browser on from [`CALLBACK`] by a page of ours: what follows a redirect would still count as coming from the
 /// provider's site, without the app's `SameSite=Strict` cookies, and could resume nothing.
 pub fn land(challenges: &Challenges, arrival: &Arrival, target: &str) -> Reply {
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let content = context! { next => target, go_on => problem::say(challenges, locale, "continue_to") };
     let mut page =
         challenges.pages.render(locale, StatusCode::OK, "landing.html", &locale.text("title_confirmed"), content);

@@ -471,6 +471,7 @@ fn parked(demand: &Demand<'_>, body: String, spooled: Option<Spooled>) -> Parked
         body,
         spooled,
         answer: demand.withheld.clone(),
+        asked: demand.asked.cloned(),
     }
 }
 

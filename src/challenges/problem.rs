@@ -22,7 +22,7 @@ const OUTCOME: HeaderName = HeaderName::from_static("stepward-outcome");
 
 /// See [`Challenges::refusal`].
 pub fn refusal(challenges: &Challenges, arrival: &Arrival, refused: &Refused<'_>) -> Reply {
-    let locale = locale(challenges, arrival);
+    let locale = &locale(challenges, arrival);
     let told = refused.tell.and_then(|key| locale.perhaps(&locale::key("tell", key)));
     let text = told.unwrap_or_else(|| say(challenges, locale, general(refused)));
     let title = locale.text(title(refused));
@@ -59,7 +59,7 @@ pub fn to_challenge(id: &str) -> Reply {
 /// 401 with everything a program needs to have the challenge met: by its user (`challenge_url`), or by itself.
 pub fn challenge(challenges: &Challenges, demand: &mut Demand<'_>, issued: &Issued, id: &str) -> Reply {
     let arrival = demand.arrival;
-    let locale = locale(challenges, arrival);
+    let locale = &locale(challenges, arrival);
     let address = format!("/.stepward/c/{id}");
     let methods: Vec<&str> = issued.methods.iter().map(|it| it.name()).collect();
     let mut problem = serde_json::json!({
@@ -99,10 +99,11 @@ pub fn document(locale: &Locale, status: StatusCode, problem: &serde_json::Value
     page::harden(reply)
 }
 
-/// The language of a request.
-pub fn locale<'a>(challenges: &'a Challenges, arrival: &Arrival) -> &'a Locale {
+/// The language of a request, and how its tenant's pages look.
+pub fn locale(challenges: &Challenges, arrival: &Arrival) -> page::Voice {
     let accepted = arrival.headers.get(header::ACCEPT_LANGUAGE).and_then(|it| it.to_str().ok());
-    challenges.locales.choose(asked_language(arrival).as_deref(), accepted)
+    let (tenant, asked) = (&arrival.route.tenant, asked_language(arrival));
+    challenges.pages.voice(tenant, challenges.locales.load().choose(tenant, asked.as_deref(), accepted))
 }
 
 /// `?lang=` on Stepward's own pages; elsewhere the query is the app's.
@@ -113,9 +114,7 @@ pub fn asked_language(arrival: &Arrival) -> Option<String> {
 
 /// A message that may name the service.
 pub fn say(challenges: &Challenges, locale: &Locale, key: &str) -> String {
-    let mut args = FluentArgs::new();
-    args.set("service", challenges.pages.service.to_string());
-    locale.say(key, &args)
+    challenges.pages.say(locale, key)
 }
 
 /// A message about a time to come, in whole minutes, at least one.
@@ -133,6 +132,11 @@ pub fn event_name(locale: &Locale, event: &str) -> String {
 /// What a bound value is called: `fact_<name>` in this language, else its name in the policy.
 pub fn fact_name(locale: &Locale, fact: &str) -> String {
     locale.perhaps(&locale::key("fact", fact)).unwrap_or_else(|| fact.to_string())
+}
+
+/// A bound value for people: amounts as their language writes them, everything else as it came.
+pub fn fact_value(locale: &Locale, issued: &Issued, fact: &str, value: &str) -> String {
+    if issued.numbers.iter().any(|it| it == fact) { locale.number(value) } else { value.to_string() }
 }
 
 fn say_event(challenges: &Challenges, locale: &Locale, issued: &Issued) -> String {
@@ -165,6 +169,9 @@ fn general(refused: &Refused<'_>) -> &'static str {
         | Reason::WhenUnsure
         | Reason::ProofAccepted
         | Reason::BindingUnknown
+        | Reason::AppAsked
+        | Reason::AppAskedAgain
+        | Reason::AppMalformed
         | Reason::ChallengeImpossible => match refused.outcome {
             Verb::LockOut => "refused_locked",
             Verb::Throttle => "refused_rate",

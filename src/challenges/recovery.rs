@@ -4,6 +4,7 @@
 //! takes the entry out, which succeeds for exactly one caller (NIST SP 800-63B §5.1.2).
 
 use data_encoding::BASE32_NOPAD;
+use stepward_core::session::Method;
 
 use crate::{
     challenges::{Challenges, authenticators, authenticators::Kept},
@@ -39,7 +40,7 @@ pub async fn renew(challenges: &Challenges, tenant: &str, account: Id) -> Stored
         authenticators::add(challenges, tenant, account, id(challenges, tenant, account, &code), &kept).await?;
         codes.push(code);
     }
-    for authenticator in old.iter().filter(|it| !it.is_totp()) {
+    for authenticator in old.iter().filter(|it| it.method() == Method::RecoveryCode) {
         challenges.store.retire(account, Drawer::Authenticators, authenticator.id).await?;
     }
     Ok(codes.iter().map(|code| grouped(code)).collect())

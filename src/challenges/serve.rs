@@ -17,6 +17,7 @@ use crate::{
         enrolment,
         issued::{self, Issued},
         oidc, origin, page, parking, problem, show,
+        verification::{self, Progress},
     },
     reply::Reply,
     sessions::{SessionHandle, cookies::Scope, record::Subject},
@@ -37,11 +38,13 @@ pub async fn serve(
         return Ok(Served::Answer(refuse(challenges, arrival, Reason::CrossSite)));
     }
     let parts: Vec<&str> = path.split('/').collect();
+    if let ([name], true) = (&parts[..], is_get)
+        && let Some(file) = challenges.pages.file(name)
+    {
+        return Ok(Served::Answer(file));
+    }
     match parts[..] {
-        [name] if is_get && page::file(name).is_some() => {
-            Ok(Served::Answer(page::file(name).unwrap_or_else(|| not_found(challenges, arrival))))
-        }
-        ["c", word] if is_get => look(challenges, arrival, session, subject, word).await.map(Served::Answer),
+        ["c", word] if is_get => look(challenges, arrival, session, subject, word).await,
         ["c", word] if is_post => answered(challenges, arrival, session, subject, word).await,
         ["c", word, "continue"] if is_get => {
             go_on(challenges, arrival, session, subject, word).await.map(Served::Answer)
@@ -59,20 +62,25 @@ pub async fn serve(
 async fn look(
     challenges: &Challenges,
     arrival: &Arrival,
-    session: &SessionHandle,
+    session: &mut SessionHandle,
     subject: Option<&Subject>,
     word: &str,
-) -> Stored<Reply> {
+) -> Stored<Served> {
     let Some(issued) = mine(challenges, arrival, session, subject, word).await? else {
-        return Ok(show::gone(challenges, arrival));
+        return Ok(Served::Answer(show::gone(challenges, arrival)));
     };
     if is_met(session, &issued) {
-        return match arrival.client {
-            Client::Page => Ok(to_continue(challenges, arrival, word)),
-            Client::Fetch | Client::Api => Ok(show::state(challenges, arrival, "passed", &issued)),
-        };
+        return Ok(Served::Answer(passed(challenges, arrival, word, &issued)));
     }
-    show::challenge(challenges, arrival, session, subject.is_some(), word, &issued).await
+    match verification::progress(challenges, arrival, session, word, &issued).await? {
+        Progress::Ended(method, came) => {
+            conclude(challenges, arrival, session, word, &issued, Some(method), came).await
+        }
+        progress @ (Progress::None | Progress::Open { .. }) => {
+            let page = show::challenge(challenges, arrival, session, subject.is_some(), word, &issued, &progress);
+            page.await.map(Served::Answer)
+        }
+    }
 }
 
 async fn go_on(
@@ -151,7 +159,11 @@ async fn conclude(
             Served::Passed { event, decision_id, method, account: issued.account, reply }
         }
         Came::Wrong(method) => {
-            let why = if method == Method::Oidc { oidc::SOMEBODY_ELSE } else { "wrong" };
+            let why = match method {
+                Method::Oidc => oidc::SOMEBODY_ELSE,
+                _ if verification::is_one(method) => verification::REFUSED,
+                _ => "wrong",
+            };
             let reply = again(challenges, arrival, issued, &back(why), "wrong");
             Served::Failed { event, decision_id, method, reply }
         }
@@ -177,6 +189,21 @@ async fn conclude(
         }
         Came::Away(address) => Served::Answer(away(challenges, arrival, issued, &address)),
         Came::Undone(trouble) => {
+            let mut reply = again(challenges, arrival, issued, &back(trouble.word()), trouble.word());
+            if arrival.client != Client::Page {
+                reply.status = trouble.status();
+            }
+            Served::Answer(reply)
+        }
+        Came::Begun(redirect) => Served::Answer(match (arrival.client, redirect) {
+            (Client::Page, Some(redirect)) => page::harden(Reply::see_other(&redirect)),
+            (Client::Page, None) => page::harden(Reply::see_other(&show::address(arrival, word, method, None))),
+            (Client::Fetch | Client::Api, redirect) => {
+                let fields = [("redirect_url", redirect.as_deref())];
+                show::state_with(challenges, "pending", issued, &fields)
+            }
+        }),
+        Came::Unverified(trouble) => {
             let mut reply = again(challenges, arrival, issued, &back(trouble.word()), trouble.word());
             if arrival.client != Client::Page {
                 reply.status = trouble.status();
@@ -219,7 +246,8 @@ fn passed(challenges: &Challenges, arrival: &Arrival, word: &str, issued: &Issue
 
 fn to_continue(challenges: &Challenges, arrival: &Arrival, word: &str) -> Reply {
     let target = format!("/.stepward/c/{word}/continue");
-    if oidc::is_callback(arrival) {
+    // What another site leads to must not go on from there: a resumed request has to come from a page of our own.
+    if oidc::is_callback(arrival) || arrival.request.header("sec-fetch-site") == Some("cross-site") {
         return oidc::land(challenges, arrival, &target);
     }
     page::harden(Reply::see_other(&target))
@@ -229,7 +257,9 @@ fn to_continue(challenges: &Challenges, arrival: &Arrival, word: &str) -> Reply 
 fn away(challenges: &Challenges, arrival: &Arrival, issued: &Issued, address: &str) -> Reply {
     match arrival.client {
         Client::Page => page::harden(Reply::see_other(address)),
-        Client::Fetch | Client::Api => show::state_with(challenges, "away", issued, Some(address)),
+        Client::Fetch | Client::Api => {
+            show::state_with(challenges, "away", issued, &[("authorization_url", Some(address))])
+        }
     }
 }
 
@@ -256,7 +286,7 @@ fn waiting(mut reply: Reply, seconds: i64) -> Reply {
 }
 
 fn not_found(challenges: &Challenges, arrival: &Arrival) -> Reply {
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let title = locale.text("title_gone");
     let content = context! { text => locale.text("gone"), home => problem::say(challenges, locale, "back_to_service") };
     challenges.pages.render(locale, StatusCode::NOT_FOUND, "notice.html", &title, content)

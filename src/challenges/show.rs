@@ -15,7 +15,8 @@ use crate::{
         code::{Asked, Post},
         contacts::Reach,
         issued::{self, Afterwards, Issued},
-        oidc, origin, page, parking, pow, problem,
+        oidc, origin, page, parking, passkey, pow, problem,
+        verification::{self, Progress},
     },
     locale::Locale,
     reply::Reply,
@@ -56,13 +57,19 @@ pub async fn challenge(
     is_verified: bool,
     word: &str,
     issued: &Issued,
+    progress: &Progress,
 ) -> Stored<Reply> {
     if arrival.client != Client::Page {
-        return Ok(state(challenges, arrival, "open", issued));
+        let passkey = passkey_options(challenges, arrival, word, issued).await?;
+        return Ok(standing(challenges, issued, progress, passkey));
     }
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let view = View::of(arrival);
-    let method = match view.method.filter(|it| issued.methods.contains(it)) {
+    let open = match progress {
+        Progress::Open { method, .. } => Some(*method),
+        Progress::None | Progress::Ended(..) => None,
+    };
+    let method = match view.method.filter(|it| issued.methods.contains(it)).or(open) {
         Some(method) => method,
         None => begin::first_method(challenges, arrival, session, issued, is_verified).await?,
     };
@@ -92,23 +99,35 @@ pub async fn challenge(
     let is_silent = method == Method::Oidc && challenges.is_provider_silent();
     let is_told = view.error.as_deref().is_none_or(|it| it == unreachable);
     let error = error.or_else(|| (is_silent && is_told).then(|| trouble(unreachable)));
-    let error = error.or_else(|| message(locale, view.error.as_deref()));
+    let verified = verification::is_one(method).then(|| verification::shown(challenges, method, progress));
+    let nobody_begins = verified.as_ref().is_some_and(|it| it.stage == "start") && !challenges.vendors().begins(method);
+    let error = error.or_else(|| nobody_begins.then(|| trouble(verification::Trouble::Unreachable.word())));
+    let error = error.or_else(|| message(locale, method, view.error.as_deref()));
     let error = error.or_else(|| undelivered.then(|| trouble("email_trouble")));
     let shows = |it: &Widget| {
         let other = it.has_other.then(|| without(&address(arrival, word, Some(method), None), &it.vendor));
-        context! { vendor => &*it.vendor, script => it.script.clone(), snippet => it.snippet.clone(), other }
+        context! { vendor => &*it.vendor, script => it.script.clone(), snippet => Value::from_safe_string(it.snippet.clone()), other }
+    };
+    let passkey = match method == Method::Passkey {
+        true => passkey_options(challenges, arrival, word, issued).await?,
+        false => None,
     };
     let content = context! {
-        error, undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
+        error, passkey => passkey.map(|it| it.to_string()), undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
-        shown => pairs(locale, &issued.shown), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
+        shown => pairs(locale, issued), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
+        verification => verified.as_ref().map(|it| verifies(it, &address(arrival, word, Some(method), None))),
+        refresh => verified.as_ref().and_then(refresh_s),
         seed => word, bits => pow::BITS, enrol => issued.enrol_allowed, captcha => widget.as_ref().map(shows),
     };
     let title = locale.text("title_confirm");
     let mut page = challenges.pages.render(locale, StatusCode::OK, "challenge.html", &title, content);
     if let Some(widget) = widget {
         page::allow(&mut page, &widget.csp);
+    }
+    if let Some((_, _, csp)) = verified.and_then(|it| it.embed) {
+        page::allow(&mut page, &csp);
     }
     Ok(page)
 }
@@ -135,6 +154,10 @@ pub async fn afterwards(challenges: &Challenges, arrival: &Arrival, issued: &Iss
             Some(target) => page::harden(Reply::see_other(&target)),
             None => confirmed(challenges, arrival, issued, "confirmed_again", None, false),
         },
+        // Whether it was sent in time or kept too long ago, nobody knows any more.
+        Afterwards::Send { .. } | Afterwards::Release { .. } if challenges.clock.now_ms() >= issued.parked_until_ms => {
+            confirmed(challenges, arrival, issued, "confirmed_late", None, false)
+        }
         Afterwards::Send { .. } | Afterwards::Release { .. } => {
             confirmed(challenges, arrival, issued, "already_confirmed", None, false)
         }
@@ -145,7 +168,7 @@ pub async fn afterwards(challenges: &Challenges, arrival: &Arrival, issued: &Iss
 
 /// A challenge that is not there: never was, ended, or someone else's. Which, nobody is told.
 pub fn gone(challenges: &Challenges, arrival: &Arrival) -> Reply {
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let title = locale.text("title_gone");
     if arrival.client != Client::Page {
         let problem = serde_json::json!({
@@ -160,19 +183,81 @@ pub fn gone(challenges: &Challenges, arrival: &Arrival) -> Reply {
 /// How a challenge stands, for a program that asks or polls.
 pub fn state(challenges: &Challenges, arrival: &Arrival, status: &str, issued: &Issued) -> Reply {
     let _ = arrival;
-    state_with(challenges, status, issued, None)
+    described(challenges, status, issued, &[])
 }
 
-/// The same, with the address at which its user has to sign in.
-pub fn state_with(challenges: &Challenges, status: &str, issued: &Issued, authorization_url: Option<&str>) -> Reply {
+/// How a verification stands, for a program that polls; where nothing is begun, what it needs to answer by passkey.
+fn standing(
+    challenges: &Challenges,
+    issued: &Issued,
+    progress: &Progress,
+    passkey: Option<serde_json::Value>,
+) -> Reply {
+    let passkey = passkey.map(|options| serde_json::json!({ "publicKey": options }));
+    let Progress::Open { is_reviewed, details, .. } = progress else {
+        return described(challenges, "open", issued, &[("passkey", passkey)]);
+    };
+    let details = details.as_deref();
+    let fields = [
+        ("redirect_url", details.and_then(|it| it.redirect.as_deref()).map(Into::into)),
+        ("number", details.and_then(|it| it.number.as_deref()).map(Into::into)),
+        ("passkey", passkey),
+    ];
+    described(challenges, if *is_reviewed { "review" } else { "pending" }, issued, &fields)
+}
+
+/// The part of a page that is about a verification.
+fn verifies(shown: &verification::Shown, again: &str) -> Value {
+    let embed = shown.embed.as_ref().map(|(script, snippet, _)| context! { script, snippet });
+    let number = shown.number.as_deref();
+    context! { stage => shown.stage, leads_away => shown.leads_away, number, embed, again }
+}
+
+/// In how many seconds a page looks again by itself where no script may run; never under a vendor's part of it.
+fn refresh_s(shown: &verification::Shown) -> Option<u32> {
+    match (shown.stage, &shown.embed) {
+        ("pending", None) => Some(3),
+        ("review", _) => Some(30),
+        (_, _) => None,
+    }
+}
+
+/// The same, with what else the program needs to know: where its user has to go.
+pub fn state_with(challenges: &Challenges, status: &str, issued: &Issued, more: &[(&str, Option<&str>)]) -> Reply {
+    let more: Vec<_> = more.iter().map(|(name, value)| (*name, value.map(Into::into))).collect();
+    described(challenges, status, issued, &more)
+}
+
+/// What the browser, or a program, needs to answer by passkey, where that is a way.
+async fn passkey_options(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    word: &str,
+    issued: &Issued,
+) -> Stored<Option<serde_json::Value>> {
+    match issued::id_of(word).filter(|_| issued.methods.contains(&Method::Passkey)) {
+        Some(id) => passkey::options(challenges, &arrival.route.tenant, id, issued).await,
+        None => Ok(None),
+    }
+}
+
+/// How a challenge stands, and what more a program has to know.
+fn described(
+    challenges: &Challenges,
+    status: &str,
+    issued: &Issued,
+    more: &[(&str, Option<serde_json::Value>)],
+) -> Reply {
     let methods: Vec<&str> = issued.methods.iter().map(|it| it.name()).collect();
     let left_ms = (issued.expires_ms - challenges.clock.now_ms()).max(0);
     let mut state = serde_json::json!({
         "status": status, "methods": methods, "expires_in": left_ms / 1000,
         "decision_id": issued.decision_id, "resume": issued.afterwards.parked(),
     });
-    if let (Some(address), Some(fields)) = (authorization_url, state.as_object_mut()) {
-        fields.insert("authorization_url".into(), address.into());
+    for (name, value) in more {
+        if let (Some(value), Some(fields)) = (value, state.as_object_mut()) {
+            fields.insert((*name).into(), value.clone());
+        }
     }
     page::harden(Reply::new(StatusCode::OK, "application/json", state.to_string()))
 }
@@ -202,7 +287,7 @@ fn confirmed(
     target: Option<String>,
     passed: bool,
 ) -> Reply {
-    let locale = problem::locale(challenges, arrival);
+    let locale = &problem::locale(challenges, arrival);
     let home = (target.is_none() && !passed).then(|| problem::say(challenges, locale, "back_to_service"));
     let content = context! {
         text => locale.text(key), target, passed, home, resume => issued.afterwards.parked(),
@@ -222,15 +307,15 @@ fn others(locale: &Locale, arrival: &Arrival, word: &str, issued: &Issued, shown
 }
 
 /// The message that an address names: `wrong`, `unheard`, `wait-<seconds>`, or one of `oidc`'s. Anything else is none.
-fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
+fn message(locale: &Locale, method: Method, error: Option<&str>) -> Option<String> {
     let error = error?;
     if error == "wrong" {
-        return Some(locale.text("wrong"));
+        return Some(locale.text(if method == Method::Passkey { "passkey_wrong" } else { "wrong" }));
     }
     if error == "unheard" {
         return Some(locale.text("captcha_unheard"));
     }
-    if let Some(key) = oidc::message(error) {
+    if let Some(key) = oidc::message(error).or_else(|| verification::message(error)) {
         return Some(locale.text(key));
     }
     let seconds: u16 = error.strip_prefix("wait-")?.parse().ok()?;
@@ -239,6 +324,9 @@ fn message(locale: &Locale, error: Option<&str>) -> Option<String> {
     Some(locale.say("email_wait", &args))
 }
 
-fn pairs(locale: &Locale, shown: &[(String, String)]) -> Vec<Value> {
-    shown.iter().map(|(name, value)| Value::from(vec![problem::fact_name(locale, name), value.clone()])).collect()
+fn pairs(locale: &Locale, issued: &Issued) -> Vec<Value> {
+    let pair = |(name, value): &(String, String)| {
+        Value::from(vec![problem::fact_name(locale, name), problem::fact_value(locale, issued, name, value)])
+    };
+    issued.shown.iter().map(pair).collect()
 }

@@ -8,8 +8,10 @@ use totp_rs::{Algorithm, Builder, Totp};
 
 /// Bytes of a new secret: 160 bits (RFC 4226 §4, recommendation).
 pub const SECRET_BYTES: usize = 20;
-const STEP_SECONDS: u64 = 30;
-const DIGITS: usize = 6;
+/// How long a code stays, in seconds (RFC 6238 §5.2).
+pub const STEP_SECONDS: u64 = 30;
+/// Digits of a code.
+pub const DIGITS: usize = 6;
 
 /// A typed code as six ASCII digits. Spaces and dashes are what people put between digits; the digits of other scripts
 /// are digits. Anything else, or another length, is no code: it is refused, never repaired.

@@ -16,7 +16,9 @@ use stepward_core::{
 };
 
 use crate::{
+    challenges::page::templates,
     cli::{Came, Exit, Failed, say},
+    locale,
     outcomes::export::Sinks,
     registry::{self, Release, Target, folder, lacking::Lacking},
     render::{Format, Texts},
@@ -117,12 +119,24 @@ impl Findings {
                 self.take(loaded.found, loaded.texts);
                 let set = folder::read(&loaded.settings.policies);
                 self.policies(set, &target(Some(&loaded.settings), None), Some(&loaded.settings.policies));
+                self.pages(&loaded.settings.pages);
                 if let Some(folder) = loaded.settings.connectors.as_deref().filter(|folder| folder.is_dir()) {
                     self.connectors(folder);
                 }
                 self.sinks(&loaded.settings);
             }
             Err(rejected) => self.take(rejected.found, rejected.texts),
+        }
+    }
+
+    /// Messages and templates of the operator's; a folder that is not there was told of already.
+    fn pages(&mut self, pages: &settings::pages::Pages) {
+        let is_there = |folder: &&Path| folder.is_dir();
+        let messages = locale::read(&pages.language, pages.locales.as_deref().filter(is_there));
+        self.take(messages.found, messages.texts);
+        if let Some(folder) = pages.templates.as_deref().filter(is_there) {
+            let templates = templates::read(folder);
+            self.take(templates.found, templates.texts);
         }
     }
 

@@ -15,6 +15,9 @@ use stepward_core::request::names;
 
 use crate::{edge::connection::Connection, sessions::cookies};
 
+/// By which an app asks for a proof.
+static STEPWARD_REQUIRE: HeaderName = HeaderName::from_static("stepward-require");
+
 /// Removes what the client may not say, and joins cookie crumbs (RFC 9113 §8.2.3) so that everyone sees one field.
 /// Never touches framing: Pingora reads it lazily from the same fields.
 ///
@@ -108,6 +111,13 @@ fn chain(headers: &HeaderMap, connection: &Connection) -> Option<HeaderValue> {
     }
     chain.extend_from_slice(connection.forwarded_for.as_bytes());
     HeaderValue::from_bytes(&chain).ok()
+}
+
+/// What the app asks for in place of an answer, as one list (RFC 9110 §5.3); bytes that are no text stay unreadable.
+pub(crate) fn asked(response: &ResponseHeader) -> Option<Box<str>> {
+    let mut lines = response.headers.get_all(&STEPWARD_REQUIRE).iter().peekable();
+    lines.peek()?;
+    Some(lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(", ").into())
 }
 
 /// What the app may not tell the client: fields in our name are between the app and us.

@@ -7,16 +7,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use pingora::{
     Error, ErrorType, Result,
     http::{RequestHeader, ResponseHeader},
     proxy::Session,
 };
+use stepward_core::request::names;
 
 use crate::{
     edge::{
         connection::Connection,
+        headers,
+        inject::Injection,
         route::Way,
         tunnel::Watch,
         upstream::{Place, Upstream},
@@ -42,6 +46,14 @@ pub(crate) struct Passage {
     /// How the journey wants it forwarded.
     pub(crate) forwarding: Option<Box<Forwarding>>,
     watch: Option<Watch>,
+    /// A page that our script goes into, on routes that say so.
+    injection: Option<Box<Injection>>,
+    /// What the app asked for in place of an answer.
+    pub(crate) asks: Option<Box<str>>,
+    /// Whether the app asked about this request before.
+    pub(crate) asked_before: bool,
+    /// The body of a request that is no event, where the app may ask.
+    pub(crate) kept: Option<Bytes>,
     /// As long as it may still need state.
     pub(crate) visiting: Option<Visiting>,
 }
@@ -83,6 +95,38 @@ impl Passage {
             request.insert_header(name, value)?;
         }
         Ok(())
+    }
+
+    /// Whether the app was told of proofs.
+    pub(crate) fn was_told(&self) -> bool {
+        self.forwarding.as_ref().is_some_and(|forwarding| !forwarding.headers.is_empty())
+    }
+
+    /// Our script may go into the answer, if it turns out to be a page.
+    pub(crate) fn inject(&mut self, request: &RequestHeader) -> Result<()> {
+        let connection = self.connection()?;
+        let told = connection.trusted.then(|| request.headers.get_all("x-forwarded-proto").iter());
+        let lines = told.into_iter().flatten().map(HeaderValue::as_bytes);
+        let is_secure = names::is_secure(connection.secure, connection.trusted, lines);
+        self.injection = Injection::of(request, &headers::host(request)?, is_secure);
+        Ok(())
+    }
+
+    /// The app is asked for what our script can be put into.
+    pub(crate) fn ask_plainly(&self, request: &mut RequestHeader) -> Result<()> {
+        self.injection.as_ref().map_or(Ok(()), |_| Injection::ask_plainly(request))
+    }
+
+    /// The head of the app's answer, changed where our script goes into its body.
+    pub(crate) fn meet_page(&mut self, session: &Session, response: &mut ResponseHeader) -> Result<()> {
+        let version = session.req_header().version;
+        self.injection.as_mut().map_or(Ok(()), |injection| injection.meet(response, version))
+    }
+
+    /// The next piece of the app's answer; the last one may be empty.
+    pub(crate) fn weave(&mut self, piece: Option<Bytes>, is_last: bool) -> Option<Bytes> {
+        let Some(injection) = &mut self.injection else { return piece };
+        Some(injection.next(piece.unwrap_or_default(), is_last)).filter(|piece| !piece.is_empty())
     }
 
     /// The event that waits for the app's answer; handed over once.

@@ -25,6 +25,7 @@ use stepward_core::{
         Body, content,
         head::{self, Head},
     },
+    session::required::Required,
 };
 
 use crate::{
@@ -46,7 +47,7 @@ use crate::{
         visits::Visits,
     },
     journey::{
-        Journeys,
+        Journeys, asked,
         seam::{Ruling, Seen, Sighting},
     },
     reply::Reply,
@@ -108,12 +109,16 @@ impl ProxyHttp for Proxy {
             Err(refusal) => return Box::pin(self.refuse(session, refusal)).await,
         };
         headers::clean(session.req_header_mut(), passage.connection()?.trusted, &self.journeys.sets_headers())?;
+        if way.route.inject_script {
+            passage.inject(session.req_header())?;
+        }
         passage.upstream = Some(way.upstream.clone());
         passage.way = Some(way.clone());
         if !matches!(errand, Errand::Pass) {
             passage.visiting = Some(self.visits.begin());
         }
         match errand {
+            Errand::Pass if way.route.app_may_ask => Box::pin(self.keep(session, passage)).await,
             Errand::Pass => self.pass(session).await,
             Errand::Event(seen) => Box::pin(self.judge(session, passage, way, seen)).await,
             Errand::Disguise(bytes_max) => Box::pin(self.undisguise(session, passage, way, bytes_max)).await,
@@ -157,6 +162,7 @@ impl ProxyHttp for Proxy {
         passage: &mut Passage,
     ) -> Result<()> {
         headers::tell_app(request, passage.connection()?, headers::host(session.req_header())?)?;
+        passage.ask_plainly(request)?;
         passage.set_headers(request)
     }
 
@@ -179,23 +185,38 @@ impl ProxyHttp for Proxy {
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
+        if response.status != StatusCode::SWITCHING_PROTOCOLS {
+            passage.asks = headers::asked(response);
+        }
+        if passage.asks.is_some() {
+            // Ends this answer; what is said instead is said where requests end that fail.
+            return Error::e_explain(ErrorType::InternalError, "the app asks for a proof");
+        }
         self.conclude(session, response, passage).await?;
         headers::clean_answer(response);
         passage.watch(session, response);
-        Ok(())
+        passage.meet_page(session, response)
     }
 
     fn response_body_filter(
         &self,
         _session: &mut Session,
-        _body: &mut Option<Bytes>,
-        _end: bool,
+        body: &mut Option<Bytes>,
+        end: bool,
         passage: &mut Passage,
     ) -> Result<Option<Duration>> {
+        *body = passage.weave(body.take(), end);
         passage.still_open().map(|()| None)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
+        if let Some(asks) = passage.asks.take() {
+            session.set_keepalive(None);
+            if let Err(error) = Box::pin(self.asked(session, passage, &asks)).await {
+                tracing::debug!(%error, "client gone before it was asked");
+            }
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
         if let Some(pending) = passage.take_pending() {
             Box::pin(self.journeys.lost(*pending)).await;
         }
@@ -326,6 +347,66 @@ impl Proxy {
         Ok(false)
     }
 
+    /// No event, and the app may ask about it: its body is kept, where it is known to be small enough.
+    async fn keep(&self, session: &mut Session, passage: &mut Passage) -> Result<bool> {
+        if session.is_upgrade_req() || !body::fits(session, asked::PARK_BYTES_MAX) {
+            return self.pass(session).await;
+        }
+        match self.read(session, asked::PARK_BYTES_MAX).await? {
+            Ok(bytes) => {
+                passage.kept = Some(bytes.clone());
+                self.carry_out(session, passage, Ruling::Forward(Box::default()), Some(bytes)).await
+            }
+            Err(refusal) => self.refuse(session, refusal).await,
+        }
+    }
+
+    /// The app asks for a proof in place of an answer.
+    async fn asked(&self, session: &mut Session, passage: &mut Passage, asks: &str) -> Result<bool> {
+        let way = passage.way.clone().ok_or_else(|| Error::explain(ErrorType::InternalError, "no route"))?;
+        passage.visiting = Some(self.visits.begin());
+        let required = match Required::read(asks) {
+            Ok(required) if way.route.app_may_ask => required,
+            read => {
+                if let Some(pending) = passage.take_pending() {
+                    Box::pin(self.journeys.lost(*pending)).await;
+                }
+                let upstream = &*way.route.upstream;
+                return match read {
+                    Err(fault) if way.route.app_may_ask => {
+                        tracing::warn!(upstream, fault, "what the app asks for by `Stepward-Require` cannot be read");
+                        self.refuse(session, Refusal::app_malformed()).await
+                    }
+                    Ok(_) | Err(_) => {
+                        tracing::warn!(upstream, "the app asks for a proof on a route without `app_may_ask: true`");
+                        self.refuse(session, Refusal::app_may_not_ask()).await
+                    }
+                };
+            }
+        };
+        let body = passage.kept.clone();
+        let kept = body.clone().map(|bytes| (bytes, Body::Unread));
+        let arrival = Arc::new(self.arrival(session, passage, way, kept)?);
+        let cookies = passage.take_cookies();
+        let asking = asked::Asking {
+            arrival,
+            required,
+            was_told: passage.was_told(),
+            asked_before: std::mem::replace(&mut passage.asked_before, true),
+            pending: passage.take_pending(),
+        };
+        match Box::pin(self.journeys.asked(asking)).await {
+            Ruling::Answer(mut reply) => {
+                reply.headers.extend(cookies.into_iter().map(|cookie| (header::SET_COOKIE, cookie)));
+                self.answer(session, reply).await
+            }
+            Ruling::Forward(forwarding) => {
+                passage.forwarding = Some(forwarding);
+                Box::pin(self.relay(session, passage, Some(body.unwrap_or_default()))).await
+            }
+        }
+    }
+
     async fn judge(&self, session: &mut Session, passage: &mut Passage, way: Way, seen: Seen) -> Result<bool> {
         let wanted = match seen.reads_body {
             Some(bytes_max) => Some(bytes_max),
@@ -422,6 +503,7 @@ impl Proxy {
     async fn relay(&self, session: &mut Session, passage: &mut Passage, body: Option<Bytes>) -> Result<bool> {
         let forwarding = passage.forwarding.as_mut();
         let (replay, spooled) = forwarding.map_or((None, None), |it| (it.replay.take(), it.spooled.take()));
+        passage.asked_before |= replay.as_ref().is_some_and(|parked| parked.asked.is_some());
         let is_read = body.is_some() || session.is_body_empty();
         let load = match (&replay, spooled, body) {
             (Some(_), Some(spooled), _) => Load::Spooled(spooled),
@@ -439,18 +521,23 @@ impl Proxy {
             body::invite(session).await?;
         }
         headers::tell_app(&mut request, passage.connection()?, headers::host(session.req_header())?)?;
+        passage.ask_plainly(&mut request)?;
         passage.set_headers(&mut request)?;
         let upstream = passage.upstream()?.clone();
         let mut answer = match self.relay.send(&upstream, request, load, Some(session)).await {
             Ok(answer) => answer,
             Err(lost) => return self.lost(session, passage, lost).await,
         };
+        if let Some(asks) = answer.asks.take() {
+            return Box::pin(self.asked(session, passage, &asks)).await;
+        }
         let hold = passage.forwarding.as_ref().and_then(|forwarding| forwarding.hold);
         if let Some(bytes_max) = hold {
             return self.withhold(session, passage, answer, bytes_max).await;
         }
         self.conclude(session, &mut answer.head, passage).await?;
         passage.watch(session, &answer.head);
+        passage.meet_page(session, &mut answer.head)?;
         respond::pass_on(session, passage, answer).await.map(|()| true)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Never more than the reason's code and one sentence: nothing of the request is repeated, nothing internal is told.
 
-use http::StatusCode;
+use http::{StatusCode, header};
 use stepward_core::{decision::Reason, request::head};
 
 use crate::{arrival::Client, reply::Reply};
@@ -60,6 +60,18 @@ impl Refusal {
         Refusal::because(StatusCode::INTERNAL_SERVER_ERROR, Reason::Internal, "something went wrong here")
     }
 
+    /// The app asked for a proof where the operator has not said that it may.
+    pub(crate) fn app_may_not_ask() -> Self {
+        let detail = "the application behind this address wants a proof that cannot be asked for here";
+        Refusal::because(StatusCode::UNAUTHORIZED, Reason::AppAsked, detail)
+    }
+
+    /// What the app asked for cannot be read.
+    pub(crate) fn app_malformed() -> Self {
+        let detail = "the application behind this address asked for something that is not understood";
+        Refusal::because(StatusCode::BAD_GATEWAY, Reason::AppMalformed, detail)
+    }
+
     /// The app could not be reached, or broke off.
     pub(crate) fn app_unreachable() -> Self {
         let detail = "the application behind this address did not answer";
@@ -86,12 +98,17 @@ impl Refusal {
     /// The refusal as this kind of client is told.
     /// `decision_id` is where it stands in the decision log.
     pub(crate) fn reply(self, client: Client, decision_id: Option<&str>) -> Reply {
-        match client {
+        let mut reply = match client {
             Client::Page => Reply::new(self.status, "text/html; charset=utf-8", self.page()),
             Client::Fetch | Client::Api => {
                 Reply::new(self.status, "application/problem+json", self.problem(decision_id))
             }
+        };
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §15.5.2.
+            reply.set(header::WWW_AUTHENTICATE, "Stepward");
         }
+        reply
     }
 
     /// RFC 9457.

@@ -35,6 +35,8 @@ pub(crate) struct Relay(OnceLock<Connector>);
 /// An answer whose head has come and whose body is still on its way.
 pub(crate) struct Answer {
     session: HttpSession,
+    /// What the app asks for in place of an answer.
+    pub(crate) asks: Option<Box<str>>,
     /// Status and header fields that may be passed on.
     pub(crate) head: ResponseHeader,
 }
@@ -61,8 +63,9 @@ impl Relay {
         let mut session = self.connect(upstream).await.map_err(Lost::Unsent)?;
         exchange(&mut session, request, load, client).await.map_err(Lost::Unknown)?;
         let head = session.response_header().ok_or_else(|| Lost::Unknown(Error::new(ErrorType::ReadError)))?;
+        let asks = headers::asked(head);
         let head = passed_on(head).map_err(Lost::Unknown)?;
-        Ok(Answer { session, head })
+        Ok(Answer { session, asks, head })
     }
 
     /// Sends a request to one address; the status of its answer, which is not read any further.

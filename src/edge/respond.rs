@@ -30,7 +30,7 @@ pub(crate) async fn write(session: &mut Session, reply: Reply) -> Result<()> {
 }
 
 /// Passes on an answer of the app as it comes.
-pub(crate) async fn pass_on(session: &mut Session, passage: &Passage, mut answer: relay::Answer) -> Result<()> {
+pub(crate) async fn pass_on(session: &mut Session, passage: &mut Passage, mut answer: relay::Answer) -> Result<()> {
     let mut head = answer.head.clone();
     let bodiless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
         || session.req_header().method == Method::HEAD;
@@ -46,7 +46,12 @@ pub(crate) async fn pass_on(session: &mut Session, passage: &Passage, mut answer
     }
     while let Some(bytes) = next(session, passage, &mut answer).await? {
         passage.still_open()?;
-        session.write_response_body(Some(bytes), false).await?;
+        if let Some(bytes) = passage.weave(Some(bytes), false) {
+            session.write_response_body(Some(bytes), false).await?;
+        }
+    }
+    if let Some(rest) = passage.weave(None, true) {
+        session.write_response_body(Some(rest), false).await?;
     }
     match answer.trailers().await.map_err(|error| error.into_up())? {
         Some(trailers) => session.as_downstream_mut().write_response_trailers(trailers).await,

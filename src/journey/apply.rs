@@ -92,6 +92,7 @@ pub async fn carry(
     let subject = visit.subject(parts);
     let arrival = visit.arrival.clone();
     let resuming = visit.resuming.clone();
+    let asked = visit.asked.clone();
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, &first.policy, &first.facts);
     let claimed = visit::claimed_subject(&first.policy, &first.facts).zip(who.claimed);
@@ -109,6 +110,7 @@ pub async fn carry(
         decision_id: &first.decision_id,
         withheld,
         resuming: resuming.as_deref(),
+        asked: asked.as_ref(),
         speaker: actions::speaker(&first.policy, decision),
     };
     let carried = Box::pin(parts.actions.carry(&mut scene, decision)).await.map_err(Loss)?;

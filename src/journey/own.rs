@@ -1,4 +1,4 @@
-//! Requests for Stepward's own pages: the key set, and everything that challenges show.
+//! Requests for Stepward's own pages: the key set, what vendors send, and everything that challenges show.
 
 use std::sync::Arc;
 
@@ -36,6 +36,10 @@ const STRENGTH_OF_A_KNOWN_DEVICE: u8 = 2;
 pub async fn serve(parts: &Parts, arrival: &Arc<Arrival>) -> Ruling {
     if &*arrival.request.path == KEY_SET {
         return Ruling::Answer(Reply::new(StatusCode::OK, "application/json", parts.keys.jwks().to_string()));
+    }
+    // Vendors have no session, and are never given one.
+    if let Some(reply) = parts.challenges.receive(arrival).await {
+        return Ruling::Answer(reply);
     }
     let seen = Seen { release: parts.registry.current(), reads_body: None, keeps_body: 0, candidates: Vec::new() };
     let mut visit = Visit::begin(parts, arrival, seen).await;

@@ -17,7 +17,7 @@ use crate::{
     bodies,
     challenges::parking::spool::Whereabouts,
     journey::{
-        Journeys,
+        Journeys, asked,
         choose::Choice,
         conclude,
         seam::{Ruling, Seen, Sighting},
@@ -91,6 +91,7 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     visit.resuming = Some(id.into());
     match &parked.answer {
         Some(answer) => Ok(Ruling::Answer(release(journeys, visit, &parked, answer).await?)),
+        None if parked.asked.is_some() => asked::resumed(journeys, Box::new(visit), &parked).await,
         None => journeys.line(Box::new(visit)).await,
     }
 }

@@ -216,6 +216,12 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
     Decision::refused(Reason::Internal)
 }
 
+/// A challenge that no step of a policy made, as far as it can be asked for here.
+pub async fn within_reach(parts: &Parts, visit: &Visit, decided: &Decided, decision: Decision) -> Decision {
+    let decision = possible(parts, visit, &decided.policy, decision);
+    unspent(parts, visit, decided, decision).await
+}
+
 /// What cannot be asked for here is not offered; a challenge of which nothing is left, or that this client cannot be
 /// given, is a block, in the log as for the client.
 fn possible(parts: &Parts, visit: &Visit, policy: &Policy, mut decision: Decision) -> Decision {

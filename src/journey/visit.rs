@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stepward_core::{
     facts::{Facts, Reading, SlotId, Units},
     policy::{Origin, Policy},
-    session::Proof,
+    session::{Proof, required::Required},
     value::Value,
 };
 
@@ -60,6 +60,8 @@ pub struct Visit {
     pub resuming: Option<Arc<str>>,
     /// Whether the app's session cookie is still withheld, so that the session's subject counts without it.
     pub is_withheld: bool,
+    /// What the app asked for when it saw it.
+    pub asked: Option<Required>,
     /// What is supposed of it, where somebody only asks what would be decided.
     pub supposed: Option<Supposed>,
 }
@@ -97,6 +99,7 @@ impl Visit {
             now_ms,
             resuming: None,
             is_withheld: false,
+            asked: None,
             supposed: None,
             arrival: arrival.clone(),
             seen,

@@ -84,8 +84,8 @@ fn is_set_up(settings: &Settings, method: Method) -> bool {
     match method {
         Method::EmailCode => settings.mail.is_some(),
         Method::Oidc => settings.oidc.is_some(),
-        Method::Passkey
-        | Method::Totp
+        Method::Passkey => settings.passkeys.is_some(),
+        Method::Totp
         | Method::SmsCode
         | Method::VoiceCode
         | Method::Push
@@ -111,7 +111,7 @@ fn own(settings: &Settings, routed: &BTreeSet<Method>, name: &str) -> Option<boo
     let reads_tokens = || settings.subject.iter().any(|source| matches!(source, SubjectSource::Jwt(_)));
     if let Some(method) = name.strip_prefix("proof.").and_then(|rest| Method::named(rest.strip_suffix(".age")?)) {
         let is_there = match method {
-            Method::EmailCode | Method::Oidc => is_set_up(settings, method),
+            Method::EmailCode | Method::Oidc | Method::Passkey => is_set_up(settings, method),
             method if BY_VENDORS.contains(&method) => routed.contains(&method),
             method => METHODS_BUILT.contains(&method),
         };
@@ -262,12 +262,19 @@ fn how(name: &str) -> &'static str {
             "name a source under `subject`, or mark the user name of a login with `identifies: subject`"
         }
         "proof.email_code.age" => "add `mail` to `stepward.yaml`; until then `when_unsure` decides",
+        "proof.passkey.age" => "add `passkeys` to `stepward.yaml`; until then `when_unsure` decides",
         "proof.oidc.age" => "add `oidc` to `stepward.yaml`; until then `when_unsure` decides",
         "proof.sms_code.age" | "proof.voice_code.age" => {
             "add a connector that sends to `connectors/routes/otp.yaml`; until then `when_unsure` decides"
         }
         "proof.captcha.age" => {
             "add a connector with a page to `connectors/routes/bot_verify.yaml`; until then `when_unsure` decides"
+        }
+        "proof.id_document.age" => {
+            "add a connector that starts a verification to `connectors/routes/idv.yaml`; until then `when_unsure` decides"
+        }
+        "proof.push.age" => {
+            "add a connector that starts a push to `connectors/routes/push_mfa.yaml`; until then `when_unsure` decides"
         }
         _ if name.starts_with("proof.") => "this build cannot run that method; `when_unsure` decides",
         _ if name.starts_with("token.") || name.starts_with("actor.") => {
@@ -296,6 +303,12 @@ mod tests {
 
     /// Codes and names that are warned of where a rule names `condition`, with these settings besides.
     fn warned(more: &str, policy: &str) -> Vec<String> {
+        let release = load(more, policy).unwrap();
+        let at = |it: &Diagnostic| policy[it.span.clone()].to_string();
+        release.found.iter().map(|it| format!("{} {}", it.code, at(it))).collect()
+    }
+
+    fn load(more: &str, policy: &str) -> Result<registry::Release, registry::Refusal> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stepward.yaml");
         std::fs::write(folder.path().join("list"), "").unwrap();
@@ -303,9 +316,7 @@ mod tests {
         let loaded = settings::load(&path, Presence::Advised).unwrap_or_else(|it| panic!("{:?}", it.found));
         let target = Target::of(&loaded.settings, Catalogue::builtin(), |_| false, &BTreeSet::new());
         let texts = [("p.yaml".into(), policy.into())].into();
-        let release = registry::load(Set { texts, found: Vec::new() }, &target, 1, 0).unwrap();
-        let at = |it: &Diagnostic| policy[it.span.clone()].to_string();
-        release.found.iter().map(|it| format!("{} {}", it.code, at(it))).collect()
+        registry::load(Set { texts, found: Vec::new() }, &target, 1, 0)
     }
 
     fn asks(condition: &str) -> String {
@@ -320,6 +331,7 @@ mod tests {
         let token = "subject: [{ jwt: { from: bearer, issuer: i, audience: a, jwks: \"https://i.example/jwks\" } }]";
         let provider = "oidc: { issuer: \"https://idp.example\", client_id: stepward, acr_values: [mfa] }";
         let mail = "mail: { smtp: \"smtp://127.0.0.1:25\", from: a@b.example }";
+        let passkeys = "passkeys: { rp_id: localhost, origins: [\"http://localhost\"] }";
         for (name, condition, without, with) in [
             ("subject.is_listed", "subject.is_listed", subject, "lists: { l: { kind: subject, file: list } }"),
             ("device.lists", "size(device.lists) == 0", "", "lists: { l: { kind: device, file: list } }"),
@@ -328,6 +340,7 @@ mod tests {
             ("subject.age_days", "subject.age_days > 30.0", "", subject),
             ("subject.kind", "subject.kind == 'human'", "", subject),
             ("proof.email_code.age", "proof.email_code.age < duration('5m')", "", mail),
+            ("proof.passkey.age", "proof.passkey.age < duration('5m')", "", passkeys),
             ("proof.oidc.age", "proof.oidc.age < duration('5m')", "", provider),
         ] {
             let told = warned(without, &asks(condition));
@@ -347,6 +360,15 @@ mod tests {
             warned(mail, &asks("proof.sms_code.age < duration('5m')")),
             ["attribute.not_provided proof.sms_code.age"]
         );
+    }
+
+    #[test]
+    fn a_policy_that_asks_for_a_passkey_needs_their_settings() {
+        let policy = asks("ip.tries_5m < 3").replace("when_unsure: block", "when_unsure: { challenge: [passkey] }");
+        let refusal = load("", &policy).map(drop).unwrap_err();
+        let told: Vec<_> = refusal.found.iter().map(|it| (it.code, it.help.as_deref().unwrap_or_default())).collect();
+        assert!(matches!(told[..], [("method.not_built", help)] if help.contains("`stepward.yaml`")), "{told:?}");
+        assert!(load("passkeys: { rp_id: a.example, origins: [\"https://a.example\"] }", &policy).is_ok());
     }
 
     #[test]

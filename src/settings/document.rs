@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::settings::oidc;
+use crate::settings::{oidc, pages};
 
 /// How one Stepward process runs: where clients connect, which apps are behind it, where state lives.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -49,10 +49,9 @@ pub struct Document {
     #[serde(default)]
     #[schemars(extend("not_built" = true))]
     pub decisions: Option<Value>,
-    /// WebAuthn.
+    /// Where passkeys are good; without it no policy can ask for a `passkey`.
     #[serde(default)]
-    #[schemars(extend("not_built" = true))]
-    pub passkeys: Option<Value>,
+    pub passkeys: Option<Passkeys>,
     /// `/livez`, `/readyz` and `/metrics`.
     #[serde(default)]
     pub health: Option<Plane>,
@@ -94,7 +93,7 @@ pub struct Document {
     pub access_log: Option<LogTarget>,
     /// How pages look and speak.
     #[serde(default)]
-    pub pages: Pages,
+    pub pages: pages::document::Pages,
 }
 
 impl Document {
@@ -261,6 +260,14 @@ pub struct Route {
     #[serde(default = "Route::tenant")]
     #[schemars(extend("format" = "name"))]
     pub tenant: String,
+    /// Put Stepward's script first into every HTML page, so that calls by `fetch` and `XMLHttpRequest` are stepped up
+    /// in a dialog and repeated, without a change to the app.
+    #[serde(default)]
+    pub inject_script: bool,
+    /// Let the app ask for a proof by `Stepward-Require` in an answer; the request is then kept and sent once more. With
+    /// this the app promises that it did nothing yet when it asks.
+    #[serde(default)]
+    pub app_may_ask: bool,
 }
 
 impl Route {
@@ -506,6 +513,19 @@ pub struct Plane {
     pub address: String,
 }
 
+/// Where passkeys are good (WebAuthn).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passkeys {
+    /// The domain that passkeys are made for and stay with for good: the host that people visit, or a domain above it.
+    /// Changing it makes every passkey useless.
+    #[schemars(extend("format" = "host"))]
+    pub rp_id: String,
+    /// The origins on which they may be used, such as `https://bank.example.com`: https, or http on `localhost`.
+    #[schemars(extend("items" = {"type": "string", "format": "origin"}))]
+    pub origins: Vec<String>,
+}
+
 /// How mail is sent.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -710,23 +730,4 @@ pub struct Accounts {
     pub dots_ignored_at: Vec<String>,
     /// A `+` in front of the `@` and what follows it mean nothing at these domains: `alice+news@…` is `alice@…`.
     pub plus_ignored_at: Vec<String>,
-}
-
-/// How pages look and speak.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Pages {
-    /// What the protected service is called.
-    pub service_name: String,
-    /// Language where none of the browser's is there.
-    #[schemars(extend("format" = "language"))]
-    pub language: String,
-    /// Folder of `*.ftl` files that add to or replace messages.
-    pub locales: Option<String>,
-}
-
-impl Default for Pages {
-    fn default() -> Self {
-        Pages { service_name: "this service".into(), language: "en".into(), locales: None }
-    }
 }

@@ -8,7 +8,10 @@ use std::{
 use ipnet::IpNet;
 use stepward_core::yaml::units;
 
-use crate::settings::oidc;
+use crate::settings::{
+    oidc,
+    pages::{colour, theme},
+};
 
 /// In place of a length of time, where there may be none.
 pub const NEVER: &str = "never";
@@ -37,6 +40,9 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "token" => (token(text), "letters, digits, `-` and `_`"),
         "email" => (email(text), "an e-mail address"),
         "smtp" => (smtp(text), "`smtp://host:port` or `smtps://host:port`"),
+        "colour" => (colour::Colour::parse(text).is_some(), "a colour such as `#0b57d0`"),
+        "radius" => (theme::is_radius(text), "a length up to `32px` or `2rem`, such as `8px`"),
+        "typeface" => (theme::is_typeface(text), "the name of a typeface: letters, digits, spaces and `-`"),
         "language" => (language(text), "a language tag such as `en` or `de-CH`"),
         _ => (true, ""),
     };

@@ -52,7 +52,8 @@ pub(super) fn parse(
     }
 }
 
-struct Parser<'a> {
+/// What reads the sections of a file, and what was found so far.
+pub(super) struct Parser<'a> {
     file: &'a Arc<str>,
     tree: &'a Node,
     base: &'a Path,
@@ -83,6 +84,7 @@ impl Parser<'_> {
             admin: self.admin(document),
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
             mail: self.mail(document),
+            passkeys: document.passkeys.as_ref().map(|it| self.passkeys(it)),
             phone: self.phone(document),
             oidc: self.oidc(document),
             unmatched: match document.unmatched {
@@ -103,11 +105,7 @@ impl Parser<'_> {
             decision_log: self.log_target(&document.decision_log),
             sinks: self.sinks(document),
             access_log: document.access_log.as_ref().map(|it| self.log_target(it)),
-            pages: settings::Pages {
-                service_name: document.pages.service_name.as_str().into(),
-                language: document.pages.language.as_str().into(),
-                locales: document.pages.locales.as_ref().map(|it| self.folder(it, &["pages", "locales"])),
-            },
+            pages: self.pages(document),
         };
         self.addresses(&settings);
         settings
@@ -227,6 +225,8 @@ impl Parser<'_> {
                 path: entry.path.as_str().into(),
                 upstream: entry.upstream.as_str().into(),
                 tenant: entry.tenant.as_str().into(),
+                inject_script: entry.inject_script,
+                app_may_ask: entry.app_may_ask,
             });
         }
         routes
@@ -427,6 +427,40 @@ impl Parser<'_> {
         Some(settings::Mail { smtp: mail.smtp.as_str().into(), login, from: mail.from.as_str().into() })
     }
 
+    /// Passkeys of a domain can be used on its origins and on those of names under it (WebAuthn §5.1.3): anything else is
+    /// refused by browsers, to people who cannot mend it.
+    fn passkeys(&mut self, passkeys: &document::Passkeys) -> settings::Passkeys {
+        let rp_id = passkeys.rp_id.as_str();
+        let is_address = rp_id.starts_with('[') || rp_id.parse::<Ipv4Addr>().is_ok();
+        let is_domain = rp_id == "localhost" || rp_id.contains('.') && !rp_id.contains('*');
+        if is_address || !is_domain {
+            let message = format!("browsers make no passkeys for `{rp_id}`: it is no domain of yours");
+            let help = "write the host that people visit, such as `bank.example.com`, or `localhost` for a trial";
+            self.error("passkeys.rp_id", &["passkeys", "rp_id"], &message, help);
+        }
+        if passkeys.origins.is_empty() {
+            let help = format!("add `https://{rp_id}`");
+            self.error("passkeys.origins", &["passkeys", "origins"], "passkeys would be good nowhere", &help);
+        }
+        let mut origins: Vec<Arc<str>> = Vec::new();
+        for (at, written) in passkeys.origins.iter().enumerate() {
+            let Some(origin) = format::origin(written) else { continue };
+            let (at, host) = (at.to_string(), origin.host.to_ascii_lowercase());
+            let place = ["passkeys", "origins", &at];
+            let is_under = |name: &str| host == name || host.strip_suffix(name).is_some_and(|it| it.ends_with('.'));
+            if !is_under(rp_id) && !is_address {
+                let message = format!("passkeys of `{rp_id}` cannot be used on `{host}`");
+                self.error("passkeys.foreign", &place, &message, "`rp_id` is the host itself, or a domain above it");
+            }
+            if !origin.secure && !is_under("localhost") {
+                let message = format!("browsers use no passkeys on `{written}`: it is neither https nor `localhost`");
+                self.error("passkeys.insecure", &place, &message, "write `https://…`");
+            }
+            origins.push(as_browsers_write(origin.secure, &host, origin.port));
+        }
+        settings::Passkeys { rp_id: rp_id.into(), origins: origins.into() }
+    }
+
     fn oidc(&mut self, document: &Document) -> Option<settings::oidc::Oidc> {
         let oidc = document.oidc.as_ref()?;
         for (key, message, help) in oidc.faults() {
@@ -529,7 +563,7 @@ impl Parser<'_> {
         }
     }
 
-    fn folder(&mut self, path: &str, at: &[&str]) -> PathBuf {
+    pub(super) fn folder(&mut self, path: &str, at: &[&str]) -> PathBuf {
         let folder = self.base.join(path);
         if !folder.is_dir() {
             self.missing("file.missing", at, format!("there is no folder `{}`", folder.display()));
@@ -537,7 +571,7 @@ impl Parser<'_> {
         folder
     }
 
-    fn present(&mut self, path: &str, at: &[&str]) -> PathBuf {
+    pub(super) fn present(&mut self, path: &str, at: &[&str]) -> PathBuf {
         let file = self.base.join(path);
         if !file.is_file() {
             self.missing("file.missing", at, format!("there is no file `{}`", file.display()));
@@ -554,16 +588,26 @@ impl Parser<'_> {
         self.found.push(Diagnostic { severity, ..finding }.help("paths are relative to this file"));
     }
 
-    fn error(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
+    pub(super) fn error(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
         self.found.push(Diagnostic::error(code, self.file, self.span(path), message).help(help));
     }
 
-    fn warning(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
+    pub(super) fn warning(&mut self, code: &'static str, path: &[&str], message: &str, help: &str) {
         self.found.push(Diagnostic::warning(code, self.file, self.span(path), message).help(help));
     }
 
     fn span(&self, path: &[&str]) -> Range<usize> {
         self.tree.span_at(path)
+    }
+}
+
+/// An origin without the port that its scheme has anyway (RFC 6454 §6.2).
+fn as_browsers_write(is_secure: bool, host: &str, port: u16) -> Arc<str> {
+    match (is_secure, port) {
+        (true, 443) => format!("https://{host}").into(),
+        (false, 80) => format!("http://{host}").into(),
+        (true, _) => format!("https://{host}:{port}").into(),
+        (false, _) => format!("http://{host}:{port}").into(),
     }
 }
 

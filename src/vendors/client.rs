@@ -175,6 +175,11 @@ impl Client {
         Ok(Client { ways, secrets, tokens: Tokens::default() })
     }
 
+    /// The connector's own secrets, by their names.
+    pub(super) fn secrets(&self) -> &Named {
+        &self.secrets
+    }
+
     /// Asks, waits, tries again where the file allows it, and reads the answer. It never waits past the deadline, nor
     /// longer than the operation may take. What cannot be sent is `invalid_input`.
     pub async fn ask(&self, ask: &Ask<'_>) -> Heard {

@@ -1,4 +1,5 @@
-//! What vendors do rather than tell: they carry a code to a telephone, or say whether a test against robots was passed.
+//! What vendors do rather than tell: they carry a code to a telephone, say whether a test against robots was passed, or
+//! look at somebody's identity document.
 //!
 //! Nothing of it is ever kept or asked a second time for another request. Whoever sends is asked in the order of the
 //! route until one has taken the message; a test is checked by the vendor whose test it was, and by no other. What nobody
@@ -19,6 +20,8 @@ use crate::vendors::{
     runner::{Begun, Purse},
     walk::{Line, Place},
 };
+
+pub mod verification;
 
 /// The capability whose route carries codes.
 pub const CARRYING: &str = "otp";
@@ -89,6 +92,7 @@ pub fn methods_of(capability: &str, connector: &Connector) -> impl Iterator<Item
     [(carries, Method::SmsCode), (speaks, Method::VoiceCode), (tests, Method::Captcha)]
         .into_iter()
         .filter_map(|(is_so, method)| is_so.then_some(method))
+        .chain(verification::method_of(capability, connector))
 }
 
 /// Whether it carries what we made: one that makes codes of its own does not.

@@ -14,9 +14,10 @@ use stepward_core::{
         auth::message::Unsigned,
         compile::{Config, source::Source},
         document::{
-            fixture::{ExpectedOutcome, ExpectedRequest, Fixture, Recorded},
+            fixture::{ExpectedOutcome, ExpectedRequest, Fixture, Received, Recorded},
             local::{LocalFormat, LocalKind},
         },
+        receive::Message,
         request::{Asked, Moment},
     },
     diagnostic::Diagnostic,
@@ -193,6 +194,9 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
     let Some(now_ms) = now_ms(fixture) else {
         return vec!["`now` is no moment such as `2026-01-01T00:00:00Z`".to_owned()];
     };
+    if operation.receives() {
+        return received(connector, operation, fixture, now_ms);
+    }
     let inputs = operation.inputs(&given(fixture), now_ms);
     if operation.local().is_some() {
         return looked_up(operation, fixture, inputs.as_deref(), now_ms);
@@ -217,6 +221,44 @@ fn problems(connector: &Connector, fixture: &Fixture) -> Vec<String> {
         }
     }
     problems
+}
+
+/// What a vendor sent by itself.
+fn received(connector: &Connector, operation: &Operation, fixture: &Fixture, now_ms: i64) -> Vec<String> {
+    let Some(received) = &fixture.received else { return vec!["nothing is `received`".to_owned()] };
+    let headers: Vec<(Arc<str>, String)> =
+        received.headers.iter().map(|(name, value)| (name.to_ascii_lowercase().into(), value.clone())).collect();
+    let (path, body) = (format!("/.stepward/inbound/{}", connector.id), sent_body(received));
+    let message = Message { method: "POST", path: &path, headers: &headers, body: &body };
+    let mut problems = Vec::new();
+    match (operation.receive(&message, &masked(connector), now_ms), fixture.expect.outcome) {
+        (Err(_), ExpectedOutcome::Refused) => {}
+        (Err(refused), other) => {
+            problems.push(format!("it is refused ({}), but `{other:?}` is expected", refused.name()))
+        }
+        (Ok(_), ExpectedOutcome::Refused) => problems.push("it is read, but should be refused".to_owned()),
+        (Ok(read), _) => {
+            answered(operation, fixture, &read.answer, &mut problems);
+            told("reference", read.reference.as_deref(), fixture.expect.reference.as_deref(), &mut problems);
+            told("event", Some(&read.event), fixture.expect.event.as_deref(), &mut problems);
+        }
+    }
+    problems
+}
+
+fn sent_body(received: &Received) -> Vec<u8> {
+    match (&received.body, &received.text) {
+        (Some(json), _) => json.to_string().into_bytes(),
+        (None, Some(text)) => text.clone().into_bytes(),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// A text that a fixture expects, where it expects one.
+fn told(what: &str, found: Option<&str>, expected: Option<&str>, problems: &mut Vec<String>) {
+    if expected.is_some() && found != expected {
+        problems.push(format!("`{what}` is {found:?}, not {expected:?}"));
+    }
 }
 
 /// What the data of a fixture says.
@@ -368,6 +410,10 @@ fn answered(operation: &Operation, fixture: &Fixture, answer: &Interpreted, prob
             problems.push(format!("what is kept is {found:?}, not {expected:?}"));
         }
     }
+    let handed = &answer.handed;
+    told("redirect", handed.redirect.as_deref(), expected.redirect.as_deref(), problems);
+    told("embed", handed.embed.as_deref(), expected.embed.as_deref(), problems);
+    told("number", handed.number.as_deref(), expected.number.as_deref(), problems);
     if let Some(expected) = &expected.raw {
         let found = answer.raw.as_deref().unwrap_or(&Json::Null);
         if !same(found, expected) {

@@ -229,6 +229,33 @@ impl Flying {
     }
 }
 
+/// Something that a vendor is to do, or to tell of what it does.
+pub struct Act {
+    /// What is asked.
+    pub operation: Arc<Operation>,
+    /// From [`Operation::declared`].
+    pub inputs: Vec<(Arc<str>, Arc<str>)>,
+    /// What was kept when it was begun.
+    pub state: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// Tells the breaker of a call that broke off, however it did.
+struct Unended(Option<Arc<Runner>>);
+
+impl Unended {
+    fn is_over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        if let Some(runner) = &self.0 {
+            runner.ended(Ending::Overtaken);
+        }
+    }
+}
+
 /// Ends a flight however its task ends: landed, cancelled or broken.
 struct Airborne {
     runner: Arc<Runner>,
@@ -262,7 +289,14 @@ impl Runner {
         // What is done, or passed, once is neither done nor passed again.
         let stale_ms = match outfit.operation.kind {
             Kind::Lookup => outfit.route.stale_if_error_ms.unwrap_or(outfit.operation.cache.stale_if_error_ms),
-            Kind::Verify | Kind::Send | Kind::Feedback | Kind::Sink => 0,
+            Kind::Verify
+            | Kind::Send
+            | Kind::Feedback
+            | Kind::Sink
+            | Kind::Find
+            | Kind::Start
+            | Kind::Poll
+            | Kind::Inbound => 0,
         };
         Runner {
             state: outfit.state.unwrap_or_else(|| Arc::new(State::new(&outfit.operation))),
@@ -290,6 +324,11 @@ impl Runner {
     /// Whether calls to it go through at the moment.
     pub fn standing(&self) -> breaker::State {
         held(&self.state.breaker).state()
+    }
+
+    /// The time.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
     /// Whether its breaker would let a call through now, were one made.
@@ -333,7 +372,7 @@ impl Runner {
             return Begun::Flying(self.joined(key, flight.clone(), false));
         }
         meter.kept(Kept::Miss);
-        let places = match self.admitted(purse, meter, now_ms) {
+        let places = match self.admitted(Some(purse).filter(|_| self.connector.is_paid), meter, now_ms) {
             Ok(places) => places,
             Err(refusal) => return Begun::Refused(refusal),
         };
@@ -371,17 +410,17 @@ impl Runner {
         Flying { runner: self.clone(), key, flight, landed, since: Instant::now(), is_own }
     }
 
-    /// Takes a call from every limit and the purse, or from none.
+    /// Takes a call from every limit and the purse, or from none. Without a purse it is not paid for.
     fn admitted(
         &self,
-        purse: Purse<'_>,
+        purse: Option<Purse<'_>>,
         meter: &Meter,
         now_ms: i64,
     ) -> Result<(OwnedSemaphorePermit, OwnedSemaphorePermit), Refusal> {
         if !held(&self.state.breaker).would_admit(now_ms) {
             return Err(Refusal::BreakerOpen);
         }
-        if self.connector.is_paid && purse.calls_left.is_some_and(|left| left.load(Ordering::Relaxed) == 0) {
+        if purse.is_some_and(|it| it.calls_left.is_some_and(|left| left.load(Ordering::Relaxed) == 0)) {
             return Err(Refusal::Poor);
         }
         let Ok(place) = self.crowd.0.clone().try_acquire_owned() else {
@@ -392,11 +431,11 @@ impl Runner {
             meter.limited(over.name());
             Refusal::RateLimited
         })?;
-        if self.connector.is_paid {
+        if let Some(purse) = purse {
             self.pay(purse, now_ms)?;
         }
         if !held(&self.state.breaker).admits(now_ms) {
-            if self.connector.is_paid {
+            if let Some(purse) = purse {
                 purse.spend.give_back(self.connector.price_micros);
                 if let Some(left) = purse.calls_left {
                     left.fetch_add(1, Ordering::Relaxed);
@@ -405,7 +444,7 @@ impl Runner {
             return Err(Refusal::BreakerOpen);
         }
         meter.breaker(told(self.standing()));
-        if self.connector.is_paid {
+        if purse.is_some() {
             meter.paid(self.connector.price_micros);
         }
         Ok((place, slot))
@@ -496,6 +535,44 @@ impl Runner {
         })
     }
 
+    /// Has something begun, or asks how it stands: nobody else asks the same, and nothing of it is kept. It runs to its own
+    /// end even if nobody waits for it any more. Without a purse it is not paid for.
+    pub async fn act(
+        self: &Arc<Self>,
+        act: Act,
+        purse: Option<Purse<'_>>,
+        metrics: &Metrics,
+    ) -> Result<Interpreted, Refusal> {
+        let purse = purse.filter(|_| self.connector.is_paid);
+        let places = self.admitted(purse, self.meter(metrics), self.clock.now_ms())?;
+        let (runner, unended) = (self.clone(), Unended(Some(self.clone())));
+        let task = tokio::spawn(async move {
+            let (since, now_ms) = (Instant::now(), runner.clock.now_ms());
+            let limit = Duration::from_millis(act.operation.timeout_ms);
+            let Act { operation, inputs, state } = &act;
+            let ask = Ask { operation, inputs, state, now_ms, deadline: since + limit };
+            let heard = runner.tell(&ask).await;
+            let status = heard.reply.as_ref().map(|reply| reply.status);
+            if let Some(reply) = &heard.reply {
+                runner.state.limits.heard(heard.answer.class, &reply.headers, runner.clock.now_ms());
+            }
+            let spoken = Spoken { answer: Arc::new(heard.answer), status, reply: None };
+            unended.is_over();
+            runner.landed(&spoken, since.elapsed());
+            drop(places);
+            Arc::unwrap_or_clone(spoken.answer)
+        });
+        Ok(task.await.unwrap_or_else(|_| Interpreted::nothing(Class::Unavailable, 0, None)))
+    }
+
+    /// What only its vendor and it know, if its vendor is asked at all.
+    pub fn secrets(&self) -> &Named {
+        match &self.source {
+            Source::Vendor(client) => client.secrets(),
+            Source::Local(_) | Source::Told(_) => &[],
+        }
+    }
+
     /// Tells the vendor something that nobody waits for.
     pub async fn tell(&self, ask: &Ask<'_>) -> Heard {
         match &self.source {
@@ -533,6 +610,27 @@ impl Runner {
         drop(breaker);
         if let Some(meter) = self.meter.get() {
             meter.breaker(told(state));
+        }
+    }
+
+    /// What an answer says about the vendor: counted, told to the breaker, and to the log where somebody has to read it.
+    fn landed(&self, spoken: &Spoken, took: Duration) {
+        let class = spoken.answer.class;
+        let why = spoken.answer.why.as_deref().unwrap_or("by its answer");
+        self.count(class.name(), took);
+        self.ended(self.ending(spoken, took));
+        match class {
+            Class::Success | Class::NotFound | Class::Pending | Class::InvalidInput => {
+                if let Some(why) = &spoken.answer.why {
+                    tracing::info!(connector = %self.connector.id, class = class.name(), why = %why, "an answer was odd");
+                }
+            }
+            Class::ConfigError => {
+                tracing::error!(connector = %self.connector.id, class = class.name(), why, "a connector's settings are refused");
+            }
+            Class::RateLimited | Class::Unavailable | Class::ContractError => {
+                tracing::warn!(connector = %self.connector.id, class = class.name(), why, "a connector failed");
+            }
         }
     }
 
@@ -601,22 +699,7 @@ impl Airborne {
         let took = self.since.elapsed();
         self.landed = true;
         let class = spoken.answer.class;
-        let why = spoken.answer.why.as_deref().unwrap_or("by its answer");
-        runner.count(class.name(), took);
-        runner.ended(runner.ending(&spoken, took));
-        match class {
-            Class::Success | Class::NotFound | Class::Pending | Class::InvalidInput => {
-                if let Some(why) = &spoken.answer.why {
-                    tracing::info!(connector = %runner.connector.id, class = class.name(), why = %why, "an answer was odd");
-                }
-            }
-            Class::ConfigError => {
-                tracing::error!(connector = %runner.connector.id, class = class.name(), why, "a connector's settings are refused");
-            }
-            Class::RateLimited | Class::Unavailable | Class::ContractError => {
-                tracing::warn!(connector = %runner.connector.id, class = class.name(), why, "a connector failed");
-            }
-        }
+        runner.landed(&spoken, took);
         // Kept before the flight ends, so that whoever comes next finds one or the other.
         if let Some(times) = runner.times(class) {
             runner.keep(&self, spoken.answer.clone(), spoken.reply, times);

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-const AXE = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+export const AXE = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 
 export const faults = [];
 export const browser = await chromium
@@ -28,12 +28,16 @@ export const browser = await chromium
 /** Runs one story; a fault is kept and told, and the next story begins. */
 export async function test(name, body) {
   const began = Date.now();
+  let late;
+  const limit = new Promise((_, reject) => (late = setTimeout(() => reject(new Error("not over in 120 s")), 120_000)));
   try {
-    await body();
+    await Promise.race([body(), limit]);
     console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
   } catch (error) {
     faults.push(`${name}: ${error.stack}`);
     console.log(`FAIL ${name}: ${error.message}`);
+  } finally {
+    clearTimeout(late);
   }
 }
 
@@ -59,10 +63,13 @@ export async function fresh(options = {}) {
   return { context, page: await context.newPage() };
 }
 
+/** How axe is run here: what is right is not listed, and style sheets are those of the page itself. */
+export const rules = () => ({ runOnly: { type: "tag", values: RULES }, resultTypes: ["violations"], preload: false });
+
 /** What axe finds on the page as it stands, in words. */
 export async function violations(page) {
   await page.evaluate(AXE);
-  const found = await page.evaluate((values) => axe.run({ runOnly: { type: "tag", values } }), RULES);
+  const found = await page.evaluate((how) => axe.run(how), rules());
   return found.violations.map((it) => `${it.id} at ${it.nodes.map((node) => node.target).join(", ")}`);
 }
 

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 mod demo;
+mod kinds;
 mod pages;
+mod spa;
 mod uploads;
 
 /// Runs a script of `tests/browser` with these settings in its environment; its own report is on the terminal.

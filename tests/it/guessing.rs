@@ -27,7 +27,7 @@ use stepward::{
     clock::{Clock, random_id},
     keys::Keys,
     sessions::{DEFAULT_LIMITS, SessionHandle, Sessions},
-    settings::{Pages, Route},
+    settings::{Route, pages::Pages},
     store::{AnyStore, Drawer, Id, StateStore, embedded::Embedded, redis::Redis},
 };
 use stepward_core::{
@@ -112,7 +112,14 @@ impl Bank {
         let keys = Keys::ephemeral();
         let now = Arc::new(AtomicI64::new(START_MS));
         let sessions = Sessions::new(keys.clone(), DEFAULT_LIMITS);
-        let route = Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() };
+        let route = Route {
+            host: None,
+            path: "/".into(),
+            upstream: "bank".into(),
+            tenant: "default".into(),
+            inject_script: false,
+            app_may_ask: false,
+        };
         let start = || sessions.start(START_MS, &"default".into(), &"bank.example".into());
         let strangers = (0..SESSIONS).map(|_| start()).collect();
         let mut bank = Bank {
@@ -144,7 +151,7 @@ impl Bank {
                 [Arc::new(AnyStore::Redis(open().await)), Arc::new(AnyStore::Redis(open().await))]
             }
         };
-        let pages = Pages { service_name: "Bank".into(), language: "en".into(), locales: None };
+        let pages = Pages { service_name: "Bank".into(), ..Pages::default() };
         self.stores = stores.to_vec();
         for store in stores {
             let keys = Arc::new(self.keys.clone());
@@ -219,8 +226,10 @@ fn issued(account: Id) -> Issued {
         decision_id: "1".into(),
         account: Some(account),
         subject: None,
+        is_verified: true,
         methods: WAYS.map(|(method, _)| method).to_vec(),
         bound_to: None,
+        numbers: Vec::new(),
         shown: Vec::new(),
         tell: None,
         attempts: 100,
@@ -228,6 +237,7 @@ fn issued(account: Id) -> Issued {
         enrol_allowed: false,
         issued_ms: START_MS,
         expires_ms: START_MS + 1000 * HOUR_MS,
+        parked_until_ms: i64::MAX,
         afterwards: Afterwards::Again,
     }
 }
@@ -333,9 +343,13 @@ impl Victim {
             Came::Proven(_) => self.lucky += 1,
             Came::Wrong(_) | Came::Spent(_) => {}
             Came::Closed(..) => return,
-            Came::Mailed(_) | Came::Unheard(_) | Came::Away(_) | Came::Undone(_) | Came::Nothing => {
-                panic!("no guess: {came:?}")
-            }
+            Came::Mailed(_)
+            | Came::Unheard(_)
+            | Came::Away(_)
+            | Came::Undone(_)
+            | Came::Begun(_)
+            | Came::Unverified(_)
+            | Came::Nothing => panic!("no guess: {came:?}"),
         }
         self.looked_at[way].push(now_ms);
         let chances = |since_ms: i64| -> f64 {

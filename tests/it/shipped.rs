@@ -13,7 +13,11 @@ use stepward_core::{
     attribute::Catalogue,
     connector::{
         Class, Connector, compile,
-        document::{Document, Maturity, fixture::Fixture, operation::Kind},
+        document::{
+            Document, Maturity,
+            fixture::{ExpectedOutcome, Fixture},
+            operation::Kind,
+        },
     },
     yaml,
 };
@@ -92,10 +96,18 @@ fn each_shows_an_answer_a_broken_one_too_many_questions_and_a_wrong_key() {
             let mut needed = vec![Class::Success];
             if operation.local.is_some() {
                 needed.push(Class::Unavailable);
-            } else if operation.kind == Kind::Lookup || operation.kind == Kind::Verify || operation.kind == Kind::Send {
+            } else if operation.kind == Kind::Inbound {
+                needed.push(Class::ContractError);
+            } else if !matches!(operation.kind, Kind::Feedback | Kind::Sink) {
                 needed.extend([Class::RateLimited, Class::ContractError]);
             }
-            if !document.secrets.is_empty() {
+            if operation.kind == Kind::Inbound {
+                let is_refused = |it: &Fixture| it.expect.outcome == ExpectedOutcome::Refused;
+                let of = |it: &&Fixture| it.operation.as_deref() == Some(name);
+                if !document.tests.iter().filter(of).any(is_refused) {
+                    missing.push(format!("{id}.{name}: what is forged"));
+                }
+            } else if !document.secrets.is_empty() {
                 needed.push(Class::ConfigError);
             }
             missing.extend(

@@ -635,7 +635,14 @@ fn free_attributes_speak_of_verified_subjects_only_and_never_leave_anything_pend
 fn arrival() -> Arrival {
     Arrival {
         id: "test".into(),
-        route: Arc::new(Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() }),
+        route: Arc::new(Route {
+            host: None,
+            path: "/".into(),
+            upstream: "bank".into(),
+            tenant: "default".into(),
+            inject_script: false,
+            app_may_ask: false,
+        }),
         request: Request {
             method: "POST".into(),
             host: "bank.example.com".into(),

@@ -284,6 +284,8 @@ impl Town {
 enum Deed {
     /// Answers.
     Answer(Vec<u8>),
+    /// Answers a request that holds this text with the second, any other with the first.
+    Ask { proof: String, asks: Vec<u8>, done: Vec<u8> },
     /// Never answers.
     Hang,
     /// Writes this, then breaks off.
@@ -324,6 +326,12 @@ impl App {
     /// Requests whose first line begins so get these bytes.
     pub(crate) fn answers(&self, request: &str, answer: &str) {
         self.does(request, Deed::Answer(answer.as_bytes().to_vec()));
+    }
+
+    /// Requests whose first line begins so are answered `done` where they hold this text, whatever its case, else `asks`.
+    pub(crate) fn asks(&self, request: &str, proof: &str, asks: &str, done: &str) {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        self.does(request, Deed::Ask { proof: proof.to_ascii_lowercase(), asks: bytes(asks), done: bytes(done) });
     }
 
     /// Requests whose first line begins so get a body of text.
@@ -398,6 +406,8 @@ async fn converse(mut tcp: TcpStream, seen: Arc<Mutex<Vec<Vec<u8>>>>, deeds: Arc
         };
         let deed = deed.unwrap_or_else(|| Deed::Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\napp".to_vec()));
         let written = match &deed {
+            Deed::Ask { proof, done, .. } if text.to_ascii_lowercase().contains(proof) => tcp.write_all(done).await,
+            Deed::Ask { asks, .. } => tcp.write_all(asks).await,
             Deed::Answer(bytes) | Deed::Break(bytes) | Deed::Echo(bytes) => tcp.write_all(bytes).await,
             Deed::Drip(bytes) => drip(&mut tcp, bytes).await,
             Deed::Hang => std::future::pending().await,
@@ -410,7 +420,7 @@ async fn converse(mut tcp: TcpStream, seen: Arc<Mutex<Vec<Vec<u8>>>>, deeds: Arc
                 let _ = tokio::io::copy(&mut from, &mut to).await;
                 return;
             }
-            (Deed::Answer(_) | Deed::Drip(_) | Deed::Hang, _) => {}
+            (Deed::Answer(_) | Deed::Ask { .. } | Deed::Drip(_) | Deed::Hang, _) => {}
         }
     }
 }

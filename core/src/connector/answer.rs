@@ -32,9 +32,29 @@ pub(crate) struct Answer {
     pub(crate) map: Vec<Mapped>,
     pub(crate) required: Vec<usize>,
     pub(crate) state: Vec<(Arc<str>, Expression)>,
+    pub(crate) handed: Handing,
     pub(crate) raw: Option<raw::Raw>,
     /// Whether anybody cares for what it says beyond its class.
     pub(crate) is_read: bool,
+}
+
+/// What a user is given, as a file says it.
+#[derive(Debug, Default)]
+pub(crate) struct Handing {
+    pub(crate) redirect: Option<Expression>,
+    pub(crate) embed: Option<Expression>,
+    pub(crate) number: Option<Expression>,
+}
+
+/// What a user is given where something was begun. It is the vendor's word: whoever uses it looks at it first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// Where to go.
+    pub redirect: Option<Arc<str>>,
+    /// What the vendor's part of our page needs.
+    pub embed: Option<Arc<str>>,
+    /// The number to compare, or to choose, on the other device.
+    pub number: Option<Arc<str>>,
 }
 
 /// An attribute and how it is told.
@@ -66,6 +86,8 @@ pub struct Interpreted {
     pub values: Vec<Option<Value>>,
     /// What later operations need, by name.
     pub state: Vec<(Arc<str>, Arc<str>)>,
+    /// What the user is given.
+    pub handed: Handed,
     /// What stays readable in the vendor's own terms.
     pub raw: Option<Arc<Json>>,
     /// What an operator should read: the rule's message, or what is wrong with the answer. It never holds a value.
@@ -76,7 +98,14 @@ impl Interpreted {
     /// An answer that says nothing; `attributes` is how many the operation provides.
     pub fn nothing(class: Class, attributes: usize, why: Option<&str>) -> Self {
         let why = why.map(Arc::from);
-        Interpreted { class, values: vec![None; attributes], state: Vec::new(), raw: None, why }
+        Interpreted {
+            class,
+            values: vec![None; attributes],
+            state: Vec::new(),
+            handed: Handed::default(),
+            raw: None,
+            why,
+        }
     }
 }
 
@@ -93,12 +122,7 @@ impl Answer {
         let nothing = |class, why: Option<&str>| Interpreted::nothing(class, self.map.len(), why);
         let parsed = self.parse(reply.body);
         let is_empty = reply.body.iter().all(u8::is_ascii_whitespace);
-        let headers = Data::Map(self.headers.iter().filter_map(|name| header(reply, name)).collect());
-        let body = match &parsed {
-            Some(data) => data.clone(),
-            None => Data::Null,
-        };
-        let scope = asking.answered(reply.status, headers, body);
+        let scope = self.answered(reply, parsed.clone(), asking);
         let (is_ruled, class, message) = self.class(&scope, by_status(reply.status));
         if class != Class::Success {
             return nothing(class, message);
@@ -108,6 +132,16 @@ impl Answer {
             return nothing(Class::ContractError, Some("the answer is not in the form that was agreed"));
         }
         self.told(&scope, message)
+    }
+
+    /// What expressions about an answer read.
+    pub(crate) fn scope<'r>(&self, reply: &Reply<'r>, asking: Scope<'r>) -> Scope<'r> {
+        self.answered(reply, self.parse(reply.body), asking)
+    }
+
+    fn answered<'r>(&self, reply: &Reply<'r>, parsed: Option<Data<'r>>, asking: Scope<'r>) -> Scope<'r> {
+        let headers = Data::Map(self.headers.iter().filter_map(|name| header(reply, name)).collect());
+        asking.answered(reply.status, headers, parsed.unwrap_or(Data::Null))
     }
 
     /// What a look-up means and says. `usual` is what it means where no rule holds; with no `body` nothing was found.
@@ -160,9 +194,12 @@ impl Answer {
         for (name, expression) in &self.state {
             state.extend(expression.plain_text(scope).map(|value| (name.clone(), Arc::from(value))));
         }
+        let hand = |it: &Option<Expression>| Some(Arc::from(it.as_ref()?.plain_text(scope)?));
+        let Handing { redirect, embed, number } = &self.handed;
+        let handed = Handed { redirect: hand(redirect), embed: hand(embed), number: hand(number) };
         let raw = self.raw.as_ref().and_then(|raw| raw.take(&scope.body)).map(Arc::new);
         let values = read.into_iter().map(Result::ok).collect();
-        Interpreted { class: Class::Success, values, state, raw, why }
+        Interpreted { class: Class::Success, values, state, handed, raw, why }
     }
 
     /// The data of a body; `None` where it is not in its form, and where it is not UTF-8.

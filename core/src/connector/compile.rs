@@ -18,8 +18,10 @@ use crate::{
 
 mod answer;
 mod auth;
+mod begun;
 mod local;
 mod operation;
+mod receive;
 mod request;
 mod settings;
 pub mod source;
@@ -63,6 +65,7 @@ impl<'a> Compiler<'a> {
         if document.operations.is_empty() {
             self.fault("operation.none", whole, "a connector needs an operation, as in `operations: { lookup: … }`");
         }
+        self.begun();
         let Some(capability) = &document.capability else {
             self.fault("capability.missing", whole, "a connector says its `capability`");
             return None;

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod fixture;
 pub mod local;
 pub mod operation;
+pub mod receive;
 pub mod response;
 pub mod settings;
 
@@ -71,7 +72,7 @@ pub struct Document {
     /// What can be asked, by name.
     #[serde(default)]
     pub operations: IndexMap<String, Spanned<operation::Operation>>,
-    /// The page half of a CAPTCHA or device connector.
+    /// The page half of a CAPTCHA, device or identity connector.
     pub client: Option<settings::Page>,
     /// Fixtures, run by `stepward connector test`.
     #[serde(default)]

@@ -92,7 +92,8 @@ impl Lint<'_> {
 
     fn answers(&mut self, name: &str, operation: &Spanned<Operation>, connector: &Connector) {
         let response = &operation.response;
-        if response.map.is_empty() && matches!(operation.kind, Kind::Lookup | Kind::Verify) {
+        if response.map.is_empty() && matches!(operation.kind, Kind::Lookup | Kind::Verify | Kind::Poll | Kind::Inbound)
+        {
             let help = "say under `response.map` what its answers tell";
             self.warn("lint.silent", &operation.span, format!("`{name}` tells nothing"), help);
         }
@@ -128,7 +129,14 @@ impl Lint<'_> {
             let help = "record one with `stepward connector record`, or write one under `tests`";
             self.warn("lint.tests", at, format!("no fixture of `{name}` shows a success"), help);
         }
-        if !matches!(operation.kind, Kind::Lookup | Kind::Verify) {
+        if operation.kind == Kind::Inbound {
+            if !has(ExpectedOutcome::Refused) {
+                let help = "write one with another signature, and `expect: { outcome: refused }`";
+                self.warn("lint.tests", at, format!("no fixture of `{name}` shows a message that is forged"), help);
+            }
+            return;
+        }
+        if !matches!(operation.kind, Kind::Lookup | Kind::Verify | Kind::Start | Kind::Poll) {
             return;
         }
         if maps_not_found(operation) && !has(ExpectedOutcome::NotFound) {

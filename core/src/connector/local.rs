@@ -15,6 +15,7 @@ use crate::connector::{
     document::local::{Entries, LocalFormat, LocalKind},
     mapping::{Scope, data::Data},
     plain,
+    receive::Receiving,
     request::{Asked, Outgoing, Values},
     template::{Name, Place, Template},
 };
@@ -26,6 +27,8 @@ pub(crate) enum Means {
     Request(Box<Outgoing>),
     /// It looks something up.
     Local(Box<Local>),
+    /// It waits for what the vendor sends.
+    Receive(Box<Receiving>),
 }
 
 /// Data that is looked up.
@@ -95,7 +98,7 @@ impl Means {
     /// The downloads, if there are any.
     fn downloads(&self) -> Option<&Downloads> {
         match self {
-            Means::Request(_) => None,
+            Means::Request(_) | Means::Receive(_) => None,
             Means::Local(local) => match &local.home {
                 Home::File(_) => None,
                 Home::Downloads(downloads) => Some(downloads),
@@ -107,7 +110,7 @@ impl Means {
     pub(crate) fn request(&self) -> Option<&Outgoing> {
         match self {
             Means::Request(request) => Some(request),
-            Means::Local(_) => None,
+            Means::Local(_) | Means::Receive(_) => None,
         }
     }
 
@@ -122,7 +125,7 @@ impl Operation {
     /// What it looks up, where it asks nobody.
     pub fn local(&self) -> Option<&Local> {
         match &self.means {
-            Means::Request(_) => None,
+            Means::Request(_) | Means::Receive(_) => None,
             Means::Local(local) => Some(local),
         }
     }

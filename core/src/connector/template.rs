@@ -62,6 +62,8 @@ pub enum Piece {
     Body,
     /// A header field; empty where it is not sent.
     Header(Arc<str>),
+    /// When a message that came in says it was sent.
+    Timestamp,
 }
 
 /// What a value goes through before it is put in.
@@ -225,6 +227,7 @@ fn named(written: &str) -> Option<Name> {
                 "path_query" => Piece::PathQuery,
                 "params" => Piece::Params,
                 "body" => Piece::Body,
+                "timestamp" => Piece::Timestamp,
                 _ => return None,
             },
         }),

@@ -60,6 +60,9 @@ pub(super) fn because(policy: &Policy, decision: &Decision) -> String {
         | Reason::CrossSite
         | Reason::StateUnavailable
         | Reason::ResumeGone
+        | Reason::AppAsked
+        | Reason::AppAskedAgain
+        | Reason::AppMalformed
         | Reason::ResumeElsewhere
         | Reason::Internal => format!("refused before the policy was asked: {}", decision.reason.code()),
     }

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn said(options: &Options) -> Vec<String> {
-        let text = "event: e\ncovers: [POST /e]\nwhen_unsure: { challenge: [passkey, totp] }\notherwise: { reroute: restricted }\n";
+        let text = "event: e\ncovers: [POST /e]\nwhen_unsure: { challenge: [push, totp] }\notherwise: { reroute: restricted }\n";
         let source = Source { file: "e.yaml".into(), text: text.into() };
         let (_, found) = compile(&[source], &Catalogue::builtin(), options);
         found.into_iter().map(|it| format!("{}: {} {}", it.code, it.message, it.help.unwrap_or_default())).collect()
@@ -173,7 +173,7 @@ mod tests {
     fn methods_that_this_gateway_cannot_run_do_not_load() {
         let methods = [Method::Totp, Method::EmailCode].into();
         let found = said(&Options { methods, ..Options::default() });
-        assert_eq!(found, ["method.not_built: this gateway cannot run `passkey` it can run totp, email_code"]);
+        assert_eq!(found, ["method.not_built: this gateway cannot run `push` it can run totp, email_code"]);
     }
 
     #[test]

@@ -318,6 +318,8 @@ pub struct Require {
     pub mode: Mode,
     /// Any one of these, best first.
     pub proof: Vec<Spanned<Method>>,
+    /// Only methods that resist phishing count, whatever else is listed.
+    pub phishing_resistant: Option<Spanned<bool>>,
     /// How old the proof may be; default `5m`.
     pub fresh_for: Option<Spanned<Duration>>,
     /// Values the proof is for, shown to the user; a change voids it.
@@ -363,6 +365,8 @@ pub struct Arm {
     pub share: u8,
     /// A proof that this arm requires: any one of these, best first.
     pub require: Option<Vec<Spanned<Method>>>,
+    /// Only methods that resist phishing count, whatever else is listed.
+    pub phishing_resistant: Option<Spanned<bool>>,
     /// How old the proof may be; default `5m`.
     pub fresh_for: Option<Spanned<Duration>>,
     /// Values the proof is for.
@@ -485,6 +489,8 @@ pub struct Throttle {
 pub struct Challenge {
     /// Any one of these, best first.
     pub challenge: Vec<Spanned<Method>>,
+    /// Only methods that resist phishing count, whatever else is listed.
+    pub phishing_resistant: Option<Spanned<bool>>,
     /// How old the proof may be; default `5m`.
     pub fresh_for: Option<Spanned<Duration>>,
     /// Wrong answers allowed; default 5.

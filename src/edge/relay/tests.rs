@@ -49,6 +49,7 @@ fn resumed() -> (RequestHeader, Load) {
         body: BASE64.encode(b"{\"amount\":  5}"),
         spooled: None,
         answer: None,
+        asked: None,
     };
     let mut live = RequestHeader::build("GET", b"/done?stepward_resume=x", None).unwrap();
     for (name, value) in [("Host", "a.test"), ("Cookie", "live=1"), ("Authorization", "live")] {

@@ -138,6 +138,7 @@ impl Exchange {
             ExpectedOutcome::Success | ExpectedOutcome::NotFound | ExpectedOutcome::InvalidInput => true,
             ExpectedOutcome::Pending
             | ExpectedOutcome::Skipped
+            | ExpectedOutcome::Refused
             | ExpectedOutcome::RateLimited
             | ExpectedOutcome::Unavailable
             | ExpectedOutcome::ConfigError

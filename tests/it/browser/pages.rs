@@ -26,7 +26,7 @@ use stepward_core::{
 };
 
 use crate::{
-    browser,
+    browser::{self, kinds::Kinds},
     stepup::world::{World, bound, policy},
 };
 
@@ -44,6 +44,50 @@ async fn pages_work_and_are_accessible_in_chromium() {
     browser::drive("pages.mjs", &[("BASE", format!("http://{address}"))]).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_page_is_accessible_in_every_language_scheme_and_width() {
+    let address = kinds_served().await;
+    browser::drive("kinds.mjs", &[("BASE", format!("http://{address}"))]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it takes the pictures of the docs anew: cargo test --test it pictures_of_the_docs -- --ignored"]
+async fn pictures_of_the_docs() {
+    let address = kinds_served().await;
+    browser::drive("pictures.mjs", &[("BASE", format!("http://{address}"))]).await;
+}
+
+/// Pages as they stand: `/kinds`, and `/kind/<tenant>/<language>/<name>`.
+async fn kinds_served() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = axum::Router::new().fallback(kind).with_state(Arc::new(Kinds::new()));
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    address
+}
+
+async fn kind(State(kinds): State<Arc<Kinds>>, call: Call) -> Response<Payload> {
+    let plain = |status, text: String| Reply::new(status, "text/plain; charset=utf-8", text);
+    let parts: Vec<&str> = call.uri().path().split('/').collect();
+    let reply = match parts[..] {
+        ["", "kinds"] => Some(plain(StatusCode::OK, kinds.list())),
+        ["", "kind", tenant, tag, name] => kinds.show(tenant, tag, name),
+        ["", ".stepward", name] => kinds.file(name),
+        // Forms go here: a page that is looked at stays.
+        ["", "nowhere"] => Some(plain(StatusCode::NO_CONTENT, String::new())),
+        _ => None,
+    };
+    respond(reply.unwrap_or_else(|| plain(StatusCode::NOT_FOUND, String::new())))
+}
+
+fn respond(reply: Reply) -> Response<Payload> {
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in &reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(Payload::from(reply.body)).unwrap()
+}
+
 async fn handle(State(world): State<Arc<World>>, call: Call) -> Response<Payload> {
     let (parts, body) = call.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
@@ -51,11 +95,7 @@ async fn handle(State(world): State<Arc<World>>, call: Call) -> Response<Payload
     let mut session = session(&world, &arrival).await;
     let subject = subject(&world, &arrival);
     let reply = answer(&world, &arrival, &mut session, subject.as_ref()).await;
-    let mut response = Response::builder().status(reply.status);
-    for (name, value) in &reply.headers {
-        response = response.header(name, value);
-    }
-    response.body(Payload::from(reply.body)).unwrap()
+    respond(reply)
 }
 
 async fn answer(world: &World, arrival: &Arrival, session: &mut SessionHandle, subject: Option<&Subject>) -> Reply {
@@ -120,6 +160,7 @@ async fn hold(
         claimed: None,
         withheld: None,
         resuming: None,
+        asked: None,
     };
     match world.challenges.begin(demand).await.unwrap() {
         Begun::Asked(reply) => reply,

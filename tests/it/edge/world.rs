@@ -7,7 +7,9 @@ use stepward::{
     edge::{Edge, RunningEdge},
     gateway::{self, Running},
     registry::Origin,
-    settings::{Geo, Limits, Listen, LogTarget, Pages, Route, SessionLimits, Settings, State, Unmatched, Upstream},
+    settings::{
+        Geo, Limits, Listen, LogTarget, Route, SessionLimits, Settings, State, Unmatched, Upstream, pages::Pages,
+    },
     sockets::Sockets,
 };
 
@@ -29,6 +31,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         admin: None,
         health: None,
         mail: None,
+        passkeys: None,
         phone: Default::default(),
         oidc: None,
         unmatched: Unmatched::Forward,
@@ -48,7 +51,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         decision_log: LogTarget::File("/dev/null".into()),
         sinks: Vec::new(),
         access_log: None,
-        pages: Pages { service_name: "Test".into(), language: "en".into(), locales: None },
+        pages: Pages { service_name: "Test".into(), ..Pages::default() },
     }
 }
 
@@ -70,7 +73,14 @@ pub(crate) fn upstream(name: &str, addresses: &[SocketAddr]) -> Upstream {
 }
 
 pub(crate) fn route(host: Option<&str>, path: &str, upstream: &str) -> Route {
-    Route { host: host.map(Arc::from), path: path.into(), upstream: upstream.into(), tenant: "default".into() }
+    Route {
+        host: host.map(Arc::from),
+        path: path.into(),
+        upstream: upstream.into(),
+        tenant: "default".into(),
+        inject_script: false,
+        app_may_ask: false,
+    }
 }
 
 /// An edge with everything real behind it.

@@ -20,7 +20,7 @@ use stepward::{
         DEFAULT_LIMITS, SessionHandle, Sessions,
         record::{Subject, SubjectKind, VerifiedBy},
     },
-    settings::{Mail, Pages, Route},
+    settings::{Mail, Passkeys, Route, pages::Pages},
     store::{AnyStore, Begin, Id, StateStore, embedded::Embedded},
 };
 use stepward_core::{
@@ -62,6 +62,17 @@ impl World {
 
     fn over(folder: tempfile::TempDir, keys: Keys, mailbox: Mailbox, now_ms: Option<i64>) -> Self {
         let store = Arc::new(AnyStore::Embedded(Embedded::open(folder.path()).unwrap()));
+        World::on(store, folder, keys, mailbox, now_ms)
+    }
+
+    /// A world whose state is in this store.
+    pub(crate) fn on(
+        store: Arc<AnyStore>,
+        folder: tempfile::TempDir,
+        keys: Keys,
+        mailbox: Mailbox,
+        now_ms: Option<i64>,
+    ) -> Self {
         let now = Arc::new(AtomicI64::new(now_ms.unwrap_or_default()));
         let clock = if now_ms.is_some() { Clock::Manual(now.clone()) } else { Clock::System };
         let sessions = Sessions::new(keys.clone(), DEFAULT_LIMITS);
@@ -70,11 +81,20 @@ impl World {
             login: None,
             from: "Tiny Bank <no-reply@bank.example>".into(),
         };
-        let pages = Pages { service_name: "Tiny Bank".into(), language: "en".into(), locales: None };
+        let pages = Pages { service_name: "Tiny Bank".into(), ..Pages::default() };
         let keyring = Arc::new(keys.clone());
         let challenges =
             Challenges::new(&pages, Some(&mail), keyring, store.clone(), sessions.clone(), clock.clone()).unwrap();
-        let route = Route { host: None, path: "/".into(), upstream: "bank".into(), tenant: "default".into() };
+        let origins = [format!("https://{HOST}").into()].into();
+        let challenges = challenges.with_passkeys(Some(&Passkeys { rp_id: HOST.into(), origins })).unwrap();
+        let route = Route {
+            host: None,
+            path: "/".into(),
+            upstream: "bank".into(),
+            tenant: "default".into(),
+            inject_script: false,
+            app_may_ask: false,
+        };
         let route = Arc::new(route);
         World { challenges: Arc::new(challenges), store, keys, sessions, mailbox, now, clock, folder, route }
     }
@@ -286,6 +306,7 @@ impl Browser<'_> {
             claimed: claimed.map(|name| (name.into(), self.world.account(name))),
             withheld,
             resuming: None,
+            asked: None,
         };
         let begun = self.world.challenges.begin(demand).await.unwrap();
         if let Begun::Asked(reply) = &begun {

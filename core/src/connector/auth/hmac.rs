@@ -118,5 +118,6 @@ fn piece_of(draft: &Draft, origin: &Origin, piece: &Piece) -> Option<String> {
         }
         Piece::Body => String::from_utf8(draft.bytes()).ok()?,
         Piece::Header(name) => draft.header(name).unwrap_or_default(),
+        Piece::Timestamp => return None,
     })
 }

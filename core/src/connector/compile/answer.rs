@@ -6,7 +6,7 @@ use crate::{
     attribute::Catalogue,
     connector::{
         answer::{
-            Answer, Mapped,
+            Answer, Handing, Mapped,
             raw::{self, Raw},
         },
         compile::Compiler,
@@ -46,6 +46,12 @@ impl Compiler<'_> {
         let state = response.keep_state.iter();
         let state = state.filter_map(|(name, text)| Some((name.as_str().into(), self.expression(text, &public)?)));
         let state = state.collect();
+        let mut handed = |text: &Option<Spanned<String>>| text.as_ref().and_then(|text| self.expression(text, &public));
+        let handed = Handing {
+            redirect: handed(&response.redirect),
+            embed: handed(&response.embed),
+            number: handed(&response.number),
+        };
         Answer {
             format: response.format,
             separator: self.separator(response),
@@ -56,6 +62,7 @@ impl Compiler<'_> {
             required: self.required(response, &map),
             map,
             state,
+            handed,
             raw: self.raw(response),
             is_read: is_asked || !response.map.is_empty() || !response.keep_state.is_empty(),
         }

@@ -21,6 +21,13 @@ const TIMEOUT_MS_MAX: u64 = 60_000;
 const CONCURRENCY: u32 = 64;
 /// Most repetitions.
 const RETRIES_MAX: u32 = 5;
+/// The capability of vendors that send pushes.
+const PUSHES: &str = "push_mfa";
+/// How long what is begun may take: a look at a document and a push if the file does not say, and the bounds.
+const GOOD_FOR_MS: u64 = 30 * 60 * 1000;
+const PUSH_MS: u64 = 5 * 60 * 1000;
+const GOOD_FOR_MS_MIN: u64 = 60 * 1000;
+const GOOD_FOR_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// How long to wait before the first repetition if the file does not say, in milliseconds.
 const BACKOFF_MS: u64 = 50;
 
@@ -37,7 +44,7 @@ impl Compiler<'_> {
         let retry = self.retry(operation);
         let cache = self.cache(operation);
         let limits = self.limits(operation.limits.as_ref());
-        let is_asked = matches!(operation.kind, Kind::Lookup | Kind::Verify);
+        let is_asked = matches!(operation.kind, Kind::Lookup | Kind::Verify | Kind::Find | Kind::Poll | Kind::Inbound);
         let answer = self.answer(&operation.response, is_asked, catalogue);
         if operation.kind == Kind::Sink && !asking.inputs.iter().any(|it| matches!(&*it.name, DECISION | DECISIONS)) {
             self.fault(
@@ -63,6 +70,7 @@ impl Compiler<'_> {
             name: name.into(),
             kind: operation.kind,
             timeout_ms,
+            good_for_ms: self.good_for(operation),
             connect_timeout_ms: operation.connect_timeout.map(|timeout| timeout.ms),
             retry,
             cache,
@@ -78,14 +86,36 @@ impl Compiler<'_> {
         })
     }
 
-    /// A request, or a look-up: one of them.
+    /// How long what it begins may take.
+    fn good_for(&mut self, operation: &Spanned<operation::Operation>) -> u64 {
+        let is_push = self.document.capability.as_ref().is_some_and(|it| it.value == PUSHES);
+        let usual = if is_push { PUSH_MS } else { GOOD_FOR_MS };
+        match (operation.kind, operation.good_for) {
+            (Kind::Start, None) => usual,
+            (Kind::Start, Some(given)) if (GOOD_FOR_MS_MIN..=GOOD_FOR_MS_MAX).contains(&given.ms) => given.ms,
+            (Kind::Start, Some(_)) => {
+                self.fault("operation.good_for", &operation.span, "`good_for` is 1m to 24h");
+                usual
+            }
+            (_, None) => 0,
+            (_, Some(_)) => {
+                self.fault("operation.good_for", &operation.span, "`good_for` belongs to `kind: start`");
+                0
+            }
+        }
+    }
+
+    /// A request, a look-up, or what the vendor sends: one of them.
     fn means(&mut self, operation: &Spanned<operation::Operation>) -> (Option<Means>, Access) {
-        match (&operation.request, &operation.local) {
-            (Some(request), None) => {
+        match (&operation.request, &operation.local, &operation.receive) {
+            (Some(request), None, None) if operation.kind != Kind::Inbound => {
                 let means = self.request(request, Within::Request).map(|it| Means::Request(Box::new(it)));
                 (means, self.access(operation.auth.as_ref(), request))
             }
-            (None, Some(local)) => {
+            (None, None, Some(_)) => {
+                (self.receive(operation).map(|it| Means::Receive(Box::new(it))), Access::default())
+            }
+            (None, Some(local), None) => {
                 let access = self.download_access(operation);
                 let told = operation.retry.is_some() || operation.cache.is_some() || operation.limits.is_some();
                 if operation.kind != Kind::Lookup || told || operation.timeout.is_some() {
@@ -95,8 +125,9 @@ impl Compiler<'_> {
                 }
                 (self.local(local).map(|it| Means::Local(Box::new(it))), access)
             }
-            (Some(_), Some(_)) | (None, None) => {
-                self.fault("operation.means", &operation.span, "an operation has a `request` or a `local`");
+            (_, _, _) => {
+                let message = "an operation has a `request` or a `local`, or is `kind: inbound` and has a `receive`";
+                self.fault("operation.means", &operation.span, message);
                 (None, Access::default())
             }
         }

@@ -12,7 +12,7 @@ use crate::{
         document::{Network, operation::Request},
         is_private,
         request::{Filled, Outgoing, Payload, Templates},
-        template::{Fault, Name, Part, Template},
+        template::{Fault, Name, Part, Piece, Template},
     },
     diagnostic,
     yaml::Spanned,
@@ -37,6 +37,8 @@ pub(super) enum Within {
     CacheKey,
     /// What a page shows.
     Page,
+    /// The text that an `hmac` of a message that came in signs.
+    Received,
 }
 
 impl Within {
@@ -46,10 +48,16 @@ impl Within {
                 matches!(self, Within::Request | Within::Body | Within::Signing | Within::Signed | Within::CacheKey)
             }
             Name::State(_) => matches!(self, Within::Request | Within::Body | Within::Signing | Within::Signed),
-            Name::Secret(_) | Name::Now(_) | Name::Uuid => !matches!(self, Within::CacheKey | Within::Page),
+            Name::Secret(_) | Name::Now(_) | Name::Uuid => {
+                !matches!(self, Within::CacheKey | Within::Page | Within::Received)
+            }
             Name::Token => self == Within::TokenHeader,
             Name::Signature => self == Within::Signed,
-            Name::Request(_) => self == Within::Signing,
+            Name::Request(Piece::Timestamp) => self == Within::Received,
+            Name::Request(Piece::Host | Piece::Query | Piece::PathQuery | Piece::Params) => self == Within::Signing,
+            Name::Request(Piece::Method | Piece::Path | Piece::Body | Piece::Header(_)) => {
+                matches!(self, Within::Signing | Within::Received)
+            }
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Fixture {
     pub now: Option<String>,
     /// What must be sent, secrets as `***name***`.
     pub expect_request: Option<ExpectedRequest>,
+    /// For `inbound`: what the vendor sends, signed with its made-up secret `***name***`.
+    pub received: Option<Received>,
     /// What the vendor answers; none where no call may be made.
     pub response: Option<Recorded>,
     /// For `local`: what the data holds, row by row as it is written; for `mmdb` `{ network: …, record: … }`. Without it
@@ -64,6 +66,19 @@ pub struct ExpectedRequest {
     pub text: Option<String>,
 }
 
+/// What a vendor sent by itself.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Received {
+    /// Its header fields.
+    #[serde(default)]
+    pub headers: IndexMap<String, String>,
+    /// A JSON body, written without spaces.
+    pub body: Option<Json>,
+    /// Any other body, byte for byte.
+    pub text: Option<String>,
+}
+
 /// A recorded answer.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +107,16 @@ pub struct Expected {
     pub state: Option<IndexMap<String, String>>,
     /// What stays readable in the vendor's own terms, all of it.
     pub raw: Option<Json>,
+    /// For `start`: where the user is sent.
+    pub redirect: Option<String>,
+    /// For `start`: what the page is given.
+    pub embed: Option<String>,
+    /// For `start`: the number that the user compares.
+    pub number: Option<String>,
+    /// For `inbound`: what it is about.
+    pub reference: Option<String>,
+    /// For `inbound`: the id of the message.
+    pub event: Option<String>,
 }
 
 /// Outcome classes, and none.
@@ -100,6 +125,8 @@ pub struct Expected {
 pub enum ExpectedOutcome {
     /// No call.
     Skipped,
+    /// For `inbound`: nothing vouches for it, or not any more, so that nothing of it is read.
+    Refused,
     /// See [`Class::Success`].
     Success,
     /// See [`Class::NotFound`].
@@ -119,10 +146,10 @@ pub enum ExpectedOutcome {
 }
 
 impl ExpectedOutcome {
-    /// The class it stands for; `None` where no call is made.
+    /// The class it stands for; `None` where no call is made, or nothing read.
     pub fn class(self) -> Option<Class> {
         Some(match self {
-            ExpectedOutcome::Skipped => return None,
+            ExpectedOutcome::Skipped | ExpectedOutcome::Refused => return None,
             ExpectedOutcome::Success => Class::Success,
             ExpectedOutcome::NotFound => Class::NotFound,
             ExpectedOutcome::Pending => Class::Pending,

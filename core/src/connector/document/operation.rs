@@ -6,24 +6,29 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    connector::document::{auth::Auths, local::Local, response::Response},
+    connector::document::{auth::Auths, local::Local, receive::Receive, response::Response},
     yaml::{
         Spanned,
         units::{Duration, Rate},
     },
 };
 
-/// One request and its one answer, or one look-up.
+/// One request and its one answer, one look-up, or what a vendor sends by itself.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
     /// What it is for.
     #[serde(default)]
     pub kind: Kind,
-    /// What is sent. An operation has this or `local`.
+    /// What is sent. An operation has this, `local` or `receive`.
     pub request: Option<Request>,
     /// What is looked up instead of asking anybody.
     pub local: Option<Spanned<Local>>,
+    /// For `inbound`: what the vendor sends by itself.
+    pub receive: Option<Spanned<Receive>>,
+    /// For `start`: how long what it begins may take, `1m` to `24h`; the challenge lives as long. Default `30m`, for a push
+    /// `5m`.
+    pub good_for: Option<Duration>,
     /// Instead of the connector's own.
     pub auth: Option<Spanned<Auths>>,
     /// How long it may take in all, retries included. Default `1s`.
@@ -56,6 +61,14 @@ pub enum Kind {
     Feedback,
     /// Takes decisions: lines of the decision log, one (`decision`) or many (`decisions`) at a time; nobody waits for it.
     Sink,
+    /// Finds what `start` needs, such as the device of a user; what it keeps is `${state.<name>}` there. Asked just before.
+    Find,
+    /// Begins something that takes a while, such as a look at an identity document or a push; keeps its `reference`.
+    Start,
+    /// Tells how what was begun stands; asked again while it is `pending`.
+    Poll,
+    /// What the vendor sends by itself when what was begun has ended.
+    Inbound,
 }
 
 impl Kind {
@@ -67,6 +80,10 @@ impl Kind {
             Kind::Send => "send",
             Kind::Feedback => "feedback",
             Kind::Sink => "sink",
+            Kind::Find => "find",
+            Kind::Start => "start",
+            Kind::Poll => "poll",
+            Kind::Inbound => "inbound",
         }
     }
 }

@@ -48,6 +48,12 @@ pub struct Response {
     /// CEL for what a later operation needs, as `${state.<name>}`: a reference, an id.
     #[serde(default)]
     pub keep_state: IndexMap<String, Spanned<String>>,
+    /// For `start`: CEL for the address to which the user is sent.
+    pub redirect: Option<Spanned<String>>,
+    /// For `start`: CEL for what stands as `{token}` in the connector's `client`, which the page shows.
+    pub embed: Option<Spanned<String>>,
+    /// For `start`: CEL for the number that the user compares, or chooses, on the other device.
+    pub number: Option<Spanned<String>>,
     /// What of the answer stays readable in the vendor's own terms; nothing if not given.
     pub raw: Option<Raw>,
 }

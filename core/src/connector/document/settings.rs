@@ -68,7 +68,7 @@ fn yes() -> bool {
 }
 
 /// An input. `ip`, `email`, `phone`, `user_id`, `user_name`, `user_agent`, `event`, `device_id`, `session_id`, `token`,
-/// `action`, `password`, `outcome`, `code`, `message` and `locale` have a type of their own; any other name says its type.
+/// `action`, `password`, `outcome`, `code`, `message`, `locale`, `user_ref`, `verification_id` and `return_url` have a type of their own; any other name says its type.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
@@ -110,7 +110,7 @@ pub enum InputKind {
     Object,
 }
 
-/// The page half of a CAPTCHA or device connector; made of public settings only.
+/// The page half of a CAPTCHA, device or identity connector; made of public settings only.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Page {
@@ -121,6 +121,6 @@ pub struct Page {
     pub csp: indexmap::IndexMap<String, Vec<String>>,
     /// The form field in which the page sends the token.
     pub token_field: Option<String>,
-    /// HTML put into the page: a template of settings.
+    /// HTML put into the page: a template of settings. In it `{action}` is the event, and `{token}` what `embed` told.
     pub snippet: Option<Spanned<String>>,
 }

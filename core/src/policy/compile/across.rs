@@ -10,7 +10,7 @@ use crate::{
     diagnostic::Diagnostic,
     event::{self, Host, Segment},
     policy::{
-        Mode, Policy, Step, StepKind,
+        Mode, Policy, RESERVED_EVENT, Step, StepKind,
         compile::{Place, Source, suggest},
         document::Event,
     },
@@ -19,6 +19,7 @@ use crate::{
 /// Findings about several events.
 pub(super) fn check(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
     let mut found = duplicates(events);
+    found.extend(reserved(events));
     found.extend(shadowed(events));
     let names: BTreeSet<&str> = events.iter().map(|(_, event)| event.event.value.as_str()).collect();
     for (source, event) in events {
@@ -49,6 +50,13 @@ fn duplicates(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
             Place::of(source, &event.event.span).error("event.duplicate", message)
         })
         .collect()
+}
+
+/// Events with the name under which an app's own demands are logged.
+fn reserved(events: &[(&Source, Box<Event>)]) -> Vec<Diagnostic> {
+    let named = events.iter().filter(|(_, event)| event.event.value.trim() == RESERVED_EVENT);
+    let message = format!("`{RESERVED_EVENT}` stands for requests about which an app asks; no event has that name");
+    named.map(|(source, event)| Place::of(source, &event.event.span).error("event.reserved", message.clone())).collect()
 }
 
 /// Counters that conditions read and no rule raises.

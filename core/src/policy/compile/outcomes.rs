@@ -29,6 +29,7 @@ const SET_UP_ON_THE_SPOT: [Method; 6] =
 /// What `proof`, `challenge` and an arm's `require` have in common.
 pub(super) struct Demand<'a> {
     pub(super) methods: &'a [Spanned<Method>],
+    pub(super) phishing_resistant: Option<&'a Spanned<bool>>,
     pub(super) fresh_for: Option<&'a Spanned<units::Duration>>,
     pub(super) attempts: Option<&'a Spanned<u32>>,
     pub(super) on_fail: Option<&'a Spanned<document::Outcome>>,
@@ -68,6 +69,7 @@ impl Builder<'_> {
     fn challenge(&mut self, written: &document::Challenge, place: &Place) -> Option<Challenge> {
         let demand = Demand {
             methods: &written.challenge,
+            phishing_resistant: written.phishing_resistant.as_ref(),
             fresh_for: written.fresh_for.as_ref(),
             attempts: written.attempts.as_ref(),
             on_fail: written.on_fail.as_deref(),
@@ -106,6 +108,9 @@ impl Builder<'_> {
         if methods.is_empty() {
             self.found.push(place.error("method.none", "at least one method is needed"));
         }
+        if let Some(at) = demand.phishing_resistant.filter(|it| it.value) {
+            self.keep_phishing_resistant(&mut methods, demand.methods, &at.span);
+        }
         if let Some(enrol) = demand.enrol
             && methods.iter().all(|method| SET_UP_ON_THE_SPOT.contains(method))
         {
@@ -136,6 +141,28 @@ impl Builder<'_> {
             enrol_allowed: demand.enrol.is_some(),
         })
         .filter(|_| sound)
+    }
+
+    /// Leaves out what can be phished. A proof by it could be older than the demand, and would meet it.
+    fn keep_phishing_resistant(
+        &mut self,
+        methods: &mut Vec<Method>,
+        written: &[Spanned<Method>],
+        flag: &std::ops::Range<usize>,
+    ) {
+        let resists = methods.iter().any(|method| method.is_phishing_resistant());
+        for method in written.iter().filter(|it| resists && !it.value.is_phishing_resistant()) {
+            let at = Place::of(self.source, &method.span);
+            let message = format!("`{}` can be phished: it does not count here", method.value);
+            self.found
+                .push(at.warning("method.phishable", message).help("leave it out, or leave out `phishing_resistant`"));
+        }
+        if !resists && !methods.is_empty() {
+            let at = Place::of(self.source, flag);
+            let message = "every method listed can be phished, so nobody could pass";
+            self.found.push(at.error("method.all_phishable", message).help("list `passkey`"));
+        }
+        methods.retain(|method| method.is_phishing_resistant());
     }
 
     /// What happens when wrong answers are spent: never milder than asking again.
@@ -255,8 +282,10 @@ fn needed_by(method: Method) -> Option<&'static str> {
         Method::Captcha => Some(
             "add `connectors/routes/bot_verify.yaml` with a connector whose `client` has `script`, `token_field` and `snippet`",
         ),
-        Method::Passkey
-        | Method::Totp
+        Method::Passkey => Some(
+            "add `passkeys: { rp_id: …, origins: [https://…] }` to `stepward.yaml`: the domain and the origins of the app",
+        ),
+        Method::Totp
         | Method::EmailCode
         | Method::Push
         | Method::RecoveryCode

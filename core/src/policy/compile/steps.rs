@@ -152,6 +152,7 @@ impl<'a> Builder<'a> {
             document::Step::Require(_, require) => {
                 let demand = Demand {
                     methods: &require.proof,
+                    phishing_resistant: require.phishing_resistant.as_ref(),
                     fresh_for: require.fresh_for.as_ref(),
                     attempts: require.attempts.as_ref(),
                     on_fail: require.on_fail.as_ref(),
@@ -292,6 +293,7 @@ impl<'a> Builder<'a> {
             Some(methods) => {
                 let demand = Demand {
                     methods,
+                    phishing_resistant: arm.phishing_resistant.as_ref(),
                     fresh_for: arm.fresh_for.as_ref(),
                     attempts: arm.attempts.as_ref(),
                     on_fail: arm.on_fail.as_ref(),
