@@ -55,9 +55,9 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
     };
     issued.afterwards = afterwards(&demand, parked.as_ref().map(|it| it.word.clone()));
     // An upload may have taken its time to arrive; the user has as long as anybody else.
-    let waited_ms = challenges.clock.now_ms() - issued.issued_ms;
-    issued.expires_ms += waited_ms;
-    issued.parked_until_ms += waited_ms;
+    let arriving_ms = challenges.clock.now_ms().saturating_sub(issued.issued_ms).max(0);
+    issued.expires_ms = issued.expires_ms.saturating_add(arriving_ms);
+    issued.parked_until_ms = issued.parked_until_ms.saturating_add(arriving_ms);
     let id = issued::fresh_id();
     let kept = issued::sealed(challenges, arrival, demand.session, &id, &issued);
     // One more wait, for all that is written.
