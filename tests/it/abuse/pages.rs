@@ -24,7 +24,7 @@ const ELEMENTS: &str = "html head meta title link script body main p h1 h2 div d
      details summary ul li a progress noscript img span";
 const ATTRIBUTES: &str = "lang dir charset name content rel href src type class role id for method action value inputmode \
      autocomplete autocapitalize spellcheck maxlength required aria-describedby aria-invalid aria-label alt width height hidden \
-     data-seed data-bits data-resume open target";
+     data-seed data-bits data-resume open target tabindex autofocus";
 
 fn pay(proof: &str) -> String {
     format!(

@@ -50,7 +50,9 @@ fn told(found: &[Diagnostic], texts: &Texts, from: Severity) -> Result<(), Strin
 }
 
 fn settings(text: &str) -> Result<(), String> {
-    let whole = if text.contains("\nlisten:") { text.to_string() } else { format!("{SETTINGS}{text}") };
+    let says = |key: &str| text.lines().any(|line| line.starts_with(key) && line[key.len()..].starts_with(':'));
+    let usual = SETTINGS.lines().filter(|line| !says(line.split(':').next().unwrap_or_default()));
+    let whole = usual.map(|line| format!("{line}\n")).collect::<String>() + text;
     match settings::read(&"stepward.yaml".into(), &whole, Path::new("/nowhere"), Presence::Advised) {
         Ok(_) => Ok(()),
         Err(rejected) => told(&rejected.found, &rejected.texts, Severity::Error),
