@@ -160,6 +160,8 @@ fn arrival(method: &str, path: &str, cookies: &[(String, String)], body: &'stati
             path: "/".into(),
             upstream: "app".into(),
             tenant: "default".into(),
+            inject_script: false,
+            app_may_ask: false,
         }),
         client: Client::of(&headers),
         request,

@@ -110,8 +110,11 @@ pub struct Shown {
     /// The number to compare.
     pub number: Option<Arc<str>>,
     /// The vendor's part of the page: its script, its markup, and what the page has to allow.
-    pub embed: Option<(String, String, Vec<(String, Vec<String>)>)>,
+    pub embed: Option<(String, String, Places)>,
 }
+
+/// What a page has to allow besides its own, by directive.
+pub type Places = Vec<(String, Vec<String>)>;
 
 /// Begins one, or leads back to the one that is under way.
 pub async fn begin(

@@ -243,7 +243,7 @@ pub struct Act {
 struct Unended(Option<Arc<Runner>>);
 
 impl Unended {
-    fn is_over(mut self) {
+    fn end(mut self) {
         self.0 = None;
     }
 }
@@ -557,7 +557,7 @@ impl Runner {
                 runner.state.limits.heard(heard.answer.class, &reply.headers, runner.clock.now_ms());
             }
             let spoken = Spoken { answer: Arc::new(heard.answer), status, reply: None };
-            unended.is_over();
+            unended.end();
             runner.landed(&spoken, since.elapsed());
             drop(places);
             Arc::unwrap_or_clone(spoken.answer)
