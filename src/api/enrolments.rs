@@ -4,7 +4,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::{Query, State, rejection::JsonRejection},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,13 +30,13 @@ pub(super) struct Whose {
     tenant: String,
 }
 
-/// Authenticators of another system.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+/// Authenticators of another system. It is read entry by entry, so that one that cannot be read costs no other.
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Import {
     /// At most 1,000 at a time.
-    #[schema(max_items = 1000)]
-    entries: Vec<Entry>,
+    #[schema(max_items = 1000, value_type = Vec<Entry>)]
+    entries: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -92,8 +92,12 @@ pub(super) async fn list(State(desk): State<Desk>, Query(whose): Query<Whose>) -
 pub(super) async fn reset(State(desk): State<Desk>, Json(whose): Json<Whose>) -> Result<Json<Value>, Problem> {
     let parts = desk.journeys.parts();
     let account = parts.keys.account(&whose.tenant, &whose.subject);
-    let removed = parts.challenges.reset(&whose.tenant, account).await.map_err(lost)?;
-    // After it: no proof by what is gone is left in any session.
+    let mut removed = 0;
+    // First nobody is left who could add something, then no proof by what is gone; twice, for what was under way.
+    for _ in 0..2 {
+        sessions::end(&desk, account).await?;
+        removed += parts.challenges.reset(&whose.tenant, account).await.map_err(lost)?;
+    }
     sessions::end(&desk, account).await?;
     tracing::info!(account = data_encoding::HEXLOWER.encode(&account), removed, "enrolments reset by an operator");
     Ok(Json(json!({ "removed": removed })))
@@ -107,21 +111,37 @@ pub(super) async fn reset(State(desk): State<Desk>, Json(whose): Json<Whose>) ->
     request_body = Import,
     responses((status = 200, description = "What came of them", body = Object), (status = 503, description = "The store does not answer; what was taken is taken, and the same can be sent again"))
 )]
-pub(super) async fn import(State(desk): State<Desk>, Json(import): Json<Import>) -> Result<Json<Value>, Problem> {
+pub(super) async fn import(
+    State(desk): State<Desk>,
+    import: Result<Json<Import>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    // The parser's own words could repeat a secret.
+    let unreadable = |it: JsonRejection| Problem::new(it.status(), "import.unreadable", "send `{\"entries\": [ … ]}`");
+    let Json(import) = import.map_err(unreadable)?;
     if import.entries.len() > ENTRIES_MAX {
         let status = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
         return Err(Problem::new(status, "import.too_many", "send at most 1,000 entries at a time"));
     }
     let parts = desk.journeys.parts();
     let (mut imported, mut known, mut refused) = (0_u32, 0_u32, Vec::new());
-    for (at, entry) in import.entries.iter().enumerate() {
+    for (at, entry) in import.entries.into_iter().enumerate() {
+        let Ok(entry) = serde_json::from_value::<Entry>(entry) else {
+            refused.push(json!({ "entry": at, "why": "a field is missing, unknown or of another kind" }));
+            continue;
+        };
         let account = parts.keys.account(&entry.tenant, &entry.subject);
         let came = match entry.brought() {
             Some(brought) => parts.challenges.import(&entry.tenant, account, brought).await.map_err(lost)?,
             None => Came::Refused("an entry has either `totp` or `passkey`"),
         };
         match came {
-            Came::Imported => imported += 1,
+            Came::Imported => {
+                tracing::info!(
+                    account = data_encoding::HEXLOWER.encode(&account),
+                    "an authenticator was imported by an operator"
+                );
+                imported += 1;
+            }
             Came::Known => known += 1,
             Came::Refused(why) => refused.push(json!({ "entry": at, "why": why })),
         }

@@ -20,7 +20,7 @@ use crate::{
 pub enum Kept {
     /// A passkey: its public key, and what is known about it.
     Passkey {
-        /// As it was made; only whether it is synced is kept up to date. The store counts its signatures.
+        /// As it was made. The store counts its signatures.
         passkey: Box<Passkey>,
         /// What its owner calls it; may be empty.
         label: String,

@@ -18,7 +18,7 @@ use crate::{
         begin,
         change::Change,
         issued::{self, Afterwards, Issued, OnFail},
-        page, problem, show,
+        page, passkey, problem, show,
     },
     clock,
     keys::Purpose,
@@ -132,7 +132,11 @@ impl Visitor<'_> {
         let word = fields.into_iter().find(|(name, _)| name == "id").map(|(_, value)| value.into_owned());
         let id = word.as_deref().and_then(issued::id_of);
         let all = self.authenticators().await?;
-        if let Some(it) = all.iter().find(|it| Some(it.id) == id)
+        let named = all.iter().find(|it| Some(it.id) == id);
+        if let Some(passkey) = named.and_then(|it| it.passkey()) {
+            passkey::forget(self.challenges, self.tenant(), self.subject.account, passkey).await?;
+        }
+        if let Some(it) = named
             && self.challenges.store.retire(self.subject.account, Drawer::Authenticators, it.id).await?
         {
             self.changed(Change::Removed(it.method())).await?;

@@ -222,10 +222,7 @@ pub async fn check(challenges: &Challenges, tenant: &str, id: Id, issued: &Issue
         return refused("it is somebody else's");
     }
     match party.verify(passkey, kept.counter, &client.challenge, &answer) {
-        Ok(result) if count(challenges, issued, account, kept, result.counter()).await? => {
-            note(challenges, tenant, account, kept, &result).await.map(|()| true)
-        }
-        Ok(_) => Ok(false),
+        Ok(result) => count(challenges, issued, account, kept, result.counter()).await,
         Err(WebauthnError::CredentialPossibleCompromise) => {
             tracing::warn!(decision = &*issued.decision_id, "a passkey's counter went back: there may be a copy of it");
             Ok(false)
@@ -253,24 +250,6 @@ async fn count(
     Ok(is_first)
 }
 
-/// Keeps whether a passkey is synced, where that has changed (WebAuthn §7.2, the backup state).
-async fn note(
-    challenges: &Challenges,
-    tenant: &str,
-    account: Id,
-    kept: &Authenticator,
-    result: &AuthenticationResult,
-) -> Stored<()> {
-    let Kept::Passkey { passkey, label, added_ms, handle } = &kept.kept else { return Ok(()) };
-    if about(passkey, "backup_state") == Some(result.backup_state().into()) {
-        return Ok(());
-    }
-    let mut passkey = passkey.clone();
-    let _ = passkey.update_credential(result);
-    let kept_now = Kept::Passkey { passkey, label: label.clone(), added_ms: *added_ms, handle: handle.clone() };
-    authenticators::add(challenges, tenant, account, kept.id, &kept_now).await
-}
-
 /// What authenticators know an account by: it says nothing about who that is (WebAuthn §14.6.1).
 pub fn handle(challenges: &Challenges, tenant: &str, account: Id) -> Id {
     challenges.keys.pseudonym(tenant, "passkey user", &data_encoding::HEXLOWER.encode(&account))
@@ -286,8 +265,7 @@ pub async fn keep(
     label: String,
     handle: Option<Vec<u8>>,
 ) -> Stored<bool> {
-    let credential = data_encoding::HEXLOWER.encode(passkey.cred_id());
-    let credential = challenges.keys.pseudonym(tenant, "passkey credential", &credential);
+    let credential = credential(challenges, tenant, &passkey);
     challenges.store.enrol(credential, Drawer::Traces, account, Vec::new()).await?;
     // Of two accounts that come at once neither gets it.
     if challenges.store.enrolments(credential, Drawer::Traces).await?.iter().any(|it| it.id != account) {
@@ -301,6 +279,17 @@ pub async fn keep(
         challenges.store.advance(account, Drawer::Authenticators, id, counter).await?;
     }
     Ok(true)
+}
+
+/// Lets another account have the credential again; before it is taken away from this one.
+pub async fn forget(challenges: &Challenges, tenant: &str, account: Id, passkey: &Passkey) -> Stored<()> {
+    let held = credential(challenges, tenant, passkey);
+    challenges.store.retire(held, Drawer::Traces, account).await.map(|_| ())
+}
+
+/// Where it is kept whose a credential is.
+fn credential(challenges: &Challenges, tenant: &str, passkey: &Passkey) -> Id {
+    challenges.keys.pseudonym(tenant, "passkey credential", &data_encoding::HEXLOWER.encode(passkey.cred_id()))
 }
 
 /// Something that `webauthn-rs` keeps of a passkey and tells nobody.

@@ -32,16 +32,20 @@ pub fn canonical(typed: &str) -> Option<String> {
 
 /// Makes a new set and voids the old one. The codes, as people read them, exist only in what is returned.
 pub async fn renew(challenges: &Challenges, tenant: &str, account: Id) -> Stored<Vec<String>> {
-    let old = authenticators::all(challenges, tenant, account).await?;
     let kept = Kept::Recovery { added_ms: challenges.clock.now_ms() };
     let mut codes = Vec::with_capacity(CODES);
+    let mut own = Vec::with_capacity(CODES);
     for _ in 0..CODES {
         let code = BASE32_NOPAD.encode(&clock::random_bytes::<BYTES>());
-        authenticators::add(challenges, tenant, account, id(challenges, tenant, account, &code), &kept).await?;
+        let id = id(challenges, tenant, account, &code);
+        authenticators::add(challenges, tenant, account, id, &kept).await?;
+        own.push(id);
         codes.push(code);
     }
-    for authenticator in old.iter().filter(|it| it.method() == Method::RecoveryCode) {
-        challenges.store.retire(account, Drawer::Authenticators, authenticator.id).await?;
+    // Looked at afterwards: of two sets that are made at once, neither outlives the other.
+    let all = authenticators::all(challenges, tenant, account).await?;
+    for other in all.iter().filter(|it| it.method() == Method::RecoveryCode && !own.contains(&it.id)) {
+        challenges.store.retire(account, Drawer::Authenticators, other.id).await?;
     }
     Ok(codes.iter().map(|code| grouped(code)).collect())
 }

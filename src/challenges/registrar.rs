@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stepward_core::session::Method;
-use webauthn_rs::prelude::Passkey;
+use webauthn_rs::prelude::{Passkey, WebauthnError};
 
 use crate::{
     challenges::{
@@ -142,33 +142,53 @@ impl Challenges {
     /// When the state store does not answer; parts may be gone then, and it can be asked again.
     pub async fn reset(&self, tenant: &str, account: Id) -> Stored<usize> {
         let all = self.store.enrolments(account, Drawer::Authenticators).await?;
+        if !all.is_empty() {
+            // Before it: a reset that breaks off is told as well.
+            self.tell_of(tenant, account, Change::Reset).await;
+        }
+        for passkey in authenticators::all(self, tenant, account).await?.iter().filter_map(Authenticator::passkey) {
+            passkey::forget(self, tenant, account, passkey).await?;
+        }
         for it in &all {
             self.store.retire(account, Drawer::Authenticators, it.id).await?;
-        }
-        if !all.is_empty() {
-            self.tell_of(tenant, account, Change::Reset).await;
         }
         Ok(all.len())
     }
 
-    /// Takes an authenticator over from another system. The same one is taken once. A code of an app is used that its
-    /// owner could have used elsewhere in this half minute.
+    /// Takes an authenticator over from another system, and tells its owner. The same one is taken once. A code of an app
+    /// is used that its owner could have used elsewhere in this half minute.
     ///
     /// # Errors
     /// When the state store does not answer; it can be asked again.
     pub async fn import(&self, tenant: &str, account: Id, brought: Brought<'_>) -> Stored<Came> {
+        let came = self.take_over(tenant, account, brought).await?;
+        if came == Came::Imported {
+            let method = match brought {
+                Brought::App(_) => Method::Totp,
+                Brought::Passkey(_) => Method::Passkey,
+            };
+            self.tell_of(tenant, account, Change::Added(method)).await;
+        }
+        Ok(came)
+    }
+
+    async fn take_over(&self, tenant: &str, account: Id, brought: Brought<'_>) -> Stored<Came> {
         let there = authenticators::all(self, tenant, account).await?;
         let has_room = |method: Method| there.iter().filter(|it| it.method() == method).count();
         match brought {
             Brought::App(app) => match app.secret() {
                 Err(why) => Ok(Came::Refused(why)),
-                Ok(secret) if there.iter().any(|it| it.is_app_with(&secret)) => Ok(Came::Known),
+                Ok(secret) if let Some(known) = there.iter().find(|it| it.is_app_with(&secret)) => {
+                    self.known(account, known.id, totp::step_at(self.clock.now_ms())).await
+                }
                 Ok(_) if has_room(Method::Totp) >= APPS_MAX => Ok(Came::Refused("the account has five apps")),
                 Ok(secret) => self.take_app(tenant, account, secret).await,
             },
             Brought::Passkey(passkey) => match passkey.made() {
                 Err(why) => Ok(Came::Refused(why)),
-                Ok((made, _)) if there.iter().any(|it| it.passkey() == Some(&made)) => Ok(Came::Known),
+                Ok((made, _)) if let Some(known) = there.iter().find(|it| it.passkey() == Some(&made)) => {
+                    self.known(account, known.id, passkey.sign_count.into()).await
+                }
                 Ok(_) if has_room(Method::Passkey) >= PASSKEYS_MAX => Ok(Came::Refused("the account has ten passkeys")),
                 Ok((made, handle)) => {
                     let label = passkeys::label(&passkey.label);
@@ -180,6 +200,12 @@ impl Challenges {
                 }
             },
         }
+    }
+
+    /// One that is there already; what an import that broke off had still to count is counted.
+    async fn known(&self, account: Id, id: Id, counter: u64) -> Stored<Came> {
+        self.store.advance(account, Drawer::Authenticators, id, counter).await?;
+        Ok(Came::Known)
     }
 
     async fn take_app(&self, tenant: &str, account: Id, secret: Vec<u8>) -> Stored<Came> {
@@ -213,6 +239,9 @@ impl BroughtPasskey {
     /// As `webauthn-rs` keeps one, and the user handle that it shows.
     fn made(&self) -> Result<(Passkey, Vec<u8>), &'static str> {
         let bytes = |text: &str| data_encoding::BASE64URL_NOPAD.decode(text.trim_end_matches('=').as_bytes()).ok();
+        if self.backed_up && !self.backup_eligible {
+            return Err("`backed_up` needs `backup_eligible` (WebAuthn §6.1.3)");
+        }
         let id = bytes(&self.credential_id).filter(|it| (16..=1023).contains(&it.len()));
         let id = id.ok_or("the credential id is not 16 to 1,023 bytes in base64url")?;
         let key = bytes(&self.public_key).ok_or("the public key is not base64url")?;
@@ -234,7 +263,11 @@ impl BroughtPasskey {
             "extensions": { "cred_protect": "NotRequested", "hmac_create_secret": "NotRequested", "appid": "NotRequested", "cred_props": "Ignored" },
             "attestation": { "data": "None", "metadata": "None" }, "attestation_format": "none",
         }});
-        let made = serde_json::from_value(credential).map_err(|_| "the public key is no point of P-256")?;
+        let made: Passkey = serde_json::from_value(credential).map_err(|_| "the passkey cannot be kept")?;
+        // The point is looked at before the signature is.
+        if matches!(made.get_public_key().verify_signature(&[], &[]), Err(WebauthnError::EcdsaPointInvalid)) {
+            return Err("the public key is no point of P-256");
+        }
         Ok((made, handle))
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Import {
 }
 
 /// How many lines are sent at a time.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 50;
 
 impl Enrolment {
     pub(super) fn run(self) -> Came {

@@ -77,7 +77,29 @@ async fn what_cannot_be_used_as_it_is_is_refused_and_named() {
             came => panic!("{name}: {came:?}"),
         }
     }
+    let nowhere = [&[0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 32][..], &[0; 32], &[0x22, 0x58, 32], &[0; 32]].concat();
+    let nowhere = data_encoding::BASE64URL_NOPAD.encode(&nowhere);
+    for (more, why) in [
+        (vec![("public_key", Value::from(nowhere))], "no point"),
+        (vec![("backed_up", true.into())], "backup_eligible"),
+    ] {
+        match import(&world, "ada", Brought::Passkey(&passkey(&authenticator, &more))).await {
+            Came::Refused(said) => assert!(said.contains(why), "{said}"),
+            came => panic!("{why}: {came:?}"),
+        }
+    }
     assert!(world.challenges.listed("default", world.account("ada")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_passkey_that_was_taken_away_can_be_anybodys_again() {
+    let world = World::new().await;
+    let authenticator = Authenticator::new("ada");
+    let brought = passkey(&authenticator, &[]);
+    assert_eq!(import(&world, "wrong", Brought::Passkey(&brought)).await, Came::Imported);
+    assert!(matches!(import(&world, "ada", Brought::Passkey(&brought)).await, Came::Refused(_)));
+    world.challenges.reset("default", world.account("wrong")).await.unwrap();
+    assert_eq!(import(&world, "ada", Brought::Passkey(&brought)).await, Came::Imported);
 }
 
 #[tokio::test]
@@ -153,7 +175,7 @@ async fn an_operator_lists_resets_and_imports_by_the_command_line() {
         "{}\n\n{}\n{}\n",
         json!({ "subject": "ada", "totp": { "secret": SECRET } }),
         json!({ "subject": "bob", "totp": { "secret": SECRET, "digits": 8 } }),
-        json!({ "subject": "cyd" }),
+        json!({ "subject": "cyd", "totp": SECRET }),
     );
     std::fs::write(&file, &lines).unwrap();
     let admin = format!("http://{}", world.gateway.api.admin.unwrap());
@@ -168,6 +190,7 @@ async fn an_operator_lists_resets_and_imports_by_the_command_line() {
     let (code, told, said) = call(&["import", file.to_str().unwrap()]).await;
     assert_eq!((code, &told["imported"]), (Some(1), &1.into()), "{said}");
     assert_eq!((&told["refused"][0]["line"], &told["refused"][1]["line"]), (&3.into(), &4.into()), "{said}");
+    assert!(!said.contains("JBSW"), "{said}");
     let (code, told, said) = call(&["list", "--subject", "ada"]).await;
     assert_eq!((code, &told["enrolments"][0]["method"]), (Some(0), &"totp".into()), "{said}");
     let (code, told, said) = call(&["reset", "--subject", "ada"]).await;

@@ -16,10 +16,14 @@ use crate::{
 
 impl Visitor<'_> {
     pub(super) async fn renew_recovery(&mut self) -> Stored<Reply> {
-        match self.refused().await? {
-            Some(reply) => Ok(reply),
-            None => self.hand_out_recovery().await,
+        if let Some(reply) = self.refused().await? {
+            return Ok(reply);
         }
+        // Codes are never the first: an invitation would not be used up by them.
+        if self.authenticators().await?.is_empty() {
+            return Ok(self.forbidden());
+        }
+        self.hand_out_recovery().await
     }
 
     /// Makes new codes and sends the browser to the page that shows them, once.

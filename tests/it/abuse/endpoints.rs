@@ -65,8 +65,11 @@ async fn everything<'w>(world: &'w World) -> (Browser<'w>, Vec<Endpoint>) {
     ada.challenged(&demand(&[Method::Totp])).await;
     let waiting = location(&reply(ada.post("/.stepward/methods/totp", "").await));
     let key = location(&reply(ada.post("/.stepward/methods/passkey", "").await));
+    let secret = world.totp("ada").await;
+    let page = ada.challenged(&demand(&[Method::Totp])).await;
+    assert!(ada.passes(&page, Method::Totp, &world.code(&secret)).await);
     let codes = location(&reply(ada.post("/.stepward/methods/recovery", "").await));
-    world.totp("ada").await;
+    world.wait(301_000);
     let page = ada.challenged(&demand(&[Method::Totp])).await;
     let (anybody, session, person) = (Owner::Anybody, Owner::Session, Owner::Person);
     let base = "/.stepward/methods";

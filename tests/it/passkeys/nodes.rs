@@ -36,7 +36,7 @@ async fn node(server: &Server, keys: &Keys) -> World {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_node_asks_another_checks_and_sixty_four_answers_pass_once() {
+async fn what_one_node_asks_another_checks_and_eight_answers_pass_once() {
     let (server, keys) = (Server::start().await, Keys::ephemeral());
     let (one, two) = (node(&server, &keys).await, node(&server, &keys).await);
     let mut ada = on_known_device(&one, "ada").await;
@@ -46,8 +46,9 @@ async fn what_one_node_asks_another_checks_and_sixty_four_answers_pass_once() {
 
     let page = challenged(&mut ada, &patient).await;
     let asked = options(&mut at(&ada, &two), &page).await;
-    let answer = phone.sign(&asked, &How::right());
-    let answers = (0..64).map(|number| {
+    // It does not count: nothing but the nonce says that it was used. More than ten would close the method first.
+    let answer = phone.sign(&asked, &How { counter: Some(0), ..How::right() });
+    let answers = (0..8).map(|number| {
         let mut tab = at(&ada, if number % 2 == 0 { &one } else { &two });
         let (page, answer) = (page.clone(), answer.clone());
         async move { passes(&mut tab, &page, &answer).await }
