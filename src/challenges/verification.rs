@@ -120,13 +120,22 @@ pub type Places = Vec<(String, Vec<String>)>;
 pub async fn begin(
     challenges: &Challenges,
     arrival: &Arrival,
-    session: &SessionHandle,
+    session: &mut SessionHandle,
     word: &str,
     asked: &Asked<'_>,
 ) -> Stored<Came> {
     let (keeper, tenant, method) = (Keeper::of(challenges), asked.tenant, asked.method);
-    if let Some((_, _, details)) = under_way(challenges, &keeper, tenant, asked.id, method).await? {
-        return Ok(Came::Begun(details.and_then(|it| it.redirect)));
+    if let Some((case, opened)) = keeper.newest(tenant, asked.id, method).await? {
+        let details = keeper.details(tenant, case).await?;
+        match keeper.end(tenant, case).await?.or(is_over(challenges, &opened, details.as_ref()).then_some(End::Over)) {
+            None => return Ok(Came::Begun(details.and_then(|it| it.redirect))),
+            // Nobody begins anew before what came of the last one is counted.
+            Some(end) => {
+                if let Some(came) = ended(challenges, arrival, session, asked.issued, &keeper, case, end).await? {
+                    return Ok(came);
+                }
+            }
+        }
     }
     if !challenges.vendors().begins(method) {
         return Ok(Came::Unverified(Trouble::Unreachable));
@@ -146,7 +155,8 @@ pub async fn begin(
         Method::Push => {
             keeper.open(tenant, case, &opened, asked.issued.expires_ms).await?;
             let tenant = tenant.to_string();
-            // How long it takes, and whether anybody has such a device, shows nowhere.
+            // How long it takes shows nowhere; nor does whether anybody has such a device, unless the vendor gives a
+            // number to compare.
             tokio::spawn(async move {
                 if let Err(error) = keeper.start(&tenant, case, &opened, &inputs).await {
                     tracing::warn!(%error, "a push that was sent could not be kept; nothing comes of it");
@@ -183,7 +193,7 @@ pub async fn progress(
         }
         let mut end = keeper.end(tenant, case).await?;
         let details = keeper.details(tenant, case).await?;
-        let is_open = challenges.clock.now_ms() < opened.expires_ms;
+        let is_open = !is_over(challenges, &opened, details.as_ref());
         if let (None, true, Some(details)) = (end, is_open, &details) {
             keeper.ask(tenant, case, &opened, details).await?;
             end = keeper.end(tenant, case).await?;
@@ -225,8 +235,10 @@ async fn ended(
             if challenges.closed_until(&lane).await?.is_some() {
                 return Ok(None);
             }
-            // The same session may come again for what broke off before it was written.
-            if once(session.record.lineage).await? == Once::Replay {
+            // The same sign-in may come again for what broke off before it was written; a later one proves anew.
+            let since_ms = session.record.subject.as_ref().map_or(session.record.started_ms, |it| it.since_ms);
+            let who = format!("{} {since_ms}", data_encoding::HEXLOWER.encode(&session.record.lineage));
+            if once(challenges.keys.pseudonym(tenant, "verified by", &who)).await? == Once::Replay {
                 return Ok(None);
             }
             answer::prove(challenges, session, issued, method);
@@ -255,21 +267,9 @@ async fn ended(
     }
 }
 
-/// The newest verification, if it has not ended.
-async fn under_way(
-    challenges: &Challenges,
-    keeper: &Keeper,
-    tenant: &str,
-    challenge: Id,
-    method: Method,
-) -> Stored<Option<(Case, Opened, Option<Details>)>> {
-    let Some((case, opened)) = keeper.newest(tenant, challenge, method).await? else { return Ok(None) };
-    let is_over = challenges.clock.now_ms() >= opened.expires_ms || keeper.end(tenant, case).await?.is_some();
-    if is_over {
-        return Ok(None);
-    }
-    let details = keeper.details(tenant, case).await?;
-    Ok(Some((case, opened, details)))
+/// Whether its time is over: that of the vendor who began it, where one has.
+fn is_over(challenges: &Challenges, opened: &Opened, details: Option<&Details>) -> bool {
+    challenges.clock.now_ms() >= details.map_or(opened.expires_ms, |it| it.ends_ms.min(opened.expires_ms))
 }
 
 /// What a vendor may be told; a connector gets what it declares and its `data.sends` names.

@@ -72,6 +72,10 @@ pub fn check(
         return Err(Fault::Weak);
     }
     sign_in(claims, expected, now_ms)?;
+    // An address that the provider itself does not vouch for is nobody's.
+    if &*settings.subject_claim == "email" && claims.get("email_verified").is_some_and(|it| *it != Json::Bool(true)) {
+        return Err(Fault::Invalid("oidc.email_unverified"));
+    }
     text(claims, &settings.subject_claim).filter(|it| !it.trim().is_empty()).ok_or(Fault::Invalid("oidc.subject_claim"))
 }
 

@@ -69,6 +69,8 @@ pub struct Details {
     pub embed: Option<Arc<str>>,
     /// The number that the user compares.
     pub number: Option<Arc<str>>,
+    /// When the vendor's time is over.
+    pub ends_ms: i64,
     state: Vec<(Arc<str>, Arc<str>)>,
     inputs: Vec<(Arc<str>, Arc<str>)>,
 }
@@ -155,7 +157,8 @@ impl Keeper {
     pub async fn start(&self, tenant: &str, case: Case, opened: &Opened, inputs: &Named) -> Stored<Option<Details>> {
         let Some(started) = self.live.now().start(case.method, inputs).await else { return Ok(None) };
         let good_for_ms = i64::try_from(started.good_for_ms).unwrap_or(i64::MAX);
-        let expires_ms = opened.expires_ms.min(opened.begun_ms.saturating_add(good_for_ms));
+        // Everything about it is kept as long as it is open; vendors of one route differ in how long they wait.
+        let (expires_ms, ends_ms) = (opened.expires_ms, opened.begun_ms.saturating_add(good_for_ms));
         let token = self.reference_id(&started.connector, &started.reference);
         let (now_ms, nonce) = (self.clock.now_ms(), self.id(tenant, case, "reference"));
         if self.store.claim(now_ms, "reference", token, nonce, expires_ms).await? == Once::Replay {
@@ -165,7 +168,7 @@ impl Keeper {
             );
             return Ok(None);
         }
-        let details = Details::of(started);
+        let details = Details::of(started, ends_ms);
         self.write(tenant, case, "details", &details, expires_ms).await?;
         let belongs = Belongs { tenant: tenant.into(), case, expires_ms };
         let plain = serde_json::to_vec(&belongs).unwrap_or_default();
@@ -267,7 +270,7 @@ impl Keeper {
 }
 
 impl Details {
-    fn of(started: Started) -> Self {
+    fn of(started: Started, ends_ms: i64) -> Self {
         let Started { connector, reference, state, inputs, handed, good_for_ms: _ } = started;
         Details {
             connector,
@@ -275,6 +278,7 @@ impl Details {
             redirect: handed.redirect,
             embed: handed.embed,
             number: handed.number,
+            ends_ms,
             state,
             inputs,
         }
