@@ -29,15 +29,16 @@ pub mod unsent;
 
 use spool::{NotKept, Owner, Reader, Whereabouts};
 
-/// Requests of one session that wait at once.
+/// Requests of one session that are kept within the time that they may wait.
 pub const PER_SESSION_MAX: u64 = 8;
-/// Requests of one tenant that wait at once.
+/// The same of one tenant.
 pub const PER_TENANT_MAX: u64 = 10_000;
 /// Bodies above this wait in files of their own; the store keeps the others.
 pub const IN_STORE_BYTES_MAX: usize = 1 << 20;
 /// The largest answer of the app that is withheld, whatever a policy allows: it is held in memory.
 pub const WITHHELD_BYTES_MAX: usize = 64 << 20;
-/// Bodies in files that wait at once: of one session, and of one address, which may be any number of sessions.
+/// Bodies in files that are begun within the time that they may wait: of one session, and of one address, which may be any
+/// number of sessions.
 pub const FILES_PER_SESSION_MAX: u64 = 4;
 /// See [`FILES_PER_SESSION_MAX`].
 pub const FILES_PER_ADDRESS_MAX: u64 = 24;
@@ -161,6 +162,16 @@ fn load<'a>(demand: &'a Demand<'_>) -> Option<Load<'a>> {
     }
 }
 
+/// Whether a file may be begun; not where that cannot be counted.
+async fn may_file(challenges: &Challenges, demand: &Demand<'_>) -> bool {
+    has_files(challenges, demand).await.unwrap_or(false)
+}
+
+async fn refused<T>(load: Load<'_>, demand: &Demand<'_>) -> Option<T> {
+    load.forget(demand.policy.park_bytes_max).await;
+    None
+}
+
 /// The body as the store keeps it, or where its file is. `None` where it is not kept; it was drawn to its end then.
 async fn put_away(
     challenges: &Challenges,
@@ -172,6 +183,7 @@ async fn put_away(
     let kept = match &load {
         Load::Answer => return Some((String::new(), None)),
         Load::Read(body) if !load.is_large() => return Some(in_store(body)),
+        Load::Read(_) if !may_file(challenges, demand).await => return refused(load, demand).await,
         Load::Read(body) => spool_whole(challenges, demand, body, owner).await,
         Load::Coming(upload) => {
             let mut begun = BytesMut::new();
@@ -182,6 +194,9 @@ async fn put_away(
                     None if begun.len() <= demand.policy.park_bytes_max => return Some(in_store(&begun)),
                     None => return None,
                 }
+            }
+            if !may_file(challenges, demand).await {
+                return refused(load, demand).await;
             }
             spool_rest(challenges, demand, begun.freeze(), upload, owner).await
         }
@@ -432,25 +447,36 @@ fn open(
 /// # Errors
 /// When the state store does not answer.
 pub async fn has_room(challenges: &Challenges, demand: &Demand<'_>, is_wanted: bool) -> Stored<bool> {
-    let Some(load) = load(demand).filter(|_| is_wanted) else { return Ok(false) };
+    if load(demand).filter(|_| is_wanted).is_none() {
+        return Ok(false);
+    }
     let tenant = &demand.arrival.route.tenant;
-    let window = Duration::from_millis(lifetime_ms(demand).unsigned_abs());
     let session = Counted { kind: Kind::Session, id: demand.session.record.lineage };
     let everyone = Counted { kind: Kind::Session, id: challenges.keys.pseudonym(tenant, "parking", "") };
-    let address = signals::address(&challenges.keys, tenant, demand.arrival.request.client_ip);
+    let few = meter(challenges, demand, "meter", Shape::Exact { keep: 32 });
+    let many = meter(challenges, demand, "meter", Shape::Buckets);
+    is_within(challenges, [(session, few, PER_SESSION_MAX), (everyone, many, PER_TENANT_MAX)]).await
+}
+
+/// Counts a body that needs a file.
+async fn has_files(challenges: &Challenges, demand: &Demand<'_>) -> Stored<bool> {
+    let session = Counted { kind: Kind::Session, id: demand.session.record.lineage };
+    let address = signals::address(&challenges.keys, &demand.arrival.route.tenant, demand.arrival.request.client_ip);
     let address = Counted { kind: Kind::Ip, id: address };
-    let meter = |what, shape| Meter { name: meter_name(challenges, what), window, shape };
-    let few = Shape::Exact { keep: 32 };
-    let mut meters =
-        vec![(session, meter("meter", few), Touch::Hit), (everyone, meter("meter", Shape::Buckets), Touch::Hit)];
-    if load.is_large() {
-        meters.push((session, meter("files", few), Touch::Hit));
-        meters.push((address, meter("files", few), Touch::Hit));
-    }
-    let standing =
-        challenges.store.begin(challenges.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
-    let limits = [PER_SESSION_MAX, PER_TENANT_MAX, FILES_PER_SESSION_MAX, FILES_PER_ADDRESS_MAX];
-    let fits = standing.counts.iter().zip(limits).all(|(count, limit)| *count <= limit);
+    let few = meter(challenges, demand, "files", Shape::Exact { keep: 32 });
+    is_within(challenges, [(session, few, FILES_PER_SESSION_MAX), (address, few, FILES_PER_ADDRESS_MAX)]).await
+}
+
+fn meter(challenges: &Challenges, demand: &Demand<'_>, what: &str, shape: Shape) -> Meter {
+    let window = Duration::from_millis(lifetime_ms(demand).unsigned_abs());
+    Meter { name: meter_name(challenges, what), window, shape }
+}
+
+async fn is_within(challenges: &Challenges, bounds: [(Counted, Meter, u64); 2]) -> Stored<bool> {
+    let meters = bounds.map(|(who, meter, _)| (who, meter, Touch::Hit));
+    let begin = Begin { meters: &meters, ..Begin::default() };
+    let standing = challenges.store.begin(challenges.clock.now_ms(), begin).await?;
+    let fits = standing.counts.iter().zip(bounds).all(|(count, (_, _, limit))| *count <= limit);
     Ok(fits && standing.counts.len() == meters.len())
 }
 

@@ -130,6 +130,14 @@ pub(crate) fn clean_answer(response: &mut ResponseHeader) {
     }
 }
 
+/// The same of what follows a body.
+pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
+    let ours = trailers.keys().filter(|name| name.as_str().starts_with("stepward-")).cloned();
+    for name in ours.collect::<Vec<_>>() {
+        trailers.remove(&name);
+    }
+}
+
 /// Fields that belong to one connection (RFC 9110 §7.6.1) and are never passed on.
 pub(crate) fn hop_by_hop(name: &HeaderName) -> bool {
     matches!(

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version, header};
 use ipnet::IpNet;
 use pingora::{
     Error, ErrorSource, ErrorType, Result,
@@ -31,7 +31,7 @@ use stepward_core::{
 use crate::{
     arrival::{Arrival, Client},
     bodies,
-    challenges::parking,
+    challenges::{parking, verification},
     edge::{
         access_log, arrive,
         body::{self, Read},
@@ -56,6 +56,8 @@ use crate::{
 
 /// Bodies of requests for our own pages are read up to this.
 const OWN_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Messages of vendors may tell all of what was checked.
+const INBOUND_BYTES_MAX: usize = 256 * 1024;
 
 /// Everything requests share.
 pub(crate) struct Proxy {
@@ -209,27 +211,28 @@ impl ProxyHttp for Proxy {
         passage.still_open().map(|()| None)
     }
 
+    async fn response_trailer_filter(
+        &self,
+        _: &mut Session,
+        trailers: &mut HeaderMap,
+        _: &mut Passage,
+    ) -> Result<Option<Bytes>> {
+        headers::clean_trailers(trailers);
+        Ok(None)
+    }
+
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
         if let Some(asks) = passage.asks.take() {
             session.set_keepalive(None);
-            if let Err(error) = Box::pin(self.asked(session, passage, &asks)).await {
-                tracing::debug!(%error, "client gone before it was asked");
-            }
-            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+            return match Box::pin(self.asked(session, passage, &asks)).await {
+                Ok(_) => FailToProxy { error_code: 0, can_reuse_downstream: false },
+                Err(error) => self.told_of_failure(session, passage, &error).await,
+            };
         }
         if let Some(pending) = passage.take_pending() {
             Box::pin(self.journeys.lost(*pending)).await;
         }
-        let refusal = what_failed(error).filter(|_| session.response_written().is_none());
-        if let Some(refusal) = refusal {
-            access_log::failure(error, passage);
-            session.set_keepalive(None);
-            if let Err(error) = Box::pin(self.refuse(session, refusal)).await {
-                tracing::debug!(%error, "client gone before it was told");
-            }
-        }
-        let error_code = refusal.map_or(0, |refusal| refusal.status.as_u16());
-        FailToProxy { error_code, can_reuse_downstream: false }
+        self.told_of_failure(session, passage, error).await
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, passage: &mut Passage) {
@@ -353,12 +356,23 @@ impl Proxy {
             return self.pass(session).await;
         }
         match self.read(session, asked::PARK_BYTES_MAX).await? {
-            Ok(bytes) => {
-                passage.kept = Some(bytes.clone());
-                self.carry_out(session, passage, Ruling::Forward(Box::default()), Some(bytes)).await
-            }
+            Ok(bytes) => self.carry_out(session, passage, Ruling::Forward(Box::default()), Some(bytes)).await,
             Err(refusal) => self.refuse(session, refusal).await,
         }
+    }
+
+    /// Tells a client that still hears it what failed.
+    async fn told_of_failure(&self, session: &mut Session, passage: &mut Passage, error: &Error) -> FailToProxy {
+        let refusal = what_failed(error).filter(|_| session.response_written().is_none());
+        if let Some(refusal) = refusal {
+            access_log::failure(error, passage);
+            session.set_keepalive(None);
+            if let Err(error) = Box::pin(self.refuse(session, refusal)).await {
+                tracing::debug!(%error, "client gone before it was told");
+            }
+        }
+        let error_code = refusal.map_or(0, |refusal| refusal.status.as_u16());
+        FailToProxy { error_code, can_reuse_downstream: false }
     }
 
     /// The app asks for a proof in place of an answer.
@@ -453,11 +467,15 @@ impl Proxy {
         if let (Ruling::Forward(_), true) = (&ruling, tap.is_touched()) {
             return Error::e_explain(ErrorType::InternalError, "a body that was read to be kept is forwarded");
         }
+        // Nobody serves it any more: whoever asks for a piece hears so at once.
+        drop(tap);
         self.carry_out(session, passage, ruling, None).await
     }
 
     async fn own(&self, session: &mut Session, passage: &mut Passage, way: Way) -> Result<bool> {
-        let body = match self.read(session, OWN_BODY_BYTES_MAX).await? {
+        let is_inbound = session.req_header().uri.path().starts_with(verification::inbound::PREFIX);
+        let bytes_max = if is_inbound { INBOUND_BYTES_MAX } else { OWN_BODY_BYTES_MAX };
+        let body = match self.read(session, bytes_max).await? {
             Ok(body) => body,
             Err(refusal) => return self.refuse(session, refusal).await,
         };
@@ -487,6 +505,11 @@ impl Proxy {
         if let Some(name) = &forwarding.upstream {
             let missing = || Error::explain(ErrorType::InternalError, "no upstream of that name");
             passage.upstream = Some(self.upstreams.get(name).ok_or_else(missing)?.clone());
+        }
+        // What no event decided, and the app may ask about.
+        let may_ask = passage.way.as_ref().is_some_and(|way| way.route.app_may_ask);
+        if may_ask && forwarding.pending.is_none() && forwarding.replay.is_none() {
+            passage.kept = body.clone().filter(|body| body.len() <= asked::PARK_BYTES_MAX);
         }
         let relayed = forwarding.replay.is_some()
             || forwarding.hold.is_some()

@@ -207,7 +207,11 @@ impl Answer {
     /// Trailers, which only HTTP/2 has here.
     pub(crate) async fn trailers(&mut self) -> Result<Option<HeaderMap>> {
         match &mut self.session {
-            HttpSession::H2(session) => session.read_trailers().await,
+            HttpSession::H2(session) => {
+                let mut trailers = session.read_trailers().await?;
+                trailers.iter_mut().for_each(headers::clean_trailers);
+                Ok(trailers)
+            }
             HttpSession::H1(_) | HttpSession::Custom(_) => Ok(None),
         }
     }

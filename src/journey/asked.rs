@@ -25,7 +25,7 @@ use crate::{
     arrival::{Arrival, Parked},
     clock,
     journey::{
-        Journeys, Parts, apply, record,
+        Journeys, Parts, apply, conclude, record,
         seam::{Decided, Forwarding, Pending, Ruling, Seen},
         stand::{self, Loss},
         visit::Visit,
@@ -79,10 +79,10 @@ async fn answer(journeys: &Journeys, asking: Asking) -> Result<Ruling, Loss> {
     stand::read_session(parts, &mut visit).await?;
     // What was resumed has been taken; it is kept anew.
     visit.resuming = None;
-    let mut decided = match decided.into_iter().next() {
-        Some(event) => event,
-        None => own_event(&visit, EVENT_POLICY.clone()),
-    };
+    let mut events = decided.into_iter();
+    let first = events.next();
+    let is_event = first.is_some();
+    let mut decided = first.unwrap_or_else(|| own_event(&visit, EVENT_POLICY.clone()));
     decided.decision_id = clock::fresh_name();
     let is_met = is_met(parts, &visit, &decided, &required);
     let (reason, status) = match (is_met, was_told, asked_before) {
@@ -91,7 +91,13 @@ async fn answer(journeys: &Journeys, asking: Asking) -> Result<Ruling, Loss> {
         (true, false, false) => return Ok(Ruling::Forward(Box::new(told(parts, &visit, &decided)))),
         (false, _, false) => return challenge(journeys, visit, decided, required).await,
     };
-    Ok(Ruling::Answer(journeys.refusal(&visit.arrival, reason, status)))
+    let refusal = journeys.refusal(&visit.arrival, reason, status);
+    if is_event {
+        // The app did not do it: a failed try.
+        let decided = std::iter::once(decided).chain(events).collect();
+        conclude::lost(parts, Pending { visit, decided }).await;
+    }
+    Ok(Ruling::Answer(refusal))
 }
 
 /// A request that the app asked about comes again: it goes on if the proof is there, else the same is asked for anew.
@@ -138,6 +144,9 @@ async fn challenge(
     let carried = apply::carry(parts, &mut visit, &decision, &decided, None).await?;
     match carried {
         Carried::Answer(reply) => {
+            if let (Some(id), StatusCode::FORBIDDEN) = (&visit.resuming, reply.status) {
+                parts.challenges.discard(id).await.map_err(Loss)?;
+            }
             apply::tell_refusal(parts, &mut decided, &decision, &reply);
             Ok(Ruling::Answer(reply))
         }

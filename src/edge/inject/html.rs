@@ -129,7 +129,9 @@ impl Head {
         let is_policy = element
             .get_attribute("http-equiv")
             .is_some_and(|it| it.trim().eq_ignore_ascii_case("content-security-policy"));
-        let Some(content) = element.get_attribute("content").filter(|_| is_policy) else { return };
+        let content = element.get_attribute("content").filter(|_| is_policy);
+        // One that is written with character references is not read, and stays as it is.
+        let Some(content) = content.filter(|it| !it.contains('&')) else { return };
         let own = csp::Own { host: &self.weft.host, is_secure: self.weft.is_secure, hash: "" };
         if let Some(content) = csp::widened_in_page(&content, own)
             && let Err(error) = element.set_attribute("content", &content)

@@ -36,6 +36,7 @@ fn a_large_upload_waits_and_goes_on_in_sixteen_mebibytes_of_memory() {
         .unwrap();
     let text = String::from_utf8_lossy(&told.stdout);
     println!("{}", text.lines().find(|line| line.starts_with("grew by")).unwrap_or_default());
+    assert!(text.contains("1 passed"), "{text}");
     assert!(told.status.success(), "{text}\n{}", String::from_utf8_lossy(&told.stderr));
 }
 
