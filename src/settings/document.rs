@@ -61,7 +61,7 @@ pub struct Document {
     /// To which telephones codes go, and how many, where a route `otp` carries them.
     #[serde(default)]
     pub phone: Option<Phone>,
-    /// An identity provider of yours at which users sign in anew; without it no policy can ask for `oidc`.
+    /// An identity provider of yours at which users sign in anew; without it `oidc` is never offered, and a policy that names it loads with a warning.
     #[serde(default)]
     pub oidc: Option<oidc::Document>,
     /// What happens to requests that are no event.

@@ -38,8 +38,8 @@ const FROM_GEO: [&str; 9] = [
     "ip.as_org",
 ];
 
-/// In the vocabulary, and answered by nobody yet: always unknown.
-const NOT_BUILT: [&str; 6] =
+/// Told by the gateway itself, from its own state or the operator's lists.
+const OWN: [&str; 6] =
     ["device.age_days", "device.is_listed", "device.lists", "subject.age_days", "subject.is_listed", "subject.lists"];
 
 #[test]
@@ -126,7 +126,7 @@ fn from(it: &Attribute) -> &'static str {
     match proof {
         Some(method) if METHODS_BUILT.contains(&method) => "gateway",
         Some(_) => "not built",
-        None if NOT_BUILT.contains(&&*it.name) => "not built",
+        None if OWN.contains(&&*it.name) => "gateway",
         None if Catalogue::is_own(&it.name) => "gateway",
         None if FROM_GEO.contains(&&*it.name) => "geo, vendor",
         None => "vendor",
@@ -223,6 +223,9 @@ fn metrics() -> String {
     meter.hedged(telemetry::vendors::Hedged::Won);
     meter.paid(1);
     meter.shadowed(telemetry::vendors::Shadowed::Agreed);
+    meter.delivered(1);
+    meter.dropped("queue_full", 1);
+    meter.feedback("told");
     numbers.vendors().readings(&name, "live");
     let text = numbers.text();
     let mut page = String::from(
