@@ -147,3 +147,44 @@ impl Failed {
 
 /// What a command comes to.
 type Came = Result<Exit, Failed>;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    /// Commands that serve, that write files or change a ring and only say so, or whose answer is a document anyway.
+    const WITHOUT: [&str; 9] = [
+        "run",
+        "proxy",
+        "demo",
+        "init",
+        "schema",
+        "keys reseal",
+        "keys retire",
+        "connector mock",
+        "connector add",
+    ];
+
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, bool)>) {
+        let inner: Vec<_> = command.get_subcommands().filter(|it| it.get_name() != "help").collect();
+        if inner.is_empty() {
+            found.push((path.trim().to_owned(), command.get_arguments().any(|it| it.get_long() == Some("format"))));
+        }
+        for it in inner {
+            leaves(it, &format!("{path} {}", it.get_name()), found);
+        }
+    }
+
+    /// `--format human|json` everywhere (DESIGN §5).
+    #[test]
+    fn every_answer_can_be_had_as_json() {
+        let mut found = Vec::new();
+        leaves(&Arguments::command(), "", &mut found);
+        assert!(found.len() > 30, "{found:?}");
+        for (name, has_format) in found {
+            assert_eq!(has_format, !WITHOUT.contains(&&*name), "{name}");
+        }
+    }
+}

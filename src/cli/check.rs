@@ -31,6 +31,9 @@ use crate::{
 pub(super) struct Check {
     /// stepward.yaml, a policy, or a folder of policies; without one, what is in this folder
     paths: Vec<PathBuf>,
+    /// The settings, and all that they name; the same as its path without `-c`
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Shape of the report
     #[arg(short, long, default_value = "human")]
     format: Shape,
@@ -82,8 +85,9 @@ impl Check {
     }
 
     fn paths(&self) -> Result<Vec<PathBuf>, Failed> {
-        if !self.paths.is_empty() {
-            return Ok(self.paths.clone());
+        let named: Vec<PathBuf> = self.config.iter().chain(&self.paths).cloned().collect();
+        if !named.is_empty() {
+            return Ok(named);
         }
         let usual = ["stepward.yaml", "policies"].map(PathBuf::from);
         match usual.into_iter().find(|path| path.exists()) {

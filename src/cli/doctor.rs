@@ -31,9 +31,8 @@ pub(super) struct Doctor {
     /// The settings
     #[arg(short, long, value_name = "FILE", default_value = "stepward.yaml", env = "STEPWARD_CONFIG")]
     config: PathBuf,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 /// One thing that was looked at: `Err` says what is wrong and what to try.
@@ -45,20 +44,18 @@ struct Look {
 impl Doctor {
     pub(super) fn run(self) -> Came {
         let looks = self.look();
-        match self.json {
-            true => {
-                let looks = looks.iter().map(|it| {
-                    let told = it.came.as_ref().unwrap_or_else(|told| told);
-                    json!({ "what": it.what, "ok": it.came.is_ok(), "told": told })
-                });
-                let report = json!({ "schema": "stepward.doctor/1", "looks": looks.collect::<Vec<_>>() });
-                say::data(&format!("{report:#}\n"));
-            }
-            false => looks.iter().for_each(|it| match &it.came {
-                Ok(told) => say::data(&format!("ok    {}: {told}\n", it.what)),
-                Err(why) => say::data(&format!("FAIL  {}: {why}\n", it.what)),
-            }),
-        }
+        let told = looks.iter().map(|it| {
+            let told = it.came.as_ref().unwrap_or_else(|told| told);
+            json!({ "what": it.what, "ok": it.came.is_ok(), "told": told })
+        });
+        let report = json!({ "schema": "stepward.doctor/1", "looks": told.collect::<Vec<_>>() });
+        self.printed.answer(&report, || {
+            let lines = looks.iter().map(|it| match &it.came {
+                Ok(told) => format!("ok    {}: {told}\n", it.what),
+                Err(why) => format!("FAIL  {}: {why}\n", it.what),
+            });
+            lines.collect()
+        });
         Ok(if looks.iter().all(|it| it.came.is_ok()) { Exit::Ok } else { Exit::Findings })
     }
 

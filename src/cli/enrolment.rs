@@ -27,6 +27,8 @@ pub(super) struct Command {
     tenant: String,
     #[command(flatten)]
     server: client::Server,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +37,8 @@ pub(super) struct Import {
     file: PathBuf,
     #[command(flatten)]
     server: client::Server,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 /// How many lines are sent at a time.
@@ -42,18 +46,18 @@ const AT_ONCE: usize = 50;
 
 impl Enrolment {
     pub(super) fn run(self) -> Came {
-        let told = match self {
+        let (told, printed) = match self {
             Enrolment::List(command) => {
                 let query = [("subject", command.subject.as_str()), ("tenant", command.tenant.as_str())];
-                command.server.get("/api/v1/enrolments", &query)?
+                (command.server.get("/api/v1/enrolments", &query)?, command.printed)
             }
             Enrolment::Reset(command) => {
                 let body = json!({ "subject": command.subject, "tenant": command.tenant });
-                command.server.post("/api/v1/enrolments/reset", &body)?
+                (command.server.post("/api/v1/enrolments/reset", &body)?, command.printed)
             }
             Enrolment::Import(import) => return import.run(),
         };
-        say::data(&format!("{told:#}\n"));
+        printed.listed(&told);
         Ok(Exit::Ok)
     }
 }
@@ -84,7 +88,13 @@ impl Import {
             }
         }
         let exit = if refused.is_empty() { Exit::Ok } else { Exit::Findings };
-        say::data(&format!("{:#}\n", json!({ "imported": imported, "known": known, "refused": refused })));
+        let report = json!({ "imported": imported, "known": known, "refused": refused });
+        self.printed.answer(&report, || {
+            let refused = refused
+                .iter()
+                .map(|it| format!("{shown}:{}: {}\n", it["line"], it["why"].as_str().unwrap_or_default()));
+            format!("{}imported: {imported}, known before: {known}\n", refused.collect::<String>())
+        });
         Ok(exit)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{fs, net::IpAddr, path::PathBuf};
 
-use clap::ValueEnum;
 use stepward_core::session::Method;
 
 use crate::{
@@ -49,17 +48,8 @@ pub(super) struct Explain {
     /// Folder of policies; those of `stepward.yaml`, else `policies`, if left out
     #[arg(short, long, value_name = "FOLDER")]
     policies: Option<PathBuf>,
-    /// Shape of the answer
-    #[arg(short, long, default_value = "human")]
-    format: Shape,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Shape {
-    /// For people
-    Human,
-    /// One JSON document
-    Json,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 impl Explain {
@@ -75,9 +65,9 @@ impl Explain {
         };
         let conclusion = inquiry::answer(&release, &question, Clock::System.now_ms())
             .map_err(|senseless| Failed::new(Exit::Usage, senseless))?;
-        match self.format {
-            Shape::Human => say::data(&human(&conclusion)),
-            Shape::Json => {
+        match self.printed.format {
+            say::Shape::Human => say::data(&human(&conclusion)),
+            say::Shape::Json => {
                 let told = serde_json::to_string_pretty(&conclusion.told());
                 say::data(&format!("{}\n", told.map_err(|error| Failed::new(Exit::CannotLoad, error))?));
             }

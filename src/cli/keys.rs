@@ -6,6 +6,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use serde_json::{Value, json};
+
 use crate::{
     cli::{Came, Exit, Failed, say},
     clock::Clock,
@@ -13,6 +15,7 @@ use crate::{
         self,
         ring::{Ring, RingError},
     },
+    outcomes::record,
     settings::{self, Presence, Settings},
     store::{
         AnyStore,
@@ -48,6 +51,8 @@ pub(super) struct Where {
     /// The key ring, if not as the settings say
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,10 +99,11 @@ impl Keys {
 
 impl Where {
     fn list(&self) -> Came {
-        for (at, (kid, made_ms)) in read(&self.ring()?)?.made_ms().enumerate() {
-            let state = if at == 0 { "current" } else { "readable" };
-            say::data(&format!("{kid:>5}  {state:<8}  made {}\n", crate::outcomes::record::time(made_ms)));
-        }
+        let ring = read(&self.ring()?)?;
+        self.printed.answer(&document(&ring), || {
+            let line = |(state, kid, made): (&str, u16, String)| format!("{kid:>5}  {state:<8}  made {made}\n");
+            listed(&ring).map(line).collect()
+        });
         Ok(Exit::Ok)
     }
 
@@ -105,6 +111,7 @@ impl Where {
         let path = self.ring()?;
         let changed = change(&read(&path)?).map_err(|error| Failed::new(Exit::Refused, error))?;
         changed.save(&path).map_err(|error| Failed::new(Exit::CannotLoad, error))?;
+        self.printed.answer(&document(&changed), String::new);
         say::talk(&format!("`{}` {done}", path.display()));
         Ok(Exit::Ok)
     }
@@ -193,6 +200,18 @@ impl Retire {
         ));
         Ok(Exit::Ok)
     }
+}
+
+/// Every key: its state, its id, when it was made.
+fn listed(ring: &Ring) -> impl Iterator<Item = (&'static str, u16, String)> {
+    let state = |at| if at == 0 { "current" } else { "readable" };
+    ring.made_ms().enumerate().map(move |(at, (kid, made_ms))| (state(at), kid, record::time(made_ms)))
+}
+
+/// The ring without its secrets.
+fn document(ring: &Ring) -> Value {
+    let keys = listed(ring).map(|(state, kid, made)| json!({ "id": kid, "state": state, "made": made }));
+    json!({ "schema": "stepward.keys/1", "keys": keys.collect::<Vec<_>>() })
 }
 
 /// `2 authenticators, 1 sessions`: what is there at all.

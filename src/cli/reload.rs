@@ -9,21 +9,18 @@ use crate::cli::{Came, Exit, client, say};
 pub(super) struct Reload {
     #[command(flatten)]
     server: client::Server,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 impl Reload {
     pub(super) fn run(self) -> Came {
         let told = self.server.post("/api/v1/reload", &Value::Null)?;
-        if self.json {
-            say::data(&format!("{told:#}\n"));
-        } else {
+        self.printed.answer(&told, || {
             let policies = told.get("policies").and_then(Value::as_array).map_or(0, Vec::len);
             let release = told.get("release").and_then(Value::as_u64).unwrap_or_default();
-            say::data(&format!("release {release}, {policies} policies\n"));
-        }
+            format!("release {release}, {policies} policies\n")
+        });
         Ok(Exit::Ok)
     }
 }

@@ -1,10 +1,78 @@
 //! Words to people and data to pipes. A reader that has gone away (`| head`) is no error.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal, Write},
+};
 
+use clap::ValueEnum;
+use serde_json::Value;
 use stepward_core::diagnostic::Diagnostic;
 
 use crate::render::{self, Format, Texts};
+
+/// The shape of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shape {
+    /// For people
+    Human,
+    /// One JSON document
+    Json,
+}
+
+/// `--format`, where an answer is for people or for programs.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Printed {
+    /// Shape of the answer
+    #[arg(short, long, default_value = "human")]
+    pub(super) format: Shape,
+}
+
+impl Printed {
+    /// The document, or what it says for people.
+    pub(super) fn answer(self, document: &Value, human: impl FnOnce() -> String) {
+        match self.format {
+            Shape::Human => data(&human()),
+            Shape::Json => data(&format!("{document:#}\n")),
+        }
+    }
+
+    /// The document; for people by name and value, a line each.
+    pub(super) fn listed(self, document: &Value) {
+        self.answer(document, || {
+            let mut text = String::new();
+            list(&mut text, document, 0);
+            text
+        });
+    }
+}
+
+/// Names and values, what is inside set in by two.
+fn list(text: &mut String, value: &Value, depth: usize) {
+    let named: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(name, it)| (format!("{}:", name.replace('_', " ")), it)).collect(),
+        Value::Array(items) => items.iter().map(|it| ("-".to_owned(), it)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => vec![(String::new(), value)],
+    };
+    for (name, it) in named {
+        let inner = match it {
+            Value::Null => "none".to_owned(),
+            Value::Bool(is) => if *is { "yes" } else { "no" }.to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::String(words) => words.clone(),
+            Value::Array(items) if items.is_empty() => "none".to_owned(),
+            Value::Object(fields) if fields.is_empty() => "none".to_owned(),
+            Value::Array(_) | Value::Object(_) => {
+                // Writing to a text cannot fail.
+                let _ = writeln!(text, "{:1$}{name}", "", depth * 2);
+                list(text, it, depth + 1);
+                continue;
+            }
+        };
+        let gap = if name.is_empty() { "" } else { " " };
+        let _ = writeln!(text, "{:1$}{name}{gap}{inner}", "", depth * 2);
+    }
+}
 
 /// Data, to standard output.
 pub(super) fn data(text: &str) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::{Came, Exit, client, say};
+use crate::cli::{Came, Exit, Failed, client, say};
 
 /// Sessions and lock-outs of a running Stepward.
 #[derive(Debug, clap::Subcommand)]
@@ -26,6 +26,8 @@ pub(super) struct Command {
     tenant: String,
     #[command(flatten)]
     server: client::Server,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,13 +43,13 @@ struct About {
 
 impl Session {
     pub(super) fn run(self) -> Came {
-        let told = match self {
-            Session::Show(command) => command.server.get("/api/v1/sessions", &command.query())?,
-            Session::Revoke(command) => command.server.post("/api/v1/sessions/revoke", &command.body())?,
-            Session::Unlock(command) => command.server.post("/api/v1/sessions/unlock", &command.body())?,
-            Session::Invite(command) => command.server.post("/api/v1/sessions/invite", &command.body())?,
+        let (told, printed) = match self {
+            Session::Show(command) => (command.server.get("/api/v1/sessions", &command.query())?, command.printed),
+            Session::Revoke(command) => (command.post("revoke")?, command.printed),
+            Session::Unlock(command) => (command.post("unlock")?, command.printed),
+            Session::Invite(command) => (command.post("invite")?, command.printed),
         };
-        say::data(&format!("{told:#}\n"));
+        printed.listed(&told);
         Ok(Exit::Ok)
     }
 }
@@ -59,7 +61,8 @@ impl Command {
         named.chain([("tenant", self.tenant.as_str())]).collect()
     }
 
-    fn body(&self) -> Value {
-        json!({ "subject": self.about.subject, "ip": self.about.ip, "tenant": self.tenant })
+    fn post(&self, what: &str) -> Result<Value, Failed> {
+        let body = json!({ "subject": self.about.subject, "ip": self.about.ip, "tenant": self.tenant });
+        self.server.post(&format!("/api/v1/sessions/{what}"), &body)
     }
 }

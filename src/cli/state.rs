@@ -11,7 +11,6 @@ use std::{
     sync::Arc,
 };
 
-use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -51,9 +50,8 @@ pub(super) struct Copy {
     /// The key ring, if not as the settings of the target say (`keys.yaml` in a folder)
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
-    /// How to print what was copied
-    #[arg(long, value_enum, default_value = "human")]
-    format: Shape,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,6 +61,8 @@ pub(super) struct Backup {
     file: PathBuf,
     #[command(flatten)]
     server: client::Server,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 #[derive(Debug, clap::Args)]
@@ -73,17 +73,8 @@ pub(super) struct Restore {
     /// The settings that name the folder, the key ring and the tenants
     #[arg(short, long, value_name = "FILE", default_value = "stepward.yaml", env = "STEPWARD_CONFIG")]
     config: PathBuf,
-    /// How to print what was put back
-    #[arg(long, value_enum, default_value = "human")]
-    format: Shape,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Shape {
-    /// For people
-    Human,
-    /// One JSON document
-    Json,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 impl State {
@@ -109,7 +100,7 @@ impl Copy {
         let runtime = runtime.map_err(|error| Failed::new(Exit::CannotLoad, error))?;
         let copied = runtime.block_on(copy::copy(from, to, &keys, &Clock::System));
         let tally = copied.map_err(|error| self.failed(error))?;
-        say::data(&told("stepward.state.copy/1", "copied", &tally, self.format));
+        tell(self.printed, "stepward.state.copy/1", "copied", &tally);
         say::talk(
             "outstanding challenges and parked requests were left behind: they are void. Do not start on the old state again",
         );
@@ -161,17 +152,12 @@ fn loaded(path: &Path) -> Result<Settings, Failed> {
 }
 
 /// What was carried, for people or for programs.
-fn told(schema: &str, done: &str, tally: &Tally, format: Shape) -> String {
-    match format {
-        Shape::Json => {
-            let counts: Map<String, Value> = tally.named().into_iter().map(|it| (it.0.into(), it.1.into())).collect();
-            format!("{:#}\n", json!({ "schema": schema, done: counts }))
-        }
-        Shape::Human => {
-            let lines = tally.named().map(|(name, count)| format!("{count:>10}  {}\n", name.replace('_', " ")));
-            format!("{done}:\n{}", lines.concat())
-        }
-    }
+fn tell(printed: say::Printed, schema: &str, done: &str, tally: &Tally) {
+    let counts: Map<String, Value> = tally.named().into_iter().map(|it| (it.0.into(), it.1.into())).collect();
+    printed.answer(&json!({ "schema": schema, done: counts }), || {
+        let lines = tally.named().map(|(name, count)| format!("{count:>10}  {}\n", name.replace('_', " ")));
+        format!("{done}:\n{}", lines.concat())
+    });
 }
 
 impl Backup {
@@ -200,7 +186,9 @@ impl Backup {
         // A part of a backup is good for nothing.
         let _ = fs::remove_file(&aside);
         let bytes = kept?;
-        say::talk(&format!("`{}`: {bytes} bytes; it needs the key ring to be of use", self.file.display()));
+        let report = json!({ "schema": "stepward.state.backup/1", "file": self.file, "bytes": bytes });
+        self.printed.answer(&report, || format!("`{}`: {bytes} bytes\n", self.file.display()));
+        say::talk("it needs the key ring to be of use");
         Ok(Exit::Ok)
     }
 }
@@ -233,7 +221,7 @@ impl Restore {
             RestoreError::Target(OpenError::Taken(_)) | RestoreError::Keys => Failed::new(Exit::Refused, error),
             other => Failed::new(Exit::CannotLoad, other),
         })?;
-        say::data(&told("stepward.state.restore/1", "restored", &tally, self.format));
+        tell(self.printed, "stepward.state.restore/1", "restored", &tally);
         say::talk(&format!(
             "left out: sessions, known devices, {}. Lock-outs and revocations made since the backup are not known, and \
              methods removed since are back",

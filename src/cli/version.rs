@@ -1,22 +1,20 @@
 //! `stepward version`
 
+use serde_json::json;
+
 use crate::cli::{Came, Exit, say};
 
 /// Print the version.
 #[derive(Debug, clap::Args)]
 pub(super) struct Version {
-    /// As JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    printed: say::Printed,
 }
 
 impl Version {
     pub(super) fn run(self) -> Came {
         let version = env!("CARGO_PKG_VERSION");
-        match self.json {
-            true => say::data(&format!("{}\n", serde_json::json!({ "name": "stepward", "version": version }))),
-            false => say::data(&format!("stepward {version}\n")),
-        }
+        self.printed.answer(&json!({ "name": "stepward", "version": version }), || format!("stepward {version}\n"));
         Ok(Exit::Ok)
     }
 }

@@ -182,7 +182,8 @@ async fn an_operator_lists_resets_and_imports_by_the_command_line() {
     let token = world.folder.path().join("data/admin-token").display().to_string();
     let call = async |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stepward"));
-        command.arg("enrolment").args(arguments).args(["--admin", &admin, "--token-file", &token]);
+        let plane = ["--admin", &admin, "--token-file", &token, "--format", "json"];
+        command.arg("enrolment").args(arguments).args(plane);
         let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let said = String::from_utf8([ran.stdout.clone(), ran.stderr].concat()).unwrap();
         (ran.status.code(), serde_json::from_slice::<Value>(&ran.stdout).unwrap_or_default(), said)
