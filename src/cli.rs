@@ -155,17 +155,8 @@ mod tests {
     use super::Arguments;
 
     /// Commands that serve, that write files or change a ring and only say so, or whose answer is a document anyway.
-    const WITHOUT: [&str; 9] = [
-        "run",
-        "proxy",
-        "demo",
-        "init",
-        "schema",
-        "keys reseal",
-        "keys retire",
-        "connector mock",
-        "connector add",
-    ];
+    const WITHOUT: [&str; 9] =
+        ["run", "proxy", "demo", "init", "schema", "keys reseal", "keys retire", "connector mock", "connector add"];
 
     fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, bool)>) {
         let inner: Vec<_> = command.get_subcommands().filter(|it| it.get_name() != "help").collect();

@@ -161,7 +161,8 @@ fn sarif_result(finding: &Diagnostic, texts: &Texts) -> serde_json::Value {
     })
 }
 
-fn position(finding: &Diagnostic, texts: &Texts) -> (usize, usize) {
+/// Line and column where a finding begins, both from 1.
+pub fn position(finding: &Diagnostic, texts: &Texts) -> (usize, usize) {
     texts.get(&finding.file).map_or((1, 1), |text| diagnostic::line_and_column(text, within(text, &finding.span).start))
 }
 

@@ -9,8 +9,8 @@ use std::{
 use clap::ValueEnum;
 use serde_json::json;
 use stepward_core::{
-    diagnostic::Severity,
-    trial::{self, Report},
+    diagnostic::{Diagnostic, Severity},
+    trial::{self, CaseReport, Report},
 };
 
 use crate::{
@@ -40,6 +40,10 @@ enum Shape {
     Json,
     /// JUnit XML
     Junit,
+    /// Beside the lines of a pull request on GitHub: what failed
+    Github,
+    /// SARIF 2.1.0: what failed
+    Sarif,
 }
 
 /// A file of tests and what came of it.
@@ -66,6 +70,8 @@ impl Test {
             Shape::Human => self.human(&tried),
             Shape::Json => say::data(&format!("{:#}\n", json(&tried))),
             Shape::Junit => say::data(&junit::document(&cases(&tried))),
+            Shape::Github => findings(&tried, Format::Github),
+            Shape::Sarif => findings(&tried, Format::Sarif),
         }
         let count: usize = tried.iter().map(|it| it.report.cases.len()).sum();
         if count == 0 {
@@ -93,7 +99,8 @@ impl Test {
                     say::data(&format!("  ok    {}\n", case.name));
                 }
                 if !case.passed {
-                    say::data(&format!("  FAIL  {}\n", case.name));
+                    let (line, column) = render::position(&failed_case(file, case), &texts);
+                    say::data(&format!("  FAIL  {}\n        at {file}:{line}:{column}\n", case.name));
                     case.faults.iter().for_each(|fault| say::data(&format!("        {fault}\n")));
                     let why = case.explanation.text();
                     why.lines().for_each(|line| say::data(&format!("        | {line}\n")));
@@ -135,12 +142,41 @@ fn try_all(path: &Path) -> Result<Result<Vec<Tried>, registry::Refusal>, Failed>
     Ok(Ok(tried))
 }
 
+/// A case that failed, as a finding at its place in the file.
+fn failed_case(file: &Arc<str>, case: &CaseReport) -> Diagnostic {
+    let message = format!("`{}` is not so: {}", case.name, case.faults.join("; "));
+    Diagnostic::error("test.failed", file, case.span.clone(), message)
+}
+
+/// What is wrong with the files, and every case that failed.
+fn findings(tried: &[Tried], format: Format) {
+    let mut found = Vec::new();
+    let mut texts = Texts::new();
+    for Tried { file, text, report } in tried {
+        found.extend(report.diagnostics.iter().cloned());
+        found.extend(report.cases.iter().filter(|case| !case.passed).map(|case| failed_case(file, case)));
+        texts.insert(file.clone(), text.clone());
+    }
+    say::findings(&found, &texts, format);
+}
+
 fn json(tried: &[Tried]) -> serde_json::Value {
     let files = tried.iter().map(|Tried { file, text, report }| {
         let texts = Texts::from([(file.clone(), text.clone())]);
         let findings: Vec<_> = report.diagnostics.iter().map(|it| render::value(it, &texts)).collect();
+        let cases: Vec<_> = report
+            .cases
+            .iter()
+            .map(|case| {
+                let (line, column) = render::position(&failed_case(file, case), &texts);
+                let mut told = json!(case);
+                told["line"] = line.into();
+                told["column"] = column.into();
+                told
+            })
+            .collect();
         json!({
-            "file": file, "event": report.event, "passed": report.passed(), "cases": report.cases,
+            "file": file, "event": report.event, "passed": report.passed(), "cases": cases,
             "never_fired": report.never_fired, "findings": findings,
         })
     });
@@ -155,7 +191,9 @@ fn cases(tried: &[Tried]) -> Vec<junit::Case> {
         let broken = report.diagnostics.iter().filter(|it| it.severity == Severity::Error);
         cases.extend(broken.map(|it| case("the file can be used".into(), Some(render::line(it, &texts)))));
         for it in &report.cases {
-            cases.push(case(it.name.clone(), (!it.passed).then(|| it.faults.join("\n"))));
+            let (line, column) = render::position(&failed_case(file, it), &texts);
+            let failure = || format!("{file}:{line}:{column}\n{}", it.faults.join("\n"));
+            cases.push(case(it.name.clone(), (!it.passed).then(failure)));
         }
     }
     cases

@@ -112,6 +112,28 @@ fn the_tests_of_shipped_policies_pass_in_every_shape() {
 }
 
 #[test]
+fn a_case_that_fails_says_where_it_stands_in_every_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = "event: pay\ncovers: [POST /pay]\nwhen_unsure: block\notherwise: forward\n";
+    fs::write(folder.path().join("pay.yaml"), policy).unwrap();
+    let cases = "tests: pay\ncases:\n  - it: lets everybody through\n    expect: forward\n  - it: blocks everybody\n    expect: block\n";
+    fs::write(folder.path().join("pay.test.yaml"), cases).unwrap();
+    let told = |format: &str| {
+        let output = stepward().current_dir(folder.path()).args(["test", ".", "-f", format]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{format}");
+        text(&output.stdout)
+    };
+    assert!(told("human").contains("FAIL  blocks everybody\n        at ./pay.test.yaml:5:5\n"), "{}", told("human"));
+    assert!(told("junit").contains("./pay.test.yaml:5:5"), "{}", told("junit"));
+    assert!(told("github").contains("file=./pay.test.yaml,line=5"), "{}", told("github"));
+    let json: Value = serde_json::from_str(&told("json")).unwrap();
+    assert_eq!(json["files"][0]["cases"][1]["line"], 5, "{json:#}");
+    let sarif: Value = serde_json::from_str(&told("sarif")).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!((results.len(), &results[0]["ruleId"]), (1, &"test.failed".into()), "{sarif:#}");
+}
+
+#[test]
 fn explain_names_the_rule_that_decided() {
     let curl = "curl https://bank.example/transfer -d amount=120 -d payee=DE1";
     let known = ["subject.kind=human", "device.is_known=true", "payee.is_known=true", "ip.is_listed=false"];
