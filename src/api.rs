@@ -32,6 +32,7 @@ mod enrolments;
 mod evaluate;
 mod guard;
 mod health;
+mod input;
 mod policies;
 mod problem;
 mod sessions;
@@ -189,6 +190,7 @@ fn admin(desk: Desk, tokens: Tokens) -> Router {
     }
     router
         .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::wrong_method)
         .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(guard::own_hosts_only))
         .with_state(desk)

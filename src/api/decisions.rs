@@ -1,14 +1,14 @@
 //! `/api/v1/decisions`: the newest decisions of this node, as they stand in its log.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::{Desk, problem::Problem};
+use crate::api::{
+    Desk,
+    input::{Path, Query},
+    problem::Problem,
+};
 
 /// How many are listed where no limit is given, and at most.
 const LIMIT: usize = 50;

@@ -2,16 +2,14 @@
 //!
 //! Secrets come in and never go out. A subject's name is turned into a pseudonym here and goes nowhere.
 
-use axum::{
-    Json,
-    extract::{Query, State, rejection::JsonRejection},
-};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     api::{
         Desk,
+        input::{Body, Query},
         problem::Problem,
         sessions::{self, lost},
     },
@@ -89,7 +87,7 @@ pub(super) async fn list(State(desk): State<Desk>, Query(whose): Query<Whose>) -
     request_body = Whose,
     responses((status = 200, description = "Done", body = Object), (status = 503, description = "The store does not answer"))
 )]
-pub(super) async fn reset(State(desk): State<Desk>, Json(whose): Json<Whose>) -> Result<Json<Value>, Problem> {
+pub(super) async fn reset(State(desk): State<Desk>, Body(whose): Body<Whose>) -> Result<Json<Value>, Problem> {
     let parts = desk.journeys.parts();
     let account = parts.keys.account(&whose.tenant, &whose.subject);
     let mut removed = 0;
@@ -111,13 +109,7 @@ pub(super) async fn reset(State(desk): State<Desk>, Json(whose): Json<Whose>) ->
     request_body = Import,
     responses((status = 200, description = "What came of them", body = Object), (status = 503, description = "The store does not answer; what was taken is taken, and the same can be sent again"))
 )]
-pub(super) async fn import(
-    State(desk): State<Desk>,
-    import: Result<Json<Import>, JsonRejection>,
-) -> Result<Json<Value>, Problem> {
-    // The parser's own words could repeat a secret.
-    let unreadable = |it: JsonRejection| Problem::new(it.status(), "import.unreadable", "send `{\"entries\": [ … ]}`");
-    let Json(import) = import.map_err(unreadable)?;
+pub(super) async fn import(State(desk): State<Desk>, Body(import): Body<Import>) -> Result<Json<Value>, Problem> {
     if import.entries.len() > ENTRIES_MAX {
         let status = axum::http::StatusCode::PAYLOAD_TOO_LARGE;
         return Err(Problem::new(status, "import.too_many", "send at most 1,000 entries at a time"));

@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Desk, problem::Problem, sessions},
+    api::{Desk, input::Body, problem::Problem, sessions},
     inquiry::{Conclusion, Question},
     journey::{inquire::Unanswered, stand::Loss},
 };
@@ -16,7 +16,7 @@ use crate::{
     request_body = Question,
     responses((status = 200, description = "The decision", body = Object), (status = 422, description = "The question makes no sense"), (status = 503, description = "The store does not answer"))
 )]
-pub(super) async fn evaluate(State(desk): State<Desk>, Json(question): Json<Question>) -> Result<Json<Value>, Problem> {
+pub(super) async fn evaluate(State(desk): State<Desk>, Body(question): Body<Question>) -> Result<Json<Value>, Problem> {
     let told = match answer(&desk, &question).await? {
         Conclusion::NoEvent => json!({ "recognised": "no_event" }),
         Conclusion::Refused(reason) => json!({ "recognised": "refused", "outcome": "block", "reason": reason }),
@@ -43,7 +43,7 @@ pub(super) async fn evaluate(State(desk): State<Desk>, Json(question): Json<Ques
     request_body = Question,
     responses((status = 200, description = "The explanation", body = Object), (status = 422, description = "The question makes no sense"), (status = 503, description = "The store does not answer"))
 )]
-pub(super) async fn explain(State(desk): State<Desk>, Json(question): Json<Question>) -> Result<Json<Value>, Problem> {
+pub(super) async fn explain(State(desk): State<Desk>, Body(question): Body<Question>) -> Result<Json<Value>, Problem> {
     let conclusion = answer(&desk, &question).await?;
     let told = serde_json::to_value(conclusion.told());
     told.map(Json)

@@ -45,19 +45,27 @@ pub(super) async fn own_hosts_only(request: Request, next: Next) -> Response {
 
 /// Refuses calls without a token that has the scope.
 pub(super) async fn needs_scope(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let presented = only(request.headers(), header::AUTHORIZATION.as_str()).and_then(|it| it.strip_prefix("Bearer "));
-    match presented.map(|token| gate.tokens.allows(token, gate.scope)) {
+    match bearer(request.headers()).map(|token| gate.tokens.allows(token, gate.scope)) {
         Some(Some(true)) => next.run(request).await,
         Some(Some(false)) => {
             let detail = format!("this token lacks the scope `{}`", gate.scope.name());
             Problem::new(StatusCode::FORBIDDEN, "token.scope", detail).into_response()
         }
-        Some(None) | None => {
-            let problem =
-                Problem::new(StatusCode::UNAUTHORIZED, "token.missing", "send `Authorization: Bearer <token>`");
-            ([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response()
-        }
+        Some(None) => unauthorized("token.unknown", "no such token: they are in `<state.path>/admin-token`"),
+        None => unauthorized("token.missing", "send `Authorization: Bearer <token>`"),
     }
+}
+
+fn unauthorized(code: &'static str, detail: &str) -> Response {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, code, detail);
+    ([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response()
+}
+
+/// The token that is sent (RFC 6750 §2.1). What follows it is left aside, so that a line of the file may be sent as it is.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut words = only(headers, header::AUTHORIZATION.as_str())?.split_ascii_whitespace();
+    words.next().filter(|scheme| scheme.eq_ignore_ascii_case("bearer"))?;
+    words.next()
 }
 
 /// The value of a header that is there exactly once.

@@ -1,14 +1,10 @@
 //! `/api/v1/policies` and `/api/v1/reload`: what is at work, and what was refused.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Desk, problem::Problem},
+    api::{Desk, input::Path, problem::Problem},
     outcomes::record,
     registry::{Refusal, Release},
     render,

@@ -38,6 +38,11 @@ impl IntoResponse for Problem {
     }
 }
 
+/// The answer to a method that a route does not have; `Allow` names those that it has.
+pub(super) async fn wrong_method() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method.unknown", "see /api/v1/openapi.json")
+}
+
 /// The answer to a path that is no route.
 pub(super) async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "route.unknown", "see /api/v1/openapi.json")

@@ -4,16 +4,16 @@
 
 use std::net::IpAddr;
 
-use axum::{
-    Json,
-    extract::{Query, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    api::{Desk, problem::Problem},
+    api::{
+        Desk,
+        input::{Body, Query},
+        problem::Problem,
+    },
     outcomes::record,
     signals::Who,
     store::{Begin, Counted, Drawer, Id, Kind, Revocation, StateError, StateStore},
@@ -92,7 +92,7 @@ pub(super) async fn show(State(desk): State<Desk>, Query(about): Query<About>) -
     request_body = About,
     responses((status = 200, description = "Done", body = Object), (status = 503, description = "The store does not answer"))
 )]
-pub(super) async fn revoke(State(desk): State<Desk>, Json(about): Json<About>) -> Result<Json<Value>, Problem> {
+pub(super) async fn revoke(State(desk): State<Desk>, Body(about): Body<About>) -> Result<Json<Value>, Problem> {
     let target = about.counted(&desk)?;
     if target.kind != Kind::Account {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "about.missing", "name a `subject`"));
@@ -122,7 +122,7 @@ pub(super) async fn end(desk: &Desk, account: Id) -> Result<i64, Problem> {
     request_body = About,
     responses((status = 200, description = "Done", body = Object), (status = 503, description = "The store does not answer"))
 )]
-pub(super) async fn unlock(State(desk): State<Desk>, Json(about): Json<About>) -> Result<Json<Value>, Problem> {
+pub(super) async fn unlock(State(desk): State<Desk>, Body(about): Body<About>) -> Result<Json<Value>, Problem> {
     let counted = about.counted(&desk)?;
     desk.journeys.parts().store.unlock(counted).await.map_err(lost)?;
     tracing::info!(pseudonym = data_encoding::HEXLOWER.encode(&counted.id), "lock-out ended by an operator");
@@ -137,7 +137,7 @@ pub(super) async fn unlock(State(desk): State<Desk>, Json(about): Json<About>) -
     request_body = About,
     responses((status = 200, description = "The path", body = Object))
 )]
-pub(super) async fn invite(State(desk): State<Desk>, Json(about): Json<About>) -> Result<Json<Value>, Problem> {
+pub(super) async fn invite(State(desk): State<Desk>, Body(about): Body<About>) -> Result<Json<Value>, Problem> {
     let target = about.counted(&desk)?;
     if target.kind != Kind::Account {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "about.missing", "name a `subject`"));

@@ -113,7 +113,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
 }
 
 fn unreachable(admin: &str, error: &reqwest::Error) -> Failed {
-    let why = if error.is_timeout() { "it does not answer" } else { "nobody listens there" };
+    let why = match (error.is_timeout(), error.is_decode() || error.is_body()) {
+        (true, _) => "it does not answer",
+        (false, true) => "what answers there is no Stepward",
+        (false, false) => "nobody listens there",
+    };
     Failed::because(Exit::CannotReach, format!("cannot reach {admin}: {why}; is `stepward run` running?"))
 }
 

@@ -158,6 +158,40 @@ async fn connectors_are_read_again_and_bad_ones_leave_the_last_good_ones_at_work
     }
 }
 
+/// Every refusal is a problem document, also of what no call gets to see; it repeats no value.
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_by_a_problem_document() {
+    let world = with_a_list().start().await;
+    let admin = format!("http://{}", world.gateway.api.admin.unwrap());
+    let token = std::fs::read_to_string(world.folder.path().join("data/admin-token")).unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |method: &str, path: &str, kind: &str, body: &'static str| {
+        let request = client.request(method.parse().unwrap(), format!("{admin}/api/v1/{path}"));
+        let answer = request.bearer_auth(token.trim()).header("content-type", kind).body(body).send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_string();
+        assert_eq!(kind, "application/problem+json", "{method} {path}");
+        let status = answer.status().as_u16();
+        let told: Value = answer.json().await.unwrap();
+        assert_eq!(told["status"], status, "{told:#}");
+        (status, told["code"].as_str().unwrap().to_string(), told["detail"].as_str().unwrap().to_string())
+    };
+    let json = "application/json";
+    for (method, path, kind, body, status, code, part) in [
+        ("GET", "sessions?ip=1.2.3", "", "", 400, "query.unreadable", "ip"),
+        ("GET", "decisions?limit=many", "", "", 400, "query.unreadable", "limit"),
+        ("POST", "sessions/revoke", json, "{\"subject\": \"ada", 400, "body.unreadable", "line 1"),
+        ("POST", "sessions/revoke", json, "{\"subjct\": \"ada\"}", 422, "body.unreadable", "`subjct`"),
+        ("POST", "sessions/revoke", json, "{\"ip\": \"ada-s3cret\"}", 422, "body.unreadable", "ip"),
+        ("POST", "sessions/revoke", "text/plain", "{}", 415, "body.unreadable", "application/json"),
+        ("DELETE", "sessions/revoke", json, "{}", 405, "method.unknown", "openapi"),
+        ("GET", "session", "", "", 404, "route.unknown", "openapi"),
+    ] {
+        let (came, said, detail) = ask(method, path, kind, body).await;
+        assert_eq!((came, &*said), (status, code), "{method} {path}: {detail}");
+        assert!(detail.contains(part) && !detail.contains("s3cret"), "{method} {path}: {detail}");
+    }
+}
+
 /// Every number that the reference names, moved by what happens to a gateway on a bad day.
 #[tokio::test]
 async fn every_number_moves_when_its_cause_happens() {
