@@ -54,7 +54,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
 }
 
 fn unreadable(status: StatusCode, code: &'static str, why: &str) -> Problem {
-    Problem::new(status, code, without_values(why))
+    // axum's own first words tell what it does inside.
+    let why = why.strip_prefix("Failed to ").and_then(|it| it.split_once(": ")).map_or(why, |(_, why)| why);
+    Problem::new(status, code, format!("cannot be read: {}", without_values(why)))
 }
 
 /// What a parser says, without the values that it quotes.
