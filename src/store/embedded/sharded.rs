@@ -10,8 +10,8 @@ use std::sync::{
 
 use crate::store::{Id, StateError, Stored};
 
-/// How many pieces: many more than there are cores.
-const SHARDS: usize = 64;
+/// How many pieces: many more than there are cores, and small enough to be looked through while somebody waits.
+const SHARDS: usize = 256;
 
 /// `SHARDS` pieces of one kind of state.
 pub(super) struct Sharded<T> {
