@@ -203,7 +203,8 @@ impl Link {
         }
         let mut connection = up.connection(manner);
         let began = Instant::now();
-        let sent = fast_timeout(patience(until), connection.send_packed_commands(pipeline, 0, pipeline.len()));
+        let sent =
+            fast_timeout::fast_timeout(patience(until), connection.send_packed_commands(pipeline, 0, pipeline.len()));
         let mut answers = match sent.await {
             Ok(Ok(answers)) => answers,
             Ok(Err(error)) => {
