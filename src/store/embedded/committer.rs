@@ -141,7 +141,7 @@ impl Committer {
         self.readers.extend(queue.readers.drain(..).map(|reader| (due, reader)));
     }
 
-    /// Promised rows, and where all of them have room, some of those behind.
+    /// Promised rows, and where all of them have room, a few of those behind; without any, as many as the disk takes.
     fn next_batch(&mut self) -> Batch {
         let mut batch = Batch::default();
         while batch.has_room(self.rows_max)
@@ -150,7 +150,9 @@ impl Committer {
             batch.add(write, waiter);
         }
         let promised = batch.writes.len();
-        while batch.has_room(self.rows_max)
+        // Whoever waits for the disk waits for few of those rows only.
+        let rows_max = if promised == 0 { self.rows_max } else { ROWS_MIN };
+        while batch.has_room(rows_max)
             && let Some(write) = self.behind.next()
         {
             batch.add(write, None);
