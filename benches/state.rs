@@ -8,7 +8,10 @@
 use std::{
     fs,
     hint::black_box,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -125,6 +128,38 @@ fn session_read(_: &mut Criterion) {
     println!("session read            {:?}, among {SESSIONS}", began.elapsed() / SESSIONS as u32);
 }
 
+/// The longest that anybody waits while sessions are written as fast as they are taken, and more than the disk takes.
+fn storm(_: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Embedded::open(folder.path()).unwrap());
+    let (full, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let writer = {
+        let (store, full, over) = (store.clone(), full.clone(), over.clone());
+        thread::spawn(move || {
+            let (mut taken, began) = (0_u64, Instant::now());
+            while !over.load(Ordering::Relaxed) {
+                let id = u128::from(taken).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes();
+                let put = store.establish(NOW, None, SessionRef { home: id, id }, vec![7; 200], NOW + 1_000);
+                match put.now_or_never().unwrap() {
+                    Ok(_) => taken += 1,
+                    Err(_) => {
+                        full.store(true, Ordering::Relaxed);
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+            }
+            taken as f64 / began.elapsed().as_secs_f64()
+        })
+    };
+    while !full.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let stormy = stalls(&runtime, &store, NOW, Duration::from_secs(20));
+    over.store(true, Ordering::Relaxed);
+    println!("stall, queue full       {stormy}; {:.0} sessions a second", writer.join().unwrap());
+}
+
 /// The longest that anybody waits while as many sessions as the bar names expire, all at once, and leave the disk too.
 fn expiry(_: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
@@ -190,5 +225,5 @@ fn stalls(runtime: &Runtime, store: &Arc<Embedded>, now_ms: i64, span: Duration)
     format!("begin {}; durable lock {}", told(reads.join().unwrap()), told(locks))
 }
 
-criterion_group!(benches, memory, session_read, expiry, hot_call, seals);
+criterion_group!(benches, memory, session_read, storm, expiry, hot_call, seals);
 criterion_main!(benches);

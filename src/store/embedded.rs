@@ -28,6 +28,7 @@ use crate::store::{
 
 mod challenges;
 mod claims;
+mod committer;
 pub mod disk;
 mod drawers;
 #[cfg(test)]
@@ -254,10 +255,17 @@ impl Shelves {
         }
     }
 
-    /// Before a change: whether it can be taken, and what time the caller has.
+    /// Before a change that is waited for: whether it can be taken, and what time the caller has.
     fn change(&self, now_ms: i64) -> Stored<&journal::Journal> {
         self.latest.saw(now_ms);
         self.journal.ready()?;
+        Ok(&self.journal)
+    }
+
+    /// Before one that is written behind.
+    fn change_behind(&self, now_ms: i64) -> Stored<&journal::Journal> {
+        self.latest.saw(now_ms);
+        self.journal.ready_behind()?;
         Ok(&self.journal)
     }
 }
@@ -303,7 +311,7 @@ impl StateStore for Embedded {
         let mut guard = None;
         let mut touch = |(who, meter, touch): &(Counted, Meter, Touch)| {
             let (count, ack) = shelves.meters.touch(&shelves.journal, now_ms, *who, meter, *touch);
-            // Rows reach the disk in order: the last one there means all of them.
+            // Promised rows reach the disk in order: the last one there means all of them.
             guard = ack.or(guard.take());
             count
         };
@@ -346,7 +354,7 @@ impl StateStore for Embedded {
         sealed: Vec<u8>,
         expires_ms: i64,
     ) -> Stored<bool> {
-        let journal = self.shelves.change(now_ms)?;
+        let journal = self.shelves.change_behind(now_ms)?;
         self.shelves.sessions.establish(journal, now_ms, replaces, session, sealed, expires_ms)
     }
 
@@ -358,7 +366,7 @@ impl StateStore for Embedded {
         sealed: Vec<u8>,
         expires_ms: i64,
     ) -> Stored<Amended> {
-        let journal = self.shelves.change(now_ms)?;
+        let journal = self.shelves.change_behind(now_ms)?;
         Ok(self.shelves.sessions.amend(journal, now_ms, &session, seen, sealed, expires_ms))
     }
 
@@ -377,7 +385,7 @@ impl StateStore for Embedded {
         sealed: Vec<u8>,
         expires_ms: i64,
     ) -> Stored<()> {
-        self.shelves.journal.ready()?;
+        self.shelves.journal.ready_behind()?;
         self.shelves.challenges.issue(&self.shelves.journal, (home, challenge), attempts, sealed, expires_ms)
     }
 
@@ -417,7 +425,7 @@ impl StateStore for Embedded {
     }
 
     async fn drop_parked(&self, home: Id, parked: Id) -> Stored<()> {
-        self.shelves.journal.ready()?;
+        self.shelves.journal.ready_behind()?;
         self.shelves.parked.remove(&self.shelves.journal, (home, parked));
         Ok(())
     }
@@ -453,7 +461,7 @@ impl StateStore for Embedded {
 
     async fn revoke(&self, revocation: Revocation) -> Stored<LogPosition> {
         self.shelves.journal.ready()?;
-        // Sessions first: their removal is queued before the entry that is waited for.
+        // Sessions first: their removal goes ahead of the entry that is waited for.
         self.shelves.sessions.void(&self.shelves.journal, &revocation);
         let (position, ack) = self.shelves.revocations.add(&self.shelves.journal, revocation);
         self.patiently(ack).await.map(|()| position)
@@ -479,6 +487,7 @@ impl StateStore for Embedded {
     }
 
     async fn health(&self) -> Stored<()> {
-        self.shelves.journal.ready()
+        self.shelves.journal.ready()?;
+        self.shelves.journal.ready_behind()
     }
 }

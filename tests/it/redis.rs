@@ -4,6 +4,7 @@
 
 mod lost;
 mod nodes;
+mod revoked;
 mod snapshots;
 mod topologies;
 

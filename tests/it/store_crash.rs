@@ -334,6 +334,28 @@ fn what_is_not_our_file_is_refused() {
     assert!(matches!(Embedded::open(Path::new("/proc/none")).err().unwrap(), OpenError::Unusable(_)));
 }
 
+/// An emptied file would otherwise be a new store: no lock-out, no authenticator, every code unused.
+#[test]
+fn a_file_that_was_emptied_is_refused_and_one_that_was_taken_away_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.redb");
+    drop(Embedded::open(folder.path()).unwrap());
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().path()).collect();
+    assert_eq!(files, [path.clone()], "a first start leaves nothing else behind");
+    std::fs::write(&path, b"").unwrap();
+    for _ in 0..2 {
+        let refused = Embedded::open(folder.path()).err().unwrap();
+        let told = refused.to_string();
+        assert!(matches!(refused, OpenError::Emptied(_)), "{told}");
+        for word in [path.to_str().unwrap(), "empty", "lock-outs", "stepward state restore", "start without it"] {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "nothing was begun in it");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(Embedded::open(folder.path()).unwrap().restart(), Restart::Fresh);
+}
+
 /// A counter that guards guessing.
 fn guess(who: Id, touch: Touch) -> [(Counted, Meter, Touch); 1] {
     let guard = Meter { name: 9, shape: Shape::Guarded { keep: 6, limit: 5 }, ..meter() };

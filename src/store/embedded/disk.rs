@@ -11,7 +11,7 @@ use std::{
 
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition};
 
-use crate::store::embedded::unload::Snapshot;
+use crate::{clock, store::embedded::unload::Snapshot};
 
 /// How many bytes of the file redb may keep in memory; everything is read from our own maps.
 const CACHE_BYTES: usize = 16 << 20;
@@ -33,6 +33,14 @@ pub enum OpenError {
     /// A row does not read back.
     #[error("the state file holds an unreadable row in `{0}`")]
     Corrupt(&'static str),
+    /// A store never leaves its file so: somebody, or something, emptied it.
+    #[error(
+        "the state file `{}` is empty, and this program never leaves it so: what it remembered (lock-outs, used codes, \
+         authenticators) is gone. Move the empty file away and put a backup back with `stepward state restore`, or start \
+         without it to begin with nothing",
+        .0.display()
+    )]
+    Emptied(PathBuf),
     /// There is no file to be read out.
     #[error("there is no state at `{}`", .0.display())]
     Absent(PathBuf),
@@ -140,11 +148,50 @@ pub(super) fn make(folder: &Path) -> Result<(), OpenError> {
 
 /// Opens `state.redb` in a folder, which is made if need be; both for our own user only.
 pub(super) fn file(folder: &Path) -> Result<Opener, OpenError> {
-    let unusable = |error: io::Error| OpenError::Unusable(error.to_string());
     make(folder)?;
     let path = path(folder);
-    fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(unusable)?;
-    Ok(Box::new(move || Database::builder().set_cache_size(CACHE_BYTES).create(&path)))
+    match fs::metadata(&path) {
+        Ok(there) if there.len() == 0 => return Err(OpenError::Emptied(path)),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => begin(folder)?,
+        Err(error) => return Err(OpenError::Unusable(error.to_string())),
+    }
+    // Never made here: a file that vanishes or is emptied while it is in use is not begun anew.
+    Ok(Box::new(move || Database::builder().set_cache_size(CACHE_BYTES).open(&path)))
+}
+
+/// Makes the first file of a folder: aside, and put into place when it is whole, so that an empty one was never ours.
+fn begin(folder: &Path) -> Result<(), OpenError> {
+    let aside = aside(folder)?;
+    let made = Database::create(&aside).map_err(|error| OpenError::Unusable(error.to_string()));
+    // The file is closed before it gets its name.
+    let placed = made.map(drop).and_then(|()| place(&aside, folder));
+    // What is left of it is removed by the next `state restore` or `state copy`.
+    let _ = fs::remove_file(&aside);
+    match placed {
+        // Another process was first: its file it is.
+        Err(OpenError::Taken(_)) => Ok(()),
+        placed => placed,
+    }
+}
+
+/// What a file is called that is not whole yet; a random name follows.
+pub(super) const ASIDE: &str = "state.redb.incoming-";
+
+/// An empty file of our own beside the one that it is to become.
+pub(super) fn aside(folder: &Path) -> Result<PathBuf, OpenError> {
+    let aside = folder.join(format!("{ASIDE}{}", clock::fresh_name()));
+    let made = fs::OpenOptions::new().create_new(true).append(true).mode(0o600).open(&aside);
+    made.map(|_| aside).map_err(|error| OpenError::Unusable(error.to_string()))
+}
+
+/// Gives a file that is whole its name, unless there is one of that name; its other name stays.
+pub(super) fn place(aside: &Path, folder: &Path) -> Result<(), OpenError> {
+    let placed = fs::hard_link(aside, path(folder)).and_then(|()| fs::File::open(folder)?.sync_all());
+    placed.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => OpenError::Taken(path(folder)),
+        _ => OpenError::Unusable(error.to_string()),
+    })
 }
 
 /// Every row of some tables, in the order of their keys.

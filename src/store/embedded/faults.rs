@@ -172,6 +172,129 @@ async fn a_busy_disk_makes_nobody_wait_longer_than_agreed_and_loses_nothing() {
     assert_eq!((standing.counts, standing.locked_until_ms), (vec![1], vec![Some(LATER)]), "late is not never");
 }
 
+/// A session that is written after many others: behind rows are written by key.
+fn late(number: u32) -> SessionRef {
+    let mut id = [0xff; 16];
+    id[12..].copy_from_slice(&number.to_be_bytes());
+    SessionRef { home: id, id }
+}
+
+#[tokio::test]
+async fn a_lock_out_waits_for_no_session_and_is_taken_when_no_session_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (full, busy) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(true)));
+    busy.store(false, Ordering::SeqCst);
+    let store = open_on(folder.path(), &full, &busy);
+    busy.store(true, Ordering::SeqCst);
+    let mut taken = 0;
+    while store.establish(NOW, None, late(taken), vec![7; 40], LATER).await.is_ok() {
+        taken += 1;
+    }
+    assert_eq!(store.health().await, Err(StateError::Unavailable), "a node that falls behind says so");
+    busy.store(false, Ordering::SeqCst);
+    lock(&store, ME).await.unwrap();
+    assert_eq!(store.claim(NOW, "jti", ME, ME, LATER).await, Ok(Once::First));
+    let behind = store.shelves.journal.rows_behind();
+    assert!(behind > 100_000, "{behind} of {taken} sessions still wait, which were queued before");
+    // Nothing of interest is left to be written.
+    full.store(true, Ordering::SeqCst);
+    drop(store);
+    full.store(false, Ordering::SeqCst);
+    let store = open(folder.path(), &full);
+    let locks = [Counted { kind: Kind::Account, id: ME }];
+    let standing = store.begin(NOW, Begin { locks: &locks, ..Begin::default() }).await.unwrap();
+    assert_eq!(standing.locked_until_ms, [Some(LATER)]);
+}
+
+#[tokio::test]
+async fn of_one_row_the_last_value_wins_whichever_lane_it_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let (full, busy) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+    let store = Arc::new(open_on(folder.path(), &full, &busy));
+    let [taken_over, queued, kept] = [1, 2, 3].map(late);
+    let (first, second, third) = ([0xf1; 16], [0xf2; 16], [0xf3; 16]);
+    let establish = async |session| store.establish(NOW, None, session, vec![7; 40], LATER).await.unwrap();
+    let guess = Meter { name: 1, window: Duration::from_secs(60), shape: Shape::Guarded { keep: 6, limit: 5 } };
+    let who = |id| Counted { kind: Kind::Account, id };
+    let hit = |id| {
+        let store = store.clone();
+        async move {
+            let meters = [(who(id), guess, Touch::Hit)];
+            store.begin(NOW, Begin { meters: &meters, ..Begin::default() }).await.unwrap();
+        }
+    };
+    hit(third).await;
+    busy.store(true, Ordering::SeqCst);
+    store.refund(NOW, who(third), guess).await.unwrap();
+    establish(taken_over).await;
+    store.issue_challenge(first, first, 3, b"code".to_vec(), LATER).await.unwrap();
+    for number in 0..2_000_u32 {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        establish(SessionRef { home: id, id }).await;
+    }
+    // The thread has taken over what there is, and hangs in the first transaction.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    establish(queued).await;
+    establish(kept).await;
+    store.issue_challenge(second, second, 3, b"code".to_vec(), LATER).await.unwrap();
+    let late_calls: Vec<_> = [taken_over, queued]
+        .map(|session| {
+            let store = store.clone();
+            tokio::spawn(async move { store.end(session).await.unwrap() })
+        })
+        .into_iter()
+        .chain([first, second].map(|id| {
+            let store = store.clone();
+            tokio::spawn(async move { drop(store.attempt_challenge(NOW, id, id).await.unwrap()) })
+        }))
+        .chain([first, first, second, third].map(|id| tokio::spawn(hit(id))))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    store.refund(NOW, who(first), guess).await.unwrap();
+    busy.store(false, Ordering::SeqCst);
+    for call in late_calls {
+        call.await.unwrap();
+    }
+    drop(Arc::into_inner(store).unwrap());
+
+    let store = open_on(folder.path(), &full, &busy);
+    let there = async |session| {
+        let begin = Begin { session: Some(session), ..Begin::default() };
+        store.begin(NOW, begin).await.unwrap().session.is_some()
+    };
+    assert_eq!((there(taken_over).await, there(queued).await, there(kept).await), (false, false, true));
+    for id in [first, second] {
+        let granted = Attempt::Granted { left: 1, sealed: b"code".to_vec() };
+        assert_eq!(store.attempt_challenge(NOW, id, id).await, Ok(granted), "one of three was used before");
+    }
+    let look = [first, second, third].map(|id| (who(id), guess, Touch::Look));
+    let counts = store.begin(NOW, Begin { meters: &look, ..Begin::default() }).await.unwrap().counts;
+    assert_eq!(counts, [1, 1, 1], "two and one taken back; one; one, taken back, and one again");
+}
+
+#[tokio::test]
+async fn a_backup_holds_what_was_queued_before_it_in_either_lane() {
+    let folder = tempfile::tempdir().unwrap();
+    let (full, busy) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+    let store = Arc::new(open_on(folder.path(), &full, &busy));
+    busy.store(true, Ordering::SeqCst);
+    for number in 0..1_500 {
+        store.establish(NOW, None, late(number), vec![7; 40], LATER).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for number in 1_500..3_000 {
+        store.establish(NOW, None, late(number), vec![7; 40], LATER).await.unwrap();
+    }
+    let reading = tokio::spawn({
+        let store = store.clone();
+        async move { store.snapshot().await.unwrap().unwrap() }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    busy.store(false, Ordering::SeqCst);
+    assert_eq!(reading.await.unwrap().sessions(), 3_000);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_was_acknowledged_around_a_failure_is_on_disk() {
     let folder = tempfile::tempdir().unwrap();

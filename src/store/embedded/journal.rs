@@ -1,15 +1,17 @@
-//! The way to the disk: one thread that writes what has gathered in one transaction (group commit).
+//! The way to the disk: two lanes, and behind them one thread that writes what has gathered (`committer.rs`).
 //!
-//! Writes reach the disk in the order in which they were queued; callers queue while they hold the lock under which
-//! they changed memory, so disk and memory agree on who came last. An acknowledgement is given only after the sync.
-//! When a transaction fails, its callers hear `Indeterminate`, new ones `Unavailable` before they change anything,
-//! and the thread keeps the failed rows and tries again until the disk takes them.
+//! What somebody waits for is *promised*: it goes first, in the order in which it was queued. What nobody waits for
+//! (sessions, new challenges, removals, plain counters) is *behind* and takes what room a transaction has left, so that a
+//! lock-out never waits for a storm of sessions. Each lane has its own limit; a full one refuses and the other goes on.
+//!
+//! INVARIANT: of one row, the value queued last is the last to reach the disk. A promised value takes an older one of its
+//! row out of what is behind, and what is behind is never written before what was promised earlier. Callers queue while
+//! they hold the lock under which they changed memory, so disk and memory agree on who came last.
 
 use std::{
-    collections::BTreeMap,
-    mem,
+    collections::{BTreeMap, VecDeque},
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc, Condvar, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -21,48 +23,122 @@ use tokio::sync::oneshot;
 use crate::store::{
     StateError, Stored,
     embedded::{
+        committer::Committer,
         disk::{Disk, Table, Write},
         sharded::held,
         unload::Snapshot,
     },
 };
 
-/// How long a row that nobody waits for may wait for company.
-const WRITE_BEHIND: Duration = Duration::from_millis(50);
-/// How long after a failure the disk is tried again.
-const RETRY: Duration = Duration::from_millis(250);
 /// How long removals pause while rows wait.
 const BREATH: Duration = Duration::from_millis(2);
-/// How many rows may wait before callers are refused: the disk does not keep up.
-const BACKLOG_MAX: usize = 200_000;
+/// How many rows may wait behind before callers are refused: the disk does not keep up.
+const BEHIND_MAX: usize = 200_000;
+/// How many promised rows may wait: more could not be kept within anybody's patience.
+const PROMISED_MAX: usize = 50_000;
 
 /// Where changes are queued for the disk; without a disk they are only in memory.
 #[derive(Clone)]
 pub(super) struct Journal(Option<Arc<Line>>);
 
-struct Line {
-    queue: Mutex<Queue>,
-    wake: Condvar,
+/// What callers and the thread share.
+#[derive(Default)]
+pub(super) struct Line {
+    pub(super) queue: Mutex<Queue>,
+    pub(super) wake: Condvar,
     /// Refuses callers: the disk failed, or the store has been shut.
-    closed: AtomicBool,
-    backlog: AtomicUsize,
+    pub(super) closed: AtomicBool,
+    /// How many rows wait in each lane, those included that the thread has taken over and not yet begun to write.
+    pub(super) promised: AtomicUsize,
+    pub(super) behind: AtomicUsize,
 }
 
+/// Someone who waits for a row.
+pub(super) type Waiter = oneshot::Sender<Stored<()>>;
+/// Someone who wants the file as it is after all rows that wait now.
+pub(super) type Reader = oneshot::Sender<Stored<Snapshot>>;
+
 #[derive(Default)]
-struct Queue {
-    writes: Vec<Write>,
-    waiters: Vec<oneshot::Sender<Stored<()>>>,
-    /// Who wants the file as it is after the rows that wait now.
-    readers: Vec<oneshot::Sender<Stored<Snapshot>>>,
-    oldest: Option<Instant>,
-    stopping: bool,
+pub(super) struct Queue {
+    pub(super) promised: Vec<Promised>,
+    pub(super) behind: Behind,
+    pub(super) readers: Vec<Reader>,
+    /// The store is being shut; this row comes after all others.
+    pub(super) last: Option<Write>,
+    pub(super) stopping: bool,
+}
+
+/// A row that goes first.
+pub(super) struct Promised {
+    pub(super) write: Write,
+    /// `None`: a later promise includes this row.
+    pub(super) waiter: Option<Waiter>,
+}
+
+/// Rows that nobody waits for.
+#[derive(Default)]
+pub(super) struct Behind {
+    /// Rows of counters, as they came: some replace others, and no crash may find the old ones gone before the new ones
+    /// are there.
+    in_order: VecDeque<Write>,
+    /// Of every other row the newest value, by key: neighbours are written together, which costs the disk least.
+    newest: BTreeMap<Table, BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
+    /// Since when there is something.
+    pub(super) since: Option<Instant>,
+}
+
+impl Behind {
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_order.is_empty() && self.newest.is_empty()
+    }
+
+    /// Adds a row; whether none of the same key waited already.
+    fn put(&mut self, Write { table, key, value }: Write) -> bool {
+        self.since.get_or_insert_with(Instant::now);
+        match table {
+            Table::Counters => {
+                self.in_order.push_back(Write { table, key, value });
+                true
+            }
+            Table::Meta
+            | Table::Sessions
+            | Table::Challenges
+            | Table::Parked
+            | Table::Claims
+            | Table::Drawers
+            | Table::Locks
+            | Table::Revocations
+            | Table::Guards => self.newest.entry(table).or_default().insert(key, value).is_none(),
+        }
+    }
+
+    /// Takes out the row of the same key, which a newer value overtakes; whether there was one.
+    pub(super) fn give_way(&mut self, to: &Write) -> bool {
+        let Some(rows) = self.newest.get_mut(&to.table) else { return false };
+        let was_there = rows.remove(&to.key).is_some();
+        if rows.is_empty() {
+            self.newest.remove(&to.table);
+        }
+        was_there
+    }
+
+    /// The next row to write.
+    pub(super) fn next(&mut self) -> Option<Write> {
+        if let Some(write) = self.in_order.pop_front() {
+            return Some(write);
+        }
+        let mut first = self.newest.first_entry()?;
+        let table = *first.key();
+        let next = first.get_mut().pop_first();
+        if first.get().is_empty() {
+            first.remove();
+        }
+        next.map(|(key, value)| Write { table, key, value })
+    }
 }
 
 /// A promise that a row is on disk.
 pub(super) struct Ack(Option<oneshot::Receiver<Stored<()>>>);
-
-/// Rows to write together, who waits for them, and who wants the file as it is then.
-type Batch = (Vec<Write>, Vec<oneshot::Sender<Stored<()>>>, Vec<oneshot::Sender<Stored<Snapshot>>>);
 
 impl Ack {
     /// Waits for it.
@@ -83,15 +159,9 @@ impl Journal {
 
     /// Starts the thread that owns the disk.
     pub(super) fn start(disk: Disk) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
-        let line = Arc::new(Line {
-            queue: Mutex::default(),
-            wake: Condvar::new(),
-            closed: AtomicBool::new(false),
-            backlog: AtomicUsize::new(0),
-        });
-        let shared = line.clone();
-        let handle =
-            thread::Builder::new().name("state-commit".into()).spawn(move || Committer { line: shared, disk }.run())?;
+        let line = Arc::new(Line::default());
+        let committer = Committer::new(line.clone(), disk);
+        let handle = thread::Builder::new().name("state-commit".into()).spawn(move || committer.run())?;
         Ok((Journal(Some(line)), handle))
     }
 
@@ -100,19 +170,33 @@ impl Journal {
         self.0.is_some()
     }
 
-    /// Whether changes can be taken now; asked before memory is changed.
+    /// Whether changes that somebody waits for can be taken now; asked before memory is changed.
     pub(super) fn ready(&self) -> Stored<()> {
+        self.has_room(|line| &line.promised, PROMISED_MAX)
+    }
+
+    /// The same for changes that nobody waits for. Where these have no room, the others still may.
+    pub(super) fn ready_behind(&self) -> Stored<()> {
+        self.has_room(|line| &line.behind, BEHIND_MAX)
+    }
+
+    fn has_room(&self, lane: impl FnOnce(&Line) -> &AtomicUsize, rows_max: usize) -> Stored<()> {
         match &self.0 {
             Some(line) if line.closed.load(Ordering::Acquire) => Err(StateError::Unavailable),
-            Some(line) if line.backlog.load(Ordering::Relaxed) >= BACKLOG_MAX => Err(StateError::Unavailable),
+            Some(line) if lane(line).load(Ordering::Relaxed) >= rows_max => Err(StateError::Unavailable),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// How many rows wait behind.
+    pub(super) fn rows_behind(&self) -> usize {
+        self.0.as_ref().map_or(0, |line| line.behind.load(Ordering::Relaxed))
     }
 
     /// Lets the disk catch up until no more than so many rows wait, or until it takes none: for removals, which have time.
     pub(super) fn make_way(&self, rows_max: usize) {
         let Some(line) = &self.0 else { return };
-        while line.backlog.load(Ordering::Relaxed) > rows_max && !line.closed.load(Ordering::Acquire) {
+        while self.rows_behind() > rows_max && !line.closed.load(Ordering::Acquire) {
             thread::sleep(BREATH);
         }
     }
@@ -121,25 +205,40 @@ impl Journal {
     pub(super) fn later(&self, writes: impl IntoIterator<Item = Write>) {
         let Some(line) = &self.0 else { return };
         let mut queue = held(&line.queue);
-        let before = queue.writes.len();
-        queue.writes.extend(writes);
-        line.backlog.store(queue.writes.len(), Ordering::Relaxed);
-        if before == 0 && !queue.writes.is_empty() {
-            queue.oldest = Some(Instant::now());
+        let was_empty = queue.behind.is_empty();
+        let added = writes.into_iter().map(|write| usize::from(queue.behind.put(write))).sum();
+        line.behind.fetch_add(added, Ordering::Relaxed);
+        if was_empty && added > 0 {
             line.wake.notify_one();
+        }
+    }
+
+    /// Queues rows that the next promise of this caller includes.
+    pub(super) fn ahead(&self, writes: impl IntoIterator<Item = Write>) {
+        for write in writes {
+            self.promise(write, None);
         }
     }
 
     /// Queues a row that is to be on disk before the caller is answered.
     pub(super) fn durably(&self, write: Write) -> Ack {
-        let Some(line) = &self.0 else { return Ack(None) };
+        if self.0.is_none() {
+            return Ack(None);
+        }
         let (sender, receiver) = oneshot::channel();
-        let mut queue = held(&line.queue);
-        queue.writes.push(write);
-        queue.waiters.push(sender);
-        line.backlog.store(queue.writes.len(), Ordering::Relaxed);
-        line.wake.notify_one();
+        self.promise(write, Some(sender));
         Ack(Some(receiver))
+    }
+
+    fn promise(&self, write: Write, waiter: Option<Waiter>) {
+        let Some(line) = &self.0 else { return };
+        let mut queue = held(&line.queue);
+        if queue.behind.give_way(&write) {
+            line.behind.fetch_sub(1, Ordering::Relaxed);
+        }
+        queue.promised.push(Promised { write, waiter });
+        line.promised.fetch_add(1, Ordering::Relaxed);
+        line.wake.notify_one();
     }
 
     /// The file as it is once every row queued so far is on it. Nothing waits for whoever reads it.
@@ -163,116 +262,9 @@ impl Journal {
         line.closed.store(true, Ordering::Release);
         let mut queue = held(&line.queue);
         if !queue.stopping {
-            queue.writes.push(last);
+            queue.last = Some(last);
             queue.stopping = true;
             line.wake.notify_one();
         }
     }
-}
-
-/// The thread.
-struct Committer {
-    line: Arc<Line>,
-    disk: Disk,
-}
-
-impl Committer {
-    fn run(mut self) {
-        while let Some((writes, waiters, readers)) = self.next_batch() {
-            let outcome = if writes.is_empty() { Ok(()) } else { self.disk.commit(&writes) };
-            let answer = match &outcome {
-                Ok(()) => Ok(()),
-                Err(error) => {
-                    tracing::error!(%error, "state could not be written; changes are refused until the disk takes them");
-                    self.line.closed.store(true, Ordering::Release);
-                    Err(StateError::Indeterminate)
-                }
-            };
-            for waiter in waiters {
-                // A caller that went away needs no answer.
-                let _ = waiter.send(answer.clone());
-            }
-            for reader in readers {
-                let snapshot = match &outcome {
-                    Ok(()) => self.disk.snapshot().map_err(|_| StateError::Unavailable),
-                    Err(_) => Err(StateError::Unavailable),
-                };
-                // A reader that went away needs none.
-                let _ = reader.send(snapshot);
-            }
-            if outcome.is_err() {
-                self.recover(writes);
-            }
-        }
-        self.line.closed.store(true, Ordering::Release);
-    }
-
-    /// Waits for a row someone waits for, or for rows old enough. `None`: stopping, and nothing is left.
-    fn next_batch(&self) -> Option<Batch> {
-        let mut queue = held(&self.line.queue);
-        loop {
-            if queue.writes.is_empty() && queue.readers.is_empty() {
-                if queue.stopping {
-                    return None;
-                }
-                queue = self.line.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            let age = queue.oldest.map_or(WRITE_BEHIND, |since| since.elapsed());
-            let is_wanted = !queue.waiters.is_empty() || !queue.readers.is_empty();
-            if is_wanted || queue.stopping || age >= WRITE_BEHIND {
-                queue.oldest = None;
-                self.line.backlog.store(0, Ordering::Relaxed);
-                let readers = mem::take(&mut queue.readers);
-                return Some((mem::take(&mut queue.writes), mem::take(&mut queue.waiters), readers));
-            }
-            let waited = self.line.wake.wait_timeout(queue, WRITE_BEHIND - age);
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    /// Tries again until the disk has taken the failed rows and those that were already on their way.
-    /// What is kept is the newest value of each row, so it stays bounded by what is in memory anyway.
-    fn recover(&mut self, failed: Vec<Write>) {
-        let mut pending = BTreeMap::new();
-        keep_newest(&mut pending, failed);
-        loop {
-            let stopping = self.pause();
-            let (late, waiters) = {
-                let mut queue = held(&self.line.queue);
-                queue.oldest = None;
-                self.line.backlog.store(0, Ordering::Relaxed);
-                (mem::take(&mut queue.writes), mem::take(&mut queue.waiters))
-            };
-            for waiter in waiters {
-                // A caller that went away needs no answer.
-                let _ = waiter.send(Err(StateError::Indeterminate));
-            }
-            keep_newest(&mut pending, late);
-            let writes: Vec<Write> = pending
-                .iter()
-                .map(|((table, key), value)| Write { table: *table, key: key.clone(), value: value.clone() })
-                .collect();
-            match self.disk.commit(&writes) {
-                Ok(()) => {
-                    tracing::info!(rows = writes.len(), "state is written again");
-                    self.line.closed.store(stopping, Ordering::Release);
-                    return;
-                }
-                Err(_) if stopping => return,
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Sleeps until the next try, or until the store is stopped; tells which.
-    fn pause(&self) -> bool {
-        let queue = held(&self.line.queue);
-        let stop = |queue: &mut Queue| !queue.stopping;
-        self.line.wake.wait_timeout_while(queue, RETRY, stop).unwrap_or_else(PoisonError::into_inner).0.stopping
-    }
-}
-
-fn keep_newest(pending: &mut BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>, writes: Vec<Write>) {
-    pending.extend(writes.into_iter().map(|write| ((write.table, write.key), write.value)));
 }

@@ -15,8 +15,8 @@ use crate::store::embedded::{Shelves, sharded::held};
 
 /// How often counters are saved.
 const TICK: Duration = Duration::from_secs(1);
-/// How many of the 64 pieces of each map are looked through in a tick.
-const PIECES_A_TICK: usize = 8;
+/// How many of the 288 pieces of each map are looked through in a tick.
+const PIECES_A_TICK: usize = 36;
 /// How many entries are forgotten while a piece is held.
 pub(super) const SWEPT_AT_ONCE: usize = 256;
 /// With more rows waiting for the disk, removals wait too.
@@ -81,7 +81,7 @@ impl Keeper {
 
 fn tick(shelves: &Shelves, piece: &mut usize, is_stopping: &dyn Fn() -> bool) {
     // While the disk takes nothing, removals would only pile up.
-    if shelves.journal.ready().is_err() {
+    if shelves.journal.ready_behind().is_err() {
         return;
     }
     if shelves.journal.is_kept() {

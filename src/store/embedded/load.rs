@@ -4,29 +4,23 @@
 
 use std::{
     fs, io, mem,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use redb::Database;
 
-use crate::{
-    clock,
-    store::{
-        Drawer,
-        carried::{Carried, Hits},
-        embedded::{
-            claims,
-            disk::{self, Disk, OpenError, Write},
-            drawers,
-            gauge::Gauge,
-            locks, meters, revocations, sessions,
-        },
+use crate::store::{
+    Drawer,
+    carried::{Carried, Hits},
+    embedded::{
+        claims,
+        disk::{self, Disk, OpenError, Write},
+        drawers,
+        gauge::Gauge,
+        locks, meters, revocations, sessions,
     },
 };
 
-/// What a file is called that is not whole yet; a random name follows.
-const ASIDE: &str = "state.redb.incoming-";
 /// How many rows are written at once.
 const ROWS: usize = 20_000;
 
@@ -52,12 +46,11 @@ impl Incoming {
         }
         let unusable = |error: io::Error| OpenError::Unusable(error.to_string());
         for left in fs::read_dir(folder).map_err(unusable)?.filter_map(Result::ok) {
-            if left.file_name().to_string_lossy().starts_with(ASIDE) {
+            if left.file_name().to_string_lossy().starts_with(disk::ASIDE) {
                 fs::remove_file(left.path()).map_err(unusable)?;
             }
         }
-        let aside = folder.join(format!("{ASIDE}{}", clock::fresh_name()));
-        fs::OpenOptions::new().create_new(true).append(true).mode(0o600).open(&aside).map_err(unusable)?;
+        let aside = disk::aside(folder)?;
         let path = aside.clone();
         let (disk, _) = Disk::open(Box::new(move || Database::create(&path)), |_, _, _| Ok(()))?;
         let folder = folder.to_path_buf();
@@ -71,7 +64,7 @@ impl Incoming {
     pub fn put(&mut self, carried: Carried) -> Result<(), OpenError> {
         let write = match carried {
             Carried::Session { session, begun_ms, expires_ms, version, sealed } => {
-                sessions::row(&session, version, begun_ms, expires_ms, sealed)
+                sessions::row(&session, version, begun_ms, expires_ms, &sealed)
             }
             Carried::Claim { token, nonce, expires_ms } => claims::row(&token, nonce, expires_ms),
             Carried::Entry { account, drawer, id, counter, sealed } => {
@@ -119,13 +112,10 @@ impl Incoming {
         let Incoming { disk, folder, aside, .. } = self;
         // The file is closed before it gets its name.
         drop(disk);
-        let placed = fs::hard_link(&aside, disk::path(&folder)).and_then(|()| fs::File::open(&folder)?.sync_all());
+        let placed = disk::place(&aside, &folder);
         // What is left of it is removed by the next try.
         let _ = fs::remove_file(&aside);
-        placed.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => OpenError::Taken(disk::path(&folder)),
-            _ => OpenError::Unusable(error.to_string()),
-        })
+        placed
     }
 
     /// Gives up: nothing is left.

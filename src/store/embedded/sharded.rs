@@ -10,8 +10,9 @@ use std::sync::{
 
 use crate::store::{Id, StateError, Stored};
 
-/// How many pieces: many more than there are cores.
-const SHARDS: usize = 64;
+/// How many pieces: many more than there are cores, and small enough to be looked through while somebody waits. With so many the
+/// hash tables of a million sessions, and of the four million that there may be, are nearly full instead of half empty.
+const SHARDS: usize = 288;
 
 /// `SHARDS` pieces of one kind of state.
 pub(super) struct Sharded<T> {
@@ -25,9 +26,9 @@ impl<T: Default> Default for Sharded<T> {
 }
 
 impl<T> Sharded<T> {
-    /// The piece an id belongs to. Ids are random or HMACs, so one byte spreads them evenly.
+    /// The piece an id belongs to. Ids are random or HMACs, so two bytes spread them evenly.
     pub(super) fn of(&self, id: &Id) -> MutexGuard<'_, T> {
-        self.at(usize::from(id[0]))
+        self.at(usize::from(u16::from_be_bytes([id[0], id[1]])))
     }
 
     /// A piece by number, taken modulo the number of pieces.

@@ -3,7 +3,7 @@
 //! It reads from a transaction of its own, so that a store that runs goes on writing meanwhile; nothing in memory is
 //! looked at or locked. It never changes the file, except that opening one after a crash repairs it, as any start does.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase};
 
@@ -45,6 +45,9 @@ impl Offline {
         let path = disk::path(folder);
         if !path.is_file() {
             return Err(OpenError::Absent(path));
+        }
+        if fs::metadata(&path).is_ok_and(|it| it.len() == 0) {
+            return Err(OpenError::Emptied(path));
         }
         let unusable = |error: redb::Error| OpenError::Unusable(error.to_string());
         let database = Database::builder().open(&path).map_err(|error| match error {
@@ -103,6 +106,17 @@ impl Offline {
 impl Snapshot {
     pub(super) fn of(database: &Database) -> Result<Snapshot, redb::Error> {
         Ok(Snapshot(database.begin_read()?))
+    }
+
+    #[cfg(test)]
+    pub(super) fn sessions(&self) -> usize {
+        let mut sessions = 0;
+        disk::rows(&self.0, &[Table::Sessions], |_, _, _| {
+            sessions += 1;
+            Ok(())
+        })
+        .unwrap();
+        sessions
     }
 
     /// Rows as they lie in the file, of everything that a backup keeps: no session, for whether one was revoked since
