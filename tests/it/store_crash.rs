@@ -341,7 +341,7 @@ fn a_file_that_was_emptied_is_refused_and_one_that_was_taken_away_begins_anew() 
     let path = folder.path().join("state.redb");
     drop(Embedded::open(folder.path()).unwrap());
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().path()).collect();
-    assert_eq!(files, [path.clone()], "a first start leaves nothing else behind");
+    assert_eq!(files, std::slice::from_ref(&path), "a first start leaves nothing else behind");
     std::fs::write(&path, b"").unwrap();
     for _ in 0..2 {
         let refused = Embedded::open(folder.path()).err().unwrap();

@@ -60,6 +60,7 @@ impl Mark {
 /// The sessions of one home: nearly always one, and then nothing lies between the map and the session.
 enum Kept {
     One(Entry),
+    #[expect(clippy::box_collection, reason = "seldom there, and must not make the room of the one larger")]
     Many(Box<BTreeMap<Id, Entry>>),
 }
 
