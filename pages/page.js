@@ -68,4 +68,7 @@ const look = async (pause) => {
   }
   setTimeout(look, pause, Math.min(pause * 1.2, 20000));
 };
-if (waiting) setTimeout(look, 2000, 2000);
+if (waiting) {
+  document.getElementById("updates")?.removeAttribute("hidden");
+  setTimeout(look, 2000, 2000);
+}
