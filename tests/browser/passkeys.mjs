@@ -75,6 +75,14 @@ await test("a passkey is made with an invitation and confirms a transfer", async
   await page.reload();
   await page.waitForSelector("#ordered");
   assert.ok((await authenticator.credentials())[0].signCount > before);
+
+  await page.goto(BASE);
+  const answer = page.evaluate(async () => {
+    const response = await fetch("/order", { method: "POST", body: new URLSearchParams({ what: "cake" }) });
+    return `${response.status} ${await response.text()}`;
+  });
+  await page.frameLocator("dialog iframe").locator("#passkey button").click();
+  assert.match(await answer, /^200 .*Ordered/);
   await context.close();
 });
 

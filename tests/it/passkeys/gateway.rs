@@ -40,7 +40,7 @@ steps:
     then: forward
 ";
 
-const FORMS: &str = "<!doctype html><html lang=en><title>Bank</title><h1>Bank</h1>
+const FORMS: &str = "<!doctype html><html lang=en><title>Bank</title><script src=/.stepward/stepward.js></script><h1>Bank</h1>
 <form id=login method=post action=/login><input name=username value=ada><button>Sign in</button></form>
 <form id=transfer method=post action=/transfer><input name=payee value=DE02><input name=amount value=900><button>Send</button></form>
 <form id=order method=post action=/order><input name=what value=tea><button>Order</button></form></html>";
@@ -69,7 +69,7 @@ async fn a_passkey_is_made_and_confirms_a_transfer_in_chromium() {
     let settings = [("BASE", format!("http://localhost:{port}")), ("INVITATION", invitation)];
     browser::drive("passkeys.mjs", &settings).await;
     assert_eq!(town.app.count("POST /transfer"), 1, "exactly once");
-    assert_eq!(town.app.count("POST /order"), 1, "the passkey that was filled in");
+    assert_eq!(town.app.count("POST /order"), 2, "by the passkey that was filled in, and in a dialog");
     let sent = town.app.last("POST /transfer");
     assert!(sent.ends_with("payee=DE02&amount=900"), "as it was: {sent}");
 }
