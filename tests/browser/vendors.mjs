@@ -13,8 +13,9 @@ const pushes = new Map();
 let users = 0;
 
 const API = `const field = document.createElement("input");
-field.type = "hidden"; field.name = "robots-response"; field.value = "token-" + crypto.randomUUID();
-document.getElementById("robots").append(field);`;
+field.type = "hidden"; field.name = "robots-response"; const robots = document.getElementById("robots");
+field.value = [crypto.randomUUID(), robots.dataset.action].join(" ");
+robots.append(field);`;
 
 function vendor(method, path, body) {
   const [, what, id] = path.split("/");
@@ -22,8 +23,8 @@ function vendor(method, path, body) {
   if (path === "/api.js") return { type: "text/javascript", text: API };
   if (method === "POST" && what === "send") return messages.push(JSON.parse(body)) && { status: "pending" };
   if (what === "verify") {
-    const fields = new URLSearchParams(body);
-    return { success: fields.get("response").startsWith("token-"), hostname: "localhost", action: fields.get("action") };
+    const [token, action] = new URLSearchParams(body).get("response").split(" ");
+    return { success: Boolean(token), hostname: "localhost", action };
   }
   if (what === "start") {
     checks.set(made, { back: JSON.parse(body).back, status: "processing" });

@@ -28,6 +28,7 @@ pub fn with(text: &'static str, method: &'static str, is_sent: bool) -> Value {
         autofill => text, passkey => (method == Method::Passkey.name()).then_some(text),
         verification => [Method::IdDocument, Method::Push].iter().any(|it| it.name() == method).then(|| context! {
             stage => if is_sent { "pending" } else { "start" }, number => text, again => text, leads_away => true,
+            embed => (method == Method::IdDocument.name()).then(|| context! { script => text, snippet => text }),
         }),
         captcha => context! { vendor => text, snippet => text, script => text, other => text },
     }

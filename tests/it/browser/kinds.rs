@@ -182,7 +182,7 @@ fn asked(locale: &Locale, method: &'static str, stage: Stage) -> Value {
 const WIDGET: &str = r#"<p class="test"><label><input type="checkbox" name="token" value="1"> CAPTCHA</label></p>"#;
 
 fn verification(method: &str, stage: Stage) -> Value {
-    let embed = context! { script => "/.stepward/page.js", snippet => WIDGET };
+    let embed = context! { script => "/.stepward/page.js", snippet => Value::from_safe_string(WIDGET.into()) };
     context! {
         stage => match stage {
             Stage::Asked | Stage::Sent | Stage::Slip => "start",
@@ -239,7 +239,9 @@ fn every_language_says_every_page_without_a_gap() {
     let kinds = Kinds::new();
     for (tag, _) in locale::BUILT_IN {
         for (name, ..) in every(&kinds.voice("default", "en")) {
-            let html = String::from_utf8(kinds.show("default", tag, &name).unwrap().body.to_vec()).unwrap();
+            let reply = kinds.show("default", tag, &name).unwrap();
+            assert_eq!(reply.status, StatusCode::OK, "{name} in {tag} cannot be rendered");
+            let html = String::from_utf8(reply.body.to_vec()).unwrap();
             assert!(html.contains(&format!("<html lang=\"{tag}\"")), "{name} in {tag}");
             assert!(
                 !html.contains("{$") && !html.contains("{ $"),

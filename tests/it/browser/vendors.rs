@@ -30,11 +30,11 @@ connector: robots
 capability: bot_verify
 network: internal
 data: { sends: [token, ip] }
-inputs: { token: { required: true, max_len: 64 }, action: {}, ip: {} }
+inputs: { token: { required: true, max_len: 96 }, action: {}, ip: {} }
 operations:
   verify:
     kind: verify
-    request: { method: POST, url: \"http://VENDOR/verify\", form: { response: \"${input.token}\", action: \"${input.action}\" } }
+    request: { method: POST, url: \"http://VENDOR/verify\", form: { response: \"${input.token}\" } }
     response:
       map: { bot.challenge_passed: body.success, bot.challenge_hostname: body.hostname, bot.challenge_action: body.action }
       required: [bot.challenge_passed]
@@ -42,7 +42,7 @@ client:
   script: \"http://VENDOR/api.js\"
   csp: { script-src: [\"http://VENDOR\"] }
   token_field: robots-response
-  snippet: '<div id=\"robots\"></div>'
+  snippet: '<div id=\"robots\" data-action=\"{action}\"></div>'
 ";
 
 const IDV: &str = "
