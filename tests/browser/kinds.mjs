@@ -138,7 +138,7 @@ const lanes = [
   for (const tag of tags) {
     await test(`${kinds.length} kinds of page in ${tag} ${mode}`, async () => {
       for (const kind of kinds) await step(tag, kind, mode);
-    });
+    }, 900);
   }
 });
 await together(lanes);

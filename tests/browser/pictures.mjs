@@ -17,7 +17,6 @@ const DARK = ["passkey", "push"];
 const SHOTS = [
   ...[...methods].map((it) => ({ name: `method-${it}`, path: `default/en/${telling(it)}`, dark: DARK.includes(it) })),
   { name: "set-up", path: "default/en/methods-several" },
-  { name: "set-up-app", path: "default/en/enrol" },
   { name: "set-up-passkey", path: "default/en/passkey" },
   { name: "set-up-recovery", path: "default/en/recovery" },
   { name: "page-light", path: "default/en/challenge-email_code-sent" },

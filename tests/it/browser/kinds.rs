@@ -94,6 +94,11 @@ fn every(locale: &Locale) -> Vec<(String, String, &'static str, Value)> {
             "methods" => with(vec![
                 (String::new(), "title_methods", methods(locale, false)),
                 ("-several".into(), "title_methods", methods(locale, true)),
+                (
+                    "-slip".into(),
+                    "title_methods",
+                    context! { error => locale.text("passkey_failed"), ..methods(locale, true) },
+                ),
                 ("-none".into(), "title_methods", context! { base => "/nowhere", suffix => "" }),
             ]),
             "enrol" => with(vec![
@@ -220,8 +225,7 @@ fn methods(locale: &Locale, several: bool) -> Value {
         authenticators.push(one("method_passkey", "remove_passkey"));
         authenticators.push(one("method_passkey_named", "remove_passkey_named"));
     }
-    let error = several.then(|| locale.text("passkey_failed"));
-    context! { authenticators, error, passkeys => several, recovery => say(locale, "method_recovery"), base => "/nowhere", suffix => "" }
+    context! { authenticators, passkeys => several, recovery => say(locale, "method_recovery"), base => "/nowhere", suffix => "" }
 }
 
 fn passkey(locale: &Locale, is_slip: bool) -> Value {
