@@ -26,14 +26,14 @@ if (passed && parent !== window) {
 // The way out of a dialog is the dialog's own.
 if (parent !== window) document.querySelector(".leave")?.remove();
 
-// An identity provider lets nobody show it in a frame: it gets a window of its own, and this page waits for what it says.
+// Whoever else is asked lets nobody show it in a frame: it gets a window of its own, and this page waits for what it says.
 const away = document.getElementById("away");
 if (away && parent !== window) {
   away.target = "_blank";
   const look = async () => {
     const answer = await fetch(location.pathname, { headers: { accept: "application/json" } }).catch(() => null);
     const state = await answer?.json().catch(() => null);
-    if (answer?.status === 410) location.reload();
+    if (answer?.status === 410 || ["pending", "review"].includes(state?.status)) location.reload();
     else if (state?.status === "passed") location.assign(`${location.pathname}/continue`);
     else setTimeout(look, 1500);
   };
@@ -68,4 +68,7 @@ const look = async (pause) => {
   }
   setTimeout(look, pause, Math.min(pause * 1.2, 20000));
 };
-if (waiting) setTimeout(look, 2000, 2000);
+if (waiting) {
+  document.getElementById("updates")?.removeAttribute("hidden");
+  setTimeout(look, 2000, 2000);
+}

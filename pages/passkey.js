@@ -10,9 +10,9 @@ const text = (buffer) =>
     .replace(/=+$/, "");
 const listed = (credentials) => credentials?.map((it) => ({ ...it, id: bytes(it.id) }));
 
-async function use(options) {
+async function use(options, mediation) {
   const publicKey = { ...options, challenge: bytes(options.challenge), allowCredentials: listed(options.allowCredentials) };
-  const { id, rawId, type, response } = await navigator.credentials.get({ publicKey });
+  const { id, rawId, type, response } = await navigator.credentials.get({ publicKey, mediation });
   const { authenticatorData, clientDataJSON, signature, userHandle } = response;
   return {
     id, rawId: text(rawId), type, clientExtensionResults: {},
@@ -60,3 +60,21 @@ if (form && window.PublicKeyCredential) {
   // Back brings the page as it was left.
   addEventListener("pageshow", () => (button.disabled = false));
 }
+
+// Where a code is typed, the browser offers a passkey of the same account among what it fills in (conditional mediation,
+// WebAuthn §5.1.4.2). What goes wrong with it nobody asked for, and the code is still there.
+const autofill = document.getElementById("autofill");
+
+async function offer() {
+  if (!(await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) return;
+  const answer = await fetch(location.pathname, { headers: { accept: "application/json" } });
+  const { passkey } = await answer.json();
+  if (!passkey) return;
+  const used = await use(passkey.publicKey, "conditional");
+  // Not every browser shows those of this account only: another one would be a wrong answer, and cost a try.
+  if (!passkey.publicKey.allowCredentials.some((it) => it.id === used.id)) return;
+  autofill.elements.code.value = JSON.stringify(used);
+  autofill.submit();
+}
+
+if (autofill) offer().catch(() => {});

@@ -259,9 +259,11 @@ mod tests {
         let pages = pages();
         let voice = voice(&pages, "en");
         let hostile = r#""><img src=x onerror=alert(1)>{{ 7*7 }}</script><script>alert(1)</script>"#;
-        for template in Files::iter().filter(|it| it.ends_with(".html")) {
-            let content = samples::with(hostile, "totp", true);
-            let reply = pages.render(&voice, StatusCode::OK, &template, hostile, content);
+        let templates: Vec<_> = Files::iter().filter(|it| it.ends_with(".html")).collect();
+        let methods = ["totp", "email_code", "passkey", "push", "id_document", "oidc", "pow"];
+        for (template, method) in templates.iter().flat_map(|it| methods.map(|method| (it, method))) {
+            let content = samples::with(hostile, method, true);
+            let reply = pages.render(&voice, StatusCode::OK, template, hostile, content);
             let html = String::from_utf8(reply.body.to_vec()).expect("text");
             assert_eq!(reply.status, StatusCode::OK, "{template}");
             assert!(!html.contains("<img src=x") && !html.contains("<script>"), "{template}: {html}");

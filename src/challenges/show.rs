@@ -118,7 +118,7 @@ pub async fn challenge(
         tell => issued.tell.as_deref().and_then(|key| locale.perhaps(&crate::locale::key("tell", key))),
         shown => pairs(locale, issued), others => others(locale, arrival, word, issued, method), reference => issued.reference(),
         verification => verified.as_ref().map(|it| verifies(it, &address(arrival, word, Some(method), None))),
-        refresh => verified.as_ref().and_then(refresh_s),
+        autofill => offers_passkey(challenges, issued, method, post.is_some()).then(|| address(arrival, word, Some(Method::Passkey), None)),
         seed => word, bits => pow::BITS, enrol => issued.enrol_allowed, captcha => widget.as_ref().map(shows),
     };
     let title = locale.text("title_confirm");
@@ -208,18 +208,23 @@ fn standing(
 
 /// The part of a page that is about a verification.
 fn verifies(shown: &verification::Shown, again: &str) -> Value {
-    let embed = shown.embed.as_ref().map(|(script, snippet, _)| context! { script, snippet });
+    let embed = shown.embed.as_ref().map(|(script, snippet, _)| {
+        context! { script, snippet => Value::from_safe_string(snippet.clone()) }
+    });
     let number = shown.number.as_deref();
     context! { stage => shown.stage, leads_away => shown.leads_away, number, embed, again }
 }
 
-/// In how many seconds a page looks again by itself where no script may run; never under a vendor's part of it.
-fn refresh_s(shown: &verification::Shown) -> Option<u32> {
-    match (shown.stage, &shown.embed) {
-        ("pending", None) => Some(3),
-        ("review", _) => Some(30),
-        (_, _) => None,
-    }
+/// Whether the browser is to offer a passkey at the field for a code: an account that is merely claimed has none that would
+/// be shown, and where no code is typed there is no field to offer it at.
+fn offers_passkey(challenges: &Challenges, issued: &Issued, method: Method, is_sent: bool) -> bool {
+    let is_typed = match method {
+        Method::Totp | Method::RecoveryCode => true,
+        Method::EmailCode | Method::SmsCode | Method::VoiceCode => is_sent,
+        Method::Passkey | Method::Pow | Method::Captcha => false,
+        Method::Oidc | Method::IdDocument | Method::Push | Method::Approval => false,
+    };
+    is_typed && issued.is_verified && challenges.passkeys.is_some() && issued.methods.contains(&Method::Passkey)
 }
 
 /// The same, with what else the program needs to know: where its user has to go.

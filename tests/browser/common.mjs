@@ -26,10 +26,10 @@ export const browser = await chromium
   });
 
 /** Runs one story; a fault is kept and told, and the next story begins. */
-export async function test(name, body) {
+export async function test(name, body, seconds = 120) {
   const began = Date.now();
   let late;
-  const limit = new Promise((_, reject) => (late = setTimeout(() => reject(new Error("not over in 120 s")), 120_000)));
+  const limit = new Promise((_, reject) => (late = setTimeout(() => reject(new Error(`not over in ${seconds} s`)), seconds * 1000)));
   try {
     await Promise.race([body(), limit]);
     console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);

@@ -1,6 +1,6 @@
 // The README's story, told by a person in Chromium: `BASE` is the bank behind Stepward, `ADMIN` its admin API, `FOLDER`
 // the demo's files, `PICTURES` where screenshots go.
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { strict as assert } from "node:assert";
 import { base32, fresh, report, test, totp, until, violations } from "./common.mjs";
 
@@ -143,7 +143,9 @@ await story("a call by fetch is answered 401, a dialog asks, and the page's own 
   const frame = ada.page.frameLocator("dialog iframe");
   await frame.locator("#code").waitFor();
   assert.deepEqual(await violations(ada.page), [], "the dialog over the bank's page");
-  await ada.page.screenshot({ path: `${PICTURES}/dialog.png` });
+  const client = await ada.context.newCDPSession(ada.page);
+  const { data } = await client.send("Page.captureScreenshot", { format: "webp", quality: 70 });
+  writeFileSync(`${PICTURES}/dialog.webp`, Buffer.from(data, "base64"));
   await answer(frame, await ada.code(letters));
   await ada.page.locator("#fetch-answer:has-text('Paid')").waitFor();
   const after = { euros: before.euros - 800, movements: before.movements + 1 };

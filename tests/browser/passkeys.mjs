@@ -56,6 +56,33 @@ await test("a passkey is made with an invitation and confirms a transfer", async
   await page.goBack();
   await page.waitForTimeout(300);
   assert.equal(await page.locator("#paid").count(), 0, "Back sends nothing again");
+
+  // At the field for a code the browser offers the passkey by itself; nothing is asked with a button.
+  await page.goto(BASE);
+  await page.click("#order button");
+  await page.waitForURL(/\/\.stepward\/c\//);
+  const challenge = page.url().split("?")[0];
+  const before = (await authenticator.credentials())[0].signCount;
+  await authenticator.verifies(false);
+  await page.goto(`${challenge}?m=recovery_code`);
+  assert.equal(await page.getAttribute("#code", "autocomplete"), "one-time-code webauthn");
+  assert.deepEqual(await violations(page), []);
+  await page.fill("#code", "aaaa-bbbb-cccc-dddd");
+  await page.click("form:has(#code) button");
+  await page.waitForSelector("[role=alert]");
+  assert.match(page.url(), /m=recovery_code/, "who declines types a code as ever");
+  await authenticator.verifies(true);
+  await page.reload();
+  await page.waitForSelector("#ordered");
+  assert.ok((await authenticator.credentials())[0].signCount > before);
+
+  await page.goto(BASE);
+  const answer = page.evaluate(async () => {
+    const response = await fetch("/order", { method: "POST", body: new URLSearchParams({ what: "cake" }) });
+    return `${response.status} ${await response.text()}`;
+  });
+  await page.frameLocator("dialog iframe").locator("#passkey button").click();
+  assert.match(await answer, /^200 .*Ordered/);
   await context.close();
 });
 
@@ -71,6 +98,13 @@ await test("who has no scripts, or a browser that knows no passkeys, is told wha
     const words = options.javaScriptEnabled === false ? /Passkeys need JavaScript/ : /This browser cannot use passkeys/;
     assert.match(await page.textContent("main"), words);
     assert.equal(await page.locator("#passkey button").isVisible(), false);
+    await page.goto(BASE);
+    await page.click("#order button");
+    await page.waitForURL(/stepward/);
+    await page.goto(`${page.url().split("?")[0]}?m=recovery_code`);
+    await page.fill("#code", "aaaa-bbbb-cccc-dddd");
+    await page.click("form:has(#code) button");
+    await page.waitForSelector("[role=alert]");
     await context.close();
   }
 });

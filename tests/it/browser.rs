@@ -8,6 +8,7 @@ mod kinds;
 mod pages;
 mod spa;
 mod uploads;
+mod vendors;
 
 /// Runs a script of `tests/browser` with these settings in its environment; its own report is on the terminal.
 pub(crate) async fn drive(script: &str, settings: &[(&str, String)]) {

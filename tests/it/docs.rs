@@ -62,3 +62,15 @@ fn every_link_leads_somewhere() {
     }
     assert!(dead.is_empty(), "{dead:#?}");
 }
+
+#[test]
+fn every_method_has_a_small_picture_in_the_guide() {
+    let guide = fs::read_to_string(root().join("docs/guides/step-up.md")).unwrap();
+    for method in stepward::registry::METHODS_BUILT {
+        let name = format!("images/method-{}.webp", method.name());
+        let taken = fs::metadata(root().join("docs").join(&name));
+        let how = "`cargo test --test it pictures_of_the_docs -- --ignored` takes it";
+        assert!(taken.is_ok_and(|it| it.len() <= 60 * 1024), "docs/{name} is not there, or over 60 KiB: {how}");
+        assert!(guide.contains(&name), "docs/guides/step-up.md does not show {name}");
+    }
+}

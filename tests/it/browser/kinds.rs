@@ -12,6 +12,7 @@ use stepward::{
     reply::Reply,
     settings::pages::{self, document, logo::Logo, theme::Theme},
 };
+use stepward_core::session::Method;
 
 const PICTURE: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'/%3E";
 const LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="150" height="40" viewBox="0 0 150 40"><path d="M4 32V18l14-10 14 10v14z" fill="#0a7d5a"/><path d="M44 14h60v5H44zm0 10h90v5H44z" fill="#5c8f7f"/></svg>"##;
@@ -91,12 +92,22 @@ fn every(locale: &Locale) -> Vec<(String, String, &'static str, Value)> {
                 ("-already".into(), "title_confirmed", confirmed(locale, None)),
             ]),
             "methods" => with(vec![
-                (String::new(), "title_methods", methods(locale)),
+                (String::new(), "title_methods", methods(locale, false)),
+                ("-several".into(), "title_methods", methods(locale, true)),
+                (
+                    "-slip".into(),
+                    "title_methods",
+                    context! { error => locale.text("passkey_failed"), ..methods(locale, true) },
+                ),
                 ("-none".into(), "title_methods", context! { base => "/nowhere", suffix => "" }),
             ]),
             "enrol" => with(vec![
                 (String::new(), "title_add_totp", enrol(locale, false)),
                 ("-slip".into(), "title_add_totp", enrol(locale, true)),
+            ]),
+            "passkey" => with(vec![
+                (String::new(), "add_passkey", passkey(locale, false)),
+                ("-slip".into(), "add_passkey", passkey(locale, true)),
             ]),
             "recovery" => {
                 let codes = vec!["k3vq-8m2x-7hwd-5tzn"; 10];
@@ -107,7 +118,7 @@ fn every(locale: &Locale) -> Vec<(String, String, &'static str, Value)> {
                 with(vec![(String::new(), "title_confirmed", content)])
             }
             // One that was added since: shown with everything that pages are given.
-            _ => with(vec![(String::new(), "title_confirm", asked(locale, stem_static(&stem), true, false))]),
+            _ => with(vec![(String::new(), "title_confirm", asked(locale, stem_static(&stem), Stage::Sent))]),
         });
     }
     kinds
@@ -118,32 +129,73 @@ fn stem_static(stem: &str) -> &'static str {
     METHODS_BUILT.iter().map(|it| it.name()).find(|it| *it == stem).unwrap_or("totp")
 }
 
-fn challenges(locale: &Locale) -> Vec<(String, &'static str, Value)> {
-    let mut variants = Vec::new();
-    for method in METHODS_BUILT.iter().map(|it| it.name()) {
-        variants.push((format!("-{method}"), "title_confirm", asked(locale, method, false, false)));
-        if method.ends_with("_code") && method != "recovery_code" {
-            variants.push((format!("-{method}-sent"), "title_confirm", asked(locale, method, true, false)));
-        }
-        variants.push((format!("-{method}-slip"), "title_confirm", asked(locale, method, true, true)));
-    }
-    variants
+/// How far somebody has come with a method.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Asked,
+    Sent,
+    Slip,
+    /// Begun at a vendor, who has not said how it stands.
+    Pending,
+    /// The same, where the vendor's part is in the page.
+    Embedded,
+    /// A person at the vendor looks at it.
+    Review,
 }
 
-fn asked(locale: &Locale, method: &'static str, is_sent: bool, is_slip: bool) -> Value {
+fn challenges(locale: &Locale) -> Vec<(String, &'static str, Value)> {
+    let stages = |method: Method| match method {
+        Method::EmailCode | Method::SmsCode | Method::VoiceCode => vec![("-sent", Stage::Sent)],
+        Method::IdDocument => {
+            vec![("-pending", Stage::Pending), ("-embedded", Stage::Embedded), ("-review", Stage::Review)]
+        }
+        Method::Push => vec![("-pending", Stage::Pending)],
+        Method::Passkey | Method::Totp | Method::RecoveryCode | Method::Pow => Vec::new(),
+        Method::Captcha | Method::Oidc | Method::Approval => Vec::new(),
+    };
+    let every = METHODS_BUILT.iter().flat_map(|method| {
+        let ends = [("", Stage::Asked), ("-slip", Stage::Slip)];
+        ends.into_iter().chain(stages(*method)).map(|(end, stage)| (method.name(), end, stage))
+    });
+    every.map(|(name, end, stage)| (format!("-{name}{end}"), "title_confirm", asked(locale, name, stage))).collect()
+}
+
+/// What a browser is asked about passkeys; long enough to be real.
+const OPTIONS: &str = r#"{"challenge":"AAAAAAAAAAAAAAAAAAAAAA","rpId":"localhost","timeout":300000,"user":{"id":"AAAA","name":"ada","displayName":"ada"}}"#;
+
+fn asked(locale: &Locale, method: &'static str, stage: Stage) -> Value {
     let others = METHODS_BUILT.iter().filter(|it| it.name() != method);
     let others: Vec<Value> =
         others.map(|it| context! { href => "/nowhere", label => locale.text(&format!("way_{}", it.name())) }).collect();
     let names = [("fact_amount", locale.number("12500.75")), ("fact_payee", "DE89 3704 0044 0532 0130 00".to_string())];
     let shown: Vec<Vec<String>> = names.into_iter().map(|(key, value)| vec![locale.text(key), value]).collect();
+    let is_slip = stage == Stage::Slip;
+    let is_typed = matches!(stage, Stage::Sent | Stage::Slip) || ["totp", "recovery_code"].contains(&method);
     context! {
-        error => is_slip.then(|| locale.text("wrong")), sent => is_sent, method => method, action => "/nowhere",
+        error => is_slip.then(|| locale.text("wrong")), sent => is_slip || stage == Stage::Sent, method, action => "/nowhere",
         why => say(locale, "why"), event => locale.text("event_transfer_money"), tell => is_slip.then(|| locale.text("tell_login_unusual")),
-        shown => shown, others => others, reference => "01JDECIS", seed => "seed", bits => 1, enrol => is_slip,
+        shown, others, reference => "01JDECIS", seed => "seed", bits => 1, enrol => is_slip,
+        passkey => (method == "passkey").then_some(OPTIONS), autofill => is_typed.then_some("/nowhere"),
+        verification => ["id_document", "push"].contains(&method).then(|| verification(method, stage)),
         captcha => (method == "captcha").then(|| context! {
-            vendor => "robots", script => "/.stepward/page.js", other => "/nowhere",
-            snippet => Value::from_safe_string("<div class=\"test\"></div>".into()),
+            vendor => "robots", script => "/.stepward/page.js", other => "/nowhere", snippet => Value::from_safe_string(WIDGET.into()),
         }),
+    }
+}
+
+/// What a vendor's script puts into a page.
+const WIDGET: &str = r#"<p class="test"><label><input type="checkbox" name="token" value="1"> CAPTCHA</label></p>"#;
+
+fn verification(method: &str, stage: Stage) -> Value {
+    let embed = context! { script => "/.stepward/page.js", snippet => Value::from_safe_string(WIDGET.into()) };
+    context! {
+        stage => match stage {
+            Stage::Asked | Stage::Sent | Stage::Slip => "start",
+            Stage::Pending | Stage::Embedded => "pending",
+            Stage::Review => "review",
+        },
+        number => (method == "push").then_some("42"), leads_away => stage == Stage::Pending && method == "id_document",
+        embed => (stage == Stage::Embedded).then_some(embed), again => "/nowhere?m=x",
     }
 }
 
@@ -153,6 +205,7 @@ fn say(locale: &Locale, key: &str) -> String {
     args.set("minutes", 3);
     args.set("left", 8);
     args.set("date", "2026-11-22");
+    args.set("label", "my laptop");
     locale.say(key, &args)
 }
 
@@ -164,9 +217,20 @@ fn confirmed(locale: &Locale, target: Option<&'static str>) -> Value {
     context! { text => locale.text("confirmed_go_on"), go_on => say(locale, "continue_to"), target => target }
 }
 
-fn methods(locale: &Locale) -> Value {
-    let own = context! { id => "x", label => say(locale, "method_totp"), remove => say(locale, "remove_totp") };
-    context! { authenticators => vec![own], recovery => say(locale, "method_recovery"), base => "/nowhere", suffix => "" }
+/// What is set up: one app, or several kinds where passkeys can be added.
+fn methods(locale: &Locale, several: bool) -> Value {
+    let one = |method: &str, remove: &str| context! { id => "x", label => say(locale, method), remove => say(locale, remove) };
+    let mut authenticators = vec![one("method_totp", "remove_totp")];
+    if several {
+        authenticators.push(one("method_passkey", "remove_passkey"));
+        authenticators.push(one("method_passkey_named", "remove_passkey_named"));
+    }
+    context! { authenticators, passkeys => several, recovery => say(locale, "method_recovery"), base => "/nowhere", suffix => "" }
+}
+
+fn passkey(locale: &Locale, is_slip: bool) -> Value {
+    let error = is_slip.then(|| locale.text("passkey_failed"));
+    context! { options => OPTIONS, label_max => 40, action => "/nowhere", back => "/nowhere", error }
 }
 
 fn enrol(locale: &Locale, is_slip: bool) -> Value {
@@ -179,7 +243,9 @@ fn every_language_says_every_page_without_a_gap() {
     let kinds = Kinds::new();
     for (tag, _) in locale::BUILT_IN {
         for (name, ..) in every(&kinds.voice("default", "en")) {
-            let html = String::from_utf8(kinds.show("default", tag, &name).unwrap().body.to_vec()).unwrap();
+            let reply = kinds.show("default", tag, &name).unwrap();
+            assert_eq!(reply.status, StatusCode::OK, "{name} in {tag} cannot be rendered");
+            let html = String::from_utf8(reply.body.to_vec()).unwrap();
             assert!(html.contains(&format!("<html lang=\"{tag}\"")), "{name} in {tag}");
             assert!(
                 !html.contains("{$") && !html.contains("{ $"),

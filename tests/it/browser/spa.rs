@@ -104,12 +104,12 @@ async fn apps_that_no_one_here_wrote_are_stepped_up_without_a_change() {
 }
 
 /// A port that nobody listens at, for an app that is started by the script.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The world's time is the clock's, as for whoever reads a code off a telephone.
-async fn keep_time(town: std::sync::Arc<Town>) {
+pub(super) async fn keep_time(town: std::sync::Arc<Town>) {
     let now_ms = || i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let mut shown_ms = START_MS;
     loop {
