@@ -65,8 +65,9 @@ impl Revocations {
             let key = Row::default().u64(oldest).done();
             journal.later([Write { table: Table::Revocations, key, value: None }]);
         }
-        drop(entries);
+        // Under the lock: whoever comes next takes the next position.
         self.newest.send_replace(position);
+        drop(entries);
         (position, ack)
     }
 
@@ -81,5 +82,29 @@ impl Revocations {
         let entries = held(&self.entries);
         let from = entries.partition_point(|(at, _)| *at <= position);
         entries.range(from..).take(LOG_READ_MAX).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread};
+
+    use super::*;
+    use crate::store::Kind;
+
+    #[test]
+    fn no_two_revocations_have_one_position() {
+        let log = Arc::new(Revocations::new());
+        let add = |who: u8| {
+            let log = log.clone();
+            move || {
+                let revocation = Revocation { target: Counted { kind: Kind::Account, id: [who; 16] }, before_ms: 1 };
+                (0..2_000).map(|_| log.add(&Journal::in_memory(), revocation).0).collect::<Vec<_>>()
+            }
+        };
+        let writers: Vec<_> = (0..8).map(|who| thread::spawn(add(who))).collect();
+        let mut positions: Vec<_> = writers.into_iter().flat_map(|it| it.join().unwrap()).collect();
+        positions.sort_unstable();
+        assert!(positions.into_iter().eq(1..=16_000));
     }
 }
