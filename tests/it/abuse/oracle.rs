@@ -213,3 +213,19 @@ fn g9_how_long_a_code_is_compared_with_most_or_no_digits_right() {
     let (t, near, far) = welch(near, far);
     println!("five digits right {near:.1} ns, none {far:.1} ns, t = {t:.2} of {count} each");
 }
+
+/// Each try costs as many as an account has apps. Whoever counts how many there are until the way closes must not learn
+/// from it that there is more than one, and so that the account exists.
+#[tokio::test]
+async fn g9_how_many_apps_an_account_has_cannot_be_told_from_how_many_tries_there_are() {
+    let mailbox = Mailbox::open().await;
+    let town = town(&mailbox).await;
+    for _ in 0..2 {
+        town.totp("two").await;
+    }
+    for wait_ms in [0, 15 * 60_000 + 1, 15 * 60_000 + 1] {
+        town.wait_ms(wait_ms);
+        let expected = tries(&town, "nobody", false).await;
+        assert_eq!(tries(&town, "two", false).await, expected, "{wait_ms} ms later");
+    }
+}
