@@ -230,7 +230,9 @@ enum Target {
 impl Target {
     async fn read(challenges: &Challenges, asked: &Asked<'_>, ahead: Ahead) -> Stored<Target> {
         match asked.method {
-            Method::EmailCode | Method::SmsCode | Method::VoiceCode => challenges.expected(asked).await.map(Target::Code),
+            Method::EmailCode | Method::SmsCode | Method::VoiceCode => {
+                challenges.expected(asked).await.map(Target::Code)
+            }
             Method::Totp | Method::Passkey | Method::RecoveryCode => {
                 let Some(account) = asked.issued.account else { return Ok(Target::nothing(challenges, asked)) };
                 let entries = match ahead.authenticators.filter(|(of, _)| *of == account) {
@@ -242,12 +244,9 @@ impl Target {
                     false => authenticators::opened_evenly(challenges, asked.tenant, account, entries),
                 }))
             }
-            Method::Pow
-            | Method::Push
-            | Method::Captcha
-            | Method::Oidc
-            | Method::IdDocument
-            | Method::Approval => Ok(Target::Nobody),
+            Method::Pow | Method::Push | Method::Captcha | Method::Oidc | Method::IdDocument | Method::Approval => {
+                Ok(Target::Nobody)
+            }
         }
     }
 

@@ -28,9 +28,7 @@ use crate::{
     challenges::{Challenges, issued::Issued},
     clock,
     sessions::SessionHandle,
-    store::{
-        Begin, Counted, Drawer, Ever, Id, Kind, Lasting, Meter, Shape, StateStore, Stored, Touch, Tried, Trying,
-    },
+    store::{Begin, Counted, Drawer, Ever, Id, Kind, Lasting, Meter, Shape, StateStore, Stored, Touch, Tried, Trying},
 };
 
 /// In how long the policy's `attempts` are counted, and for how long a method is closed when they are spent.

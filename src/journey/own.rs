@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use stepward_core::{
-    decision::{LockOut, Outcome, Reason, Verb},
-};
+use stepward_core::decision::{LockOut, Outcome, Reason, Verb};
 
 use crate::{
     actions,
@@ -18,7 +16,7 @@ use crate::{
         visit::Visit,
     },
     reply::Reply,
-        signals::Who,
+    signals::Who,
     telemetry::ChallengeResult,
     vendors::feedback,
 };

@@ -20,8 +20,8 @@ use crate::{
     clock::Clock,
     settings,
     store::{
-        Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, REPLACED_KNOWN_MS, Revocation,
-        Session,        SessionRef, Shape, Standing, StateStore, Stored, Tried, Trying, carried::one_time,
+        Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, REPLACED_KNOWN_MS,
+        Revocation, Session, SessionRef, Shape, Standing, StateStore, Stored, Tried, Trying, carried::one_time,
     },
 };
 

@@ -191,7 +191,10 @@ impl Fleet {
                 }
             }
             if todo.is_empty() {
-                orders.into_iter().filter(|it| it.is_kept).for_each(|it| self.shared.journal.keep(it.script, it.command));
+                orders
+                    .into_iter()
+                    .filter(|it| it.is_kept)
+                    .for_each(|it| self.shared.journal.keep(it.script, it.command));
                 return Ok(answers);
             }
         }

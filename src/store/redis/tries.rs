@@ -8,13 +8,7 @@ use ::redis::{Cmd, Value};
 
 use crate::store::{
     Ever, Lasting, Meter, Shape, Stored, Tried, Trying,
-    redis::{
-        Redis,
-        fleet::Order,
-        meters,
-        names::Key,
-        reply, step_field,
-    },
+    redis::{Redis, fleet::Order, meters, names::Key, reply, step_field},
 };
 
 /// A place in a drawer where nothing is counted.
@@ -52,16 +46,19 @@ impl Redis {
         let drawer = self.names.drawer(&who.id, crate::store::Drawer::Traces);
         let nobody = self.names.challenge(&who.id, &who.id);
         let [first, second, own] = self.counters(trying);
-        let count = Order::script(super::scripts::COUNT_TRY, &[&lock, &drawer, &nobody, &first, &second, &own], |cmd| {
-            cmd.arg(self.theirs(now_ms)).arg(self.theirs(trying.closed_until_ms)).arg(self.ttl(trying.closed_until_ms));
-            cmd.arg(&trying.nonce).arg(word).arg(lasting.by).arg(lasting.most);
-            fields(cmd, &lasting).arg(self.theirs(expires_ms)).arg(self.ttl(expires_ms));
-            let meters = [(&first, &trying.windows[0]), (&second, &trying.windows[1]), (&own, &trying.own)];
-            meters.into_iter().fold(cmd, |cmd, (key, meter)| {
-                let (presumed, kept) = (self.presumed(key, meter), kept(meter));
-                cmd.arg(meters::window_ms(meter)).arg(meter.bound()).arg(presumed).arg(kept)
-            })
-        });
+        let count =
+            Order::script(super::scripts::COUNT_TRY, &[&lock, &drawer, &nobody, &first, &second, &own], |cmd| {
+                cmd.arg(self.theirs(now_ms))
+                    .arg(self.theirs(trying.closed_until_ms))
+                    .arg(self.ttl(trying.closed_until_ms));
+                cmd.arg(&trying.nonce).arg(word).arg(lasting.by).arg(lasting.most);
+                fields(cmd, &lasting).arg(self.theirs(expires_ms)).arg(self.ttl(expires_ms));
+                let meters = [(&first, &trying.windows[0]), (&second, &trying.windows[1]), (&own, &trying.own)];
+                meters.into_iter().fold(cmd, |cmd, (key, meter)| {
+                    let (presumed, kept) = (self.presumed(key, meter), kept(meter));
+                    cmd.arg(meters::window_ms(meter)).arg(meter.bound()).arg(presumed).arg(kept)
+                })
+            });
         let answer = reply::list(self.durably(count.kept(), self.later()).await?)?;
         let numbers: Vec<i64> = answer.iter().map(reply::number).collect::<Stored<_>>()?;
         match numbers[..] {

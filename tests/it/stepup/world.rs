@@ -327,7 +327,8 @@ impl Browser<'_> {
 
     pub(crate) async fn serve(&mut self, arrival: &Arrival) -> Served {
         let mut session = self.session(arrival).await;
-        let served = self.world.challenges.serve(arrival, &mut session, self.subject.as_ref(), Ahead::default()).await.unwrap();
+        let served =
+            self.world.challenges.serve(arrival, &mut session, self.subject.as_ref(), Ahead::default()).await.unwrap();
         if let Served::Answer(reply) | Served::Passed { reply, .. } | Served::Failed { reply, .. } = &served {
             self.keep_cookies(reply);
         }
