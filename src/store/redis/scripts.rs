@@ -46,7 +46,7 @@ local function close()
   redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3])
   return {-1,tonumber(ARGV[2])}
 end
-local is_new=not redis.call('ZSCORE',KEYS[6],ARGV[4])
+local is_new=redis.call('ZADD',KEYS[6],'NX',ARGV[1],ARGV[4])==1
 local counts,over={},false
 for at=1,3 do
   local key,a=KEYS[3+at],10+4*at
@@ -68,8 +68,7 @@ if ARGV[5]=='s' then
   if is_new then
     made=made+by
     if made-forgiven>most then return close() end
-    redis.call('HSETNX',KEYS[2],ARGV[8],'')
-    redis.call('HSET',KEYS[2],ARGV[9],string.format('%020.0f',made))
+    redis.call('HSET',KEYS[2],ARGV[8],'',ARGV[9],string.format('%020.0f',made))
   end
   ever=math.max(made-forgiven,0)
 elseif ARGV[5]=='n' then
@@ -92,17 +91,16 @@ return {counts[1],counts[2],ever}";
 
 /// Takes back a try: `KEYS` the drawer, two windows, the session's own; `ARGV` now, the try's name, how it is counted for
 /// ever, as how many, how many of the session's own are taken back at most, the fields as in [`COUNT_TRY`], the window of
-/// its own. What is in no window any more was taken back before.
+/// its own. What is taken back is moved to the beginning of time; what is there, or in no window any more, was before.
 pub(super) const FORGIVE_TRY: &str = "
-local mine=redis.call('ZREM',KEYS[2],ARGV[2])+redis.call('ZREM',KEYS[3],ARGV[2])
+local mine=redis.call('ZADD',KEYS[2],'XX','CH',0,ARGV[2])+redis.call('ZADD',KEYS[3],'XX','CH',0,ARGV[2])
 if mine==0 or ARGV[3]~='s' then return 0 end
 local now,window=tonumber(ARGV[1]),tonumber(ARGV[10])
 local slips=redis.call('ZCOUNT',KEYS[4],'('..string.format('%.0f',now-window),'+inf')
 local made=tonumber(redis.call('HGET',KEYS[1],ARGV[7]) or '0')
 local before=tonumber(redis.call('HGET',KEYS[1],ARGV[9]) or '0')
 local to=math.max(math.min(before+math.min(slips,tonumber(ARGV[5]))*tonumber(ARGV[4]),made),before)
-redis.call('HSETNX',KEYS[1],ARGV[8],'')
-redis.call('HSET',KEYS[1],ARGV[9],string.format('%020.0f',to))
+redis.call('HSET',KEYS[1],ARGV[8],'',ARGV[9],string.format('%020.0f',to))
 return 1";
 
 /// Takes one hit out of the newest tenth that has any: `ARGV` the oldest that counts.
