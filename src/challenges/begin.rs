@@ -70,10 +70,10 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
     let arriving_ms = challenges.clock.now_ms().saturating_sub(issued.issued_ms).max(0);
     issued.expires_ms = issued.expires_ms.saturating_add(arriving_ms);
     issued.parked_until_ms = issued.parked_until_ms.saturating_add(arriving_ms);
-    let Some((id, cookies)) = keep(challenges, &mut demand, &mut issued, scope, parked, is_counted_first).await? else {
+    let Some((id, mut cookies)) = keep(challenges, &mut demand, &mut issued, scope, parked, is_counted_first).await?
+    else {
         return Ok(Begun::Refused(Reason::ResumeGone));
     };
-    let mut cookies = cookies;
     if Reach::of(first).is_some() {
         send_first_code(challenges, arrival, demand.session, &issued, &id, first).await?;
     }

@@ -185,7 +185,13 @@ async fn conclude(
             let (kept, device, ()) = tokio::try_join!(
                 session_kept,
                 async { Ok(begin::keep_device(challenges, arrival, issued, method).await) },
-                answer::settle(challenges, due.as_ref()),
+                async {
+                    // The proof stands, and the try stays counted: that is the stricter of the two.
+                    if let Err(error) = answer::settle(challenges, due.as_ref()).await {
+                        tracing::warn!(%error, "a right answer's try is not forgiven");
+                    }
+                    Ok(())
+                },
             )?;
             let Some(mut cookies) = kept else { return Ok(Served::Answer(show::gone(challenges, arrival))) };
             cookies.extend(device);
