@@ -238,7 +238,7 @@ async fn g9_above_its_share_of_tries_a_right_code_is_wrong_for_who_merely_claims
     let secret = world.totp("two").await;
     let patient = Challenge { attempts: 5, ..demand(&[Method::Totp]) };
     let mut stranger = world.browser();
-    let mut page = async |stranger: &mut Browser<'_>| {
+    let page = async |stranger: &mut Browser<'_>| {
         let arrival = stranger.request("POST", "/login", &[], "user=two");
         match stranger.demanded(&arrival, &policy("login"), &patient, Some("two"), None).await {
             Begun::Asked(asked) => location(&asked),
