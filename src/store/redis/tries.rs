@@ -7,8 +7,8 @@
 use ::redis::{Cmd, Value};
 
 use crate::store::{
-    Ever, Lasting, Meter, Shape, Stored, Tried, Trying,
-    redis::{Redis, fleet::Order, meters, names::Key, reply, step_field},
+    Drawer, Ever, Lasting, Meter, Shape, Stored, Tried, Trying,
+    redis::{Redis, fleet::Order, meters, names::Key, reply, scripts, step_field},
 };
 
 /// A place in a drawer where nothing is counted.
@@ -43,22 +43,19 @@ impl Redis {
         let who = &trying.who;
         let (word, lasting, expires_ms) = ever(trying);
         let lock = self.names.lock(who);
-        let drawer = self.names.drawer(&who.id, crate::store::Drawer::Traces);
+        let drawer = self.names.drawer(&who.id, Drawer::Traces);
         let nobody = self.names.challenge(&who.id, &who.id);
         let [first, second, own] = self.counters(trying);
-        let count =
-            Order::script(super::scripts::COUNT_TRY, &[&lock, &drawer, &nobody, &first, &second, &own], |cmd| {
-                cmd.arg(self.theirs(now_ms))
-                    .arg(self.theirs(trying.closed_until_ms))
-                    .arg(self.ttl(trying.closed_until_ms));
-                cmd.arg(&trying.nonce).arg(word).arg(lasting.by).arg(lasting.most);
-                fields(cmd, &lasting).arg(self.theirs(expires_ms)).arg(self.ttl(expires_ms));
-                let meters = [(&first, &trying.windows[0]), (&second, &trying.windows[1]), (&own, &trying.own)];
-                meters.into_iter().fold(cmd, |cmd, (key, meter)| {
-                    let (presumed, kept) = (self.presumed(key, meter), kept(meter));
-                    cmd.arg(meters::window_ms(meter)).arg(meter.bound()).arg(presumed).arg(kept)
-                })
-            });
+        let count = Order::script(scripts::COUNT_TRY, &[&lock, &drawer, &nobody, &first, &second, &own], |cmd| {
+            cmd.arg(self.theirs(now_ms)).arg(self.theirs(trying.closed_until_ms)).arg(self.ttl(trying.closed_until_ms));
+            cmd.arg(&trying.nonce).arg(word).arg(lasting.by).arg(lasting.most);
+            fields(cmd, &lasting).arg(self.theirs(expires_ms)).arg(self.ttl(expires_ms));
+            let meters = [(&first, &trying.windows[0]), (&second, &trying.windows[1]), (&own, &trying.own)];
+            meters.into_iter().fold(cmd, |cmd, (key, meter)| {
+                let (presumed, kept) = (self.presumed(key, meter), kept(meter));
+                cmd.arg(meters::window_ms(meter)).arg(meter.bound()).arg(presumed).arg(kept)
+            })
+        });
         let answer = reply::list(self.durably(count.kept(), self.later()).await?)?;
         let numbers: Vec<i64> = answer.iter().map(reply::number).collect::<Stored<_>>()?;
         match numbers[..] {
@@ -73,9 +70,9 @@ impl Redis {
 
     pub(super) async fn forgive(&self, now_ms: i64, trying: &Trying<'_>, slips_max: u64) -> Stored<Value> {
         let (word, lasting, _) = ever(trying);
-        let drawer = self.names.drawer(&trying.who.id, crate::store::Drawer::Traces);
+        let drawer = self.names.drawer(&trying.who.id, Drawer::Traces);
         let [first, second, own] = self.counters(trying);
-        let forgive = Order::script(super::scripts::FORGIVE_TRY, &[&drawer, &first, &second, &own], |cmd| {
+        let forgive = Order::script(scripts::FORGIVE_TRY, &[&drawer, &first, &second, &own], |cmd| {
             cmd.arg(self.theirs(now_ms)).arg(&trying.nonce).arg(word).arg(lasting.by).arg(slips_max);
             fields(cmd, &lasting).arg(meters::window_ms(&trying.own))
         });
