@@ -15,7 +15,7 @@ use stepward_core::{
 
 use crate::{
     arrival::{Arrival, Client, Withheld},
-    challenges::{Begun, Challenges, Demand, Refused},
+    challenges::{Begun, Challenges, Demand, Refused, begin::Ways},
     reply::Reply,
     sessions::{SessionHandle, cookies::Scope, record::Subject},
     signals::{Who, velocity},
@@ -66,6 +66,8 @@ pub struct Scene<'a> {
     pub resuming: Option<&'a str>,
     /// What the app asked for, where it was the app that asked.
     pub asked: Option<&'a Required>,
+    /// What the decision has found out of the ways to meet a challenge.
+    pub ways: Option<&'a Ways>,
     /// What spoke, by ids that outlive a rename: [`speaker`]. A throttle counts for it alone.
     pub speaker: [&'a str; 3],
 }
@@ -166,6 +168,7 @@ impl Actions {
             withheld: scene.withheld.cloned(),
             resuming: scene.resuming,
             asked: scene.asked,
+            ways: scene.ways,
         };
         match self.challenges.begin(demand).await? {
             Begun::Asked(reply) => {

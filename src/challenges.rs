@@ -107,6 +107,8 @@ pub struct Demand<'a> {
     pub resuming: Option<&'a str>,
     /// What the app asked for, where it was the app that asked.
     pub asked: Option<&'a Required>,
+    /// What the decision has found out of the ways to meet it.
+    pub ways: Option<&'a begin::Ways>,
 }
 
 /// What became of a demand.
@@ -319,6 +321,14 @@ impl Challenges {
         self.locales.load().choose(tenant, None, None)
     }
 
+    /// What is known of the ways to meet a challenge by these methods.
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn ways(&self, asker: &begin::Asker<'_>, methods: &[Method]) -> Stored<begin::Ways> {
+        begin::ways(self, asker, methods).await
+    }
+
     /// Issues a challenge: parks the request or the withheld answer, mails a code where that comes first, and makes
     /// the reply. Cookies that belong to it are in the reply.
     ///
@@ -328,8 +338,18 @@ impl Challenges {
         begin::begin(self, demand).await
     }
 
-    /// Answers a request under [`PREFIX`] (the key set is journey's own). `subject` is the verified one, if any.
-    /// Cookies that belong to the answer are in it.
+    /// Reads what a request under [`PREFIX`] is about while its session is still being read: the challenge and, where an
+    /// answer will be compared with it, what the account has set up that the request's ticket names. All of it stays
+    /// sealed until it is known whose it is.
+    ///
+    /// # Errors
+    /// When the state store does not answer.
+    pub async fn look_ahead(&self, arrival: &Arrival, account: Option<Id>) -> Stored<answer::Ahead> {
+        serve::look_ahead(self, arrival, account).await
+    }
+
+    /// Answers a request under [`PREFIX`] (the key set is journey's own). `subject` is the verified one, if any; `ahead` is
+    /// what was read already. Cookies that belong to the answer are in it.
     ///
     /// # Errors
     /// When the state store does not answer; nothing was proven then.
@@ -338,8 +358,9 @@ impl Challenges {
         arrival: &Arrival,
         session: &mut SessionHandle,
         subject: Option<&Subject>,
+        ahead: answer::Ahead,
     ) -> Stored<Served> {
-        serve::serve(self, arrival, session, subject).await
+        serve::serve(self, arrival, session, subject, ahead).await
     }
 
     /// The answer to what a vendor sent by itself; `None` where the request is for another of our pages.
@@ -383,7 +404,7 @@ impl Challenges {
         parking::opened(self, arrival, session, subject, id, sealed)
     }
 
-    /// Takes what was parked: for exactly one caller, ever.
+    /// Takes what was parked: for exactly one caller, ever. `found` is what [`Challenges::opened`] gave for the same request.
     ///
     /// # Errors
     /// When the state store does not answer; nothing must be sent then, and whoever may have it can ask again.
@@ -393,8 +414,9 @@ impl Challenges {
         session: &SessionHandle,
         subject: Option<&Subject>,
         id: &str,
+        found: Option<&Parked>,
     ) -> Stored<Option<Parked>> {
-        parking::take(self, arrival, session, subject, id).await
+        parking::take(self, arrival, session, subject, id, found).await
     }
 
     /// Where the body of something parked is, as seen from this node.

@@ -16,7 +16,7 @@ use crate::{
         record::{Record, Subject},
     },
     settings::SessionLimits,
-    store::{Amended, Begin, Counted, Id, Kind, Session, SessionRef, StateStore, Stored},
+    store::{Amended, Id, Session, SessionRef, StateStore, Stored},
 };
 
 pub mod cookies;
@@ -88,6 +88,8 @@ pub struct SessionHandle {
     is_over: bool,
     /// When the request began: a revocation after that is stronger than whatever the request writes.
     begun_ms: i64,
+    /// Whether it stands where a session was that has been replaced a moment ago, see [`SessionHandle::in_place`].
+    is_late: bool,
 }
 
 /// What became of a session that was written.
@@ -95,7 +97,7 @@ pub struct SessionHandle {
 pub enum Committed {
     /// It is in the store.
     Done,
-    /// It was ended, revoked or taken over by another sign-in in the meantime; nothing was written.
+    /// It was ended, revoked, replaced or taken over by another sign-in in the meantime; nothing was written.
     Gone,
 }
 
@@ -201,7 +203,15 @@ impl SessionHandle {
             replaces_copied: false,
             is_over: false,
             begun_ms,
+            is_late: false,
         }
+    }
+
+    /// The same, for a request that came with a ticket that was replaced a moment ago. Its browser has the ticket that
+    /// took its place, or is about to get it; another one would take that away, and with it what was proved. So this one
+    /// is never written, and its ticket never given to anybody, unless a subject signs in with this very request.
+    pub fn in_place(self) -> SessionHandle {
+        SessionHandle { is_late: true, ..self }
     }
 
     /// Where it is kept; its `id` is the session's pseudonym in counters and logs.
@@ -251,6 +261,7 @@ impl SessionHandle {
         self.record.started_ms = now_ms;
         self.record.seen_ms = now_ms;
         self.record.subject = Some(subject);
+        self.is_late = false;
         self.renew(sessions);
     }
 
@@ -286,10 +297,12 @@ impl SessionHandle {
         if !self.is_changed {
             return Ok(Committed::Done);
         }
+        if self.is_late {
+            return Ok(Committed::Gone);
+        }
         if self.version == 0 {
             let expires_ms = sessions.expires_ms(&self.record);
             let sealed = sessions.sealed(&self.reference, &self.record);
-            self.bring_lock(store).await?;
             let written = store.establish(self.begun_ms, self.replaces, self.reference, sealed, expires_ms).await?;
             if !written {
                 return Ok(Committed::Gone);
@@ -323,19 +336,6 @@ impl SessionHandle {
         }
         // Never seen but under a flood of requests of one session: it is refused like a store that is too slow.
         Err(crate::store::StateError::Unavailable)
-    }
-
-    /// A lock-out of the session holds under its new ticket too. It is there before the ticket is, so that no request
-    /// comes between.
-    async fn bring_lock(&self, store: &impl StateStore) -> Stored<()> {
-        let Some(old) = self.replaces else { return Ok(()) };
-        let counted = |session: SessionRef| Counted { kind: Kind::Session, id: session.id };
-        let locks = [counted(old)];
-        let standing = store.begin(self.begun_ms, Begin { locks: &locks, ..Begin::default() }).await?;
-        match standing.locked_until_ms.first().copied().flatten() {
-            Some(until_ms) => store.lock(counted(self.reference), until_ms).await,
-            None => Ok(()),
-        }
     }
 
     /// Whether its owner signed out: send [`SessionHandle::forget_cookie`].

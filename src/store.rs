@@ -76,6 +76,16 @@ pub struct Meter {
     pub shape: Shape,
 }
 
+impl Meter {
+    /// The largest count that is not over the limit; any, where it guards nothing.
+    fn bound(&self) -> u64 {
+        match self.shape {
+            Shape::Guarded { limit, .. } => limit.into(),
+            Shape::Exact { .. } | Shape::Buckets | Shape::Distinct => u64::MAX,
+        }
+    }
+}
+
 /// How a counter is kept, and so what a crash may take of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Shape {
@@ -154,6 +164,8 @@ pub struct Standing {
     pub locked_until_ms: Vec<Option<i64>>,
     /// Each entry's ciphertext, if it is there.
     pub entries: Vec<Option<Vec<u8>>>,
+    /// Whether another session took the place of the one that was asked for, less than [`REPLACED_KNOWN_MS`] ago.
+    pub was_replaced: bool,
 }
 
 /// What became of a change to a session.
@@ -179,6 +191,66 @@ pub enum Attempt {
     Exhausted,
     /// It never was, has expired, or is done.
     Gone,
+}
+
+/// A try at what somebody guards, to be counted before the answer is looked at; and what bounds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Trying<'a> {
+    /// Whose tries count together; locked out when a bound is passed.
+    pub who: Counted,
+    /// The name of this try and of no other: run twice, it counts once.
+    pub nonce: Id,
+    /// Tries in time, each of [`Shape::Guarded`]; its limit is the bound.
+    pub windows: [Meter; 2],
+    /// Raised with them and bounds nothing: the tries that a right answer forgives.
+    pub own: Meter,
+    /// Tries for as long as what is guessed at is set up.
+    pub ever: Ever<'a>,
+    /// Until when `who` is locked out when a bound is passed, in milliseconds since the Unix epoch.
+    pub closed_until_ms: i64,
+}
+
+/// How tries are counted for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ever<'a> {
+    /// They are not: there is nothing to guess.
+    Unbounded,
+    /// In [`Drawer::Traces`] of `who`, until something else is set up.
+    SetUp(&'a Lasting),
+    /// Nothing is set up. The same work, which ends then.
+    Nobody {
+        /// As many as may be made.
+        most: u64,
+        /// When they are forgotten.
+        expires_ms: i64,
+    },
+}
+
+/// What counts tries for as long as something is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lasting {
+    /// The entry that counts those that were made.
+    pub made: Id,
+    /// The entry that counts those of them that were forgiven.
+    pub forgiven: Id,
+    /// As how many each try counts.
+    pub by: u64,
+    /// As many as may be made and not forgiven.
+    pub most: u64,
+}
+
+/// What became of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// It counts, and the answer may be looked at.
+    Counted {
+        /// Tries in each window, with this one.
+        in_windows: [u64; 2],
+        /// What is counted for ever and not forgiven, with this one.
+        ever: u64,
+    },
+    /// Too many, now or before: locked out until then, in milliseconds since the Unix epoch.
+    Closed(i64),
 }
 
 /// Whether this was the first time.
@@ -259,8 +331,17 @@ pub trait StateStore: Send + Sync + 'static {
     /// Ends a lock-out; an administrator's act. Durable.
     fn unlock(&self, who: Counted) -> impl Future<Output = Stored<()>> + Send;
 
-    /// Writes a new session and removes the one it replaces; whether the new one was written. `now_ms` is the moment the
-    /// request began: a session whose account, or whose predecessor, was revoked after that moment is not written.
+    /// Counts a try, all of it before the answer is looked at: in its windows first and, if it is within them, for ever,
+    /// so that whoever asks many times at once does not use up what there is for ever. Locks out who passes a bound; of
+    /// who is locked out already nothing is counted. Durable.
+    fn count_try(&self, now_ms: i64, trying: Trying<'_>) -> impl Future<Output = Stored<Tried>> + Send;
+    /// Takes back a try whose answer was right: its hits in the windows and, of what is counted for ever, everything that
+    /// `own` counts, `slips_max` at most. The same try again takes back nothing more. Durable.
+    fn forgive_try(&self, now_ms: i64, trying: Trying<'_>, slips_max: u64) -> impl Future<Output = Stored<()>> + Send;
+
+    /// Writes a new session and removes the one it replaces, whose lock-out holds for the new one as well; whether the new
+    /// one was written. `now_ms` is the moment the request began: a session whose account, or whose predecessor, was
+    /// revoked after that moment is not written. That one was replaced is known for a while ([`Standing::was_replaced`]).
     fn establish(
         &self,
         now_ms: i64,
@@ -368,6 +449,8 @@ pub trait StateStore: Send + Sync + 'static {
 
 /// How long a store may take to answer, unless the settings say otherwise (DESIGN §6).
 pub const WAIT: Duration = Duration::from_millis(250);
+/// For how long it is known that a session was replaced: longer than what was sent with its ticket takes to arrive.
+pub const REPLACED_KNOWN_MS: i64 = 10_000;
 /// How many times as long an operation may take that uses something up, or that no event waits for.
 pub const PATIENCE: u32 = 10;
 

@@ -11,17 +11,17 @@ use crate::{
     arrival::Arrival,
     challenges::{
         Challenges,
-        attempts::{Aim, Lane, Try},
-        authenticators,
+        attempts::{Aim, Lane, Made, Try},
+        authenticators::{self, Authenticator},
         captcha::{self, Looked},
-        code::{Asked, Sent},
+        code::{Asked, Expected, Sent},
         contacts::Reach,
         issued::{self, Issued},
         oidc, passkey, pow, problem, recovery, totp, verification,
     },
     clock,
     sessions::SessionHandle,
-    store::{Once, StateStore, Stored},
+    store::{Drawer, Enrolment, Id, Once, StateStore, Stored},
 };
 
 /// What a client typed or chose.
@@ -42,8 +42,8 @@ pub struct Answer {
 /// What came of it.
 #[derive(Debug)]
 pub enum Came {
-    /// It is proven; the session holds the proof, not written yet.
-    Proven(Method),
+    /// It is proven; the session holds the proof, not written yet, and what is due to its owner is not forgiven yet.
+    Proven(Method, Option<Due>),
     /// It was wrong and may be tried again.
     Wrong(Method),
     /// It was wrong, and the last try.
@@ -64,6 +64,25 @@ pub enum Came {
     Unverified(verification::Trouble),
     /// Nothing that could be an answer; it costs no try.
     Nothing,
+}
+
+/// A try that was right, to be taken back once the proof is recorded: see [`settle`].
+#[derive(Debug)]
+pub struct Due {
+    lane: Lane,
+    aim: Aim,
+    made: Made,
+}
+
+/// Takes back what a right answer was counted as, and the slips of its own session before it.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn settle(challenges: &Challenges, due: Option<&Due>) -> Stored<()> {
+    match due {
+        Some(due) => challenges.forgive(&due.lane, &due.aim, &due.made).await,
+        None => Ok(()),
+    }
 }
 
 impl Answer {
@@ -119,7 +138,7 @@ fn json(body: &[u8]) -> Option<BTreeMap<String, String>> {
     )
 }
 
-/// Takes an answer to the challenge `word`.
+/// Takes an answer to the challenge `word`; `ahead` is what was read already.
 pub async fn take(
     challenges: &Challenges,
     arrival: &Arrival,
@@ -127,6 +146,7 @@ pub async fn take(
     word: &str,
     issued: &Issued,
     answer: &Answer,
+    ahead: Ahead,
 ) -> Stored<Came> {
     let offered = answer.method.filter(|method| issued.methods.contains(method));
     let (Some(method), Some(id)) = (offered, issued::id_of(word)) else { return Ok(Came::Nothing) };
@@ -139,41 +159,42 @@ pub async fn take(
     if !is_letter && !is_begun_elsewhere && typed.trim().is_empty() {
         return Ok(Came::Nothing);
     }
-    if let Some(until) = challenges.closed_until(&lane).await? {
-        return Ok(Came::Closed(method, until));
-    }
-    if method == Method::Oidc {
-        return oidc::leave(challenges, arrival, session, word, issued).await;
-    }
-    if verification::is_one(method) {
-        return verification::begin(challenges, arrival, session, word, &asked).await;
-    }
-    if is_letter {
+    if is_letter || is_begun_elsewhere {
+        if let Some(until) = challenges.closed_until(&lane).await? {
+            return Ok(Came::Closed(method, until));
+        }
+        if method == Method::Oidc {
+            return oidc::leave(challenges, arrival, session, word, issued).await;
+        }
+        if verification::is_one(method) {
+            return verification::begin(challenges, arrival, session, word, &asked).await;
+        }
         return Ok(Came::Mailed(challenges.send_code(&asked, &problem::locale(challenges, arrival)).await?));
     }
-    let aim = aim(challenges, &asked, method).await?;
-    let left = match challenges.count_try(&lane, issued.attempts, &aim).await? {
+    let target = Target::read(challenges, &asked, ahead).await?;
+    let aim = target.aim(method);
+    let made = match challenges.count_try(&lane, issued.attempts, &aim, issued.is_verified).await? {
         Try::Closed(until) => return Ok(Came::Closed(method, until)),
-        Try::Counted { left } => left,
+        Try::Counted(made) => made,
     };
+    let target = if made.is_compared { target } else { Target::SetUp(Vec::new()) };
     let looked = match method {
         Method::Captcha => captcha::check(challenges, arrival, &asked, &answer.vendor, &typed).await?,
-        _ if is_right(challenges, &asked, word, method, &typed).await? => Looked::Passed,
+        _ if is_right(challenges, &asked, word, &target, &typed).await? => Looked::Passed,
         _ => Looked::Failed,
     };
     if looked == Looked::Unknown {
-        challenges.forgive(&lane, &aim).await?;
+        challenges.forgive(&lane, &aim, &made).await?;
         return Ok(Came::Unheard(answer.vendor.clone()));
     }
     if looked == Looked::Failed {
-        return match left {
+        return match made.left {
             0 => challenges.close(&lane).await.map(|_| Came::Spent(method)),
             _ => Ok(Came::Wrong(method)),
         };
     }
-    challenges.forgive(&lane, &aim).await?;
     prove(challenges, session, issued, method);
-    Ok(Came::Proven(method))
+    Ok(Came::Proven(method, Some(Due { lane, aim, made })))
 }
 
 /// Records that a challenge was met.
@@ -187,34 +208,106 @@ pub fn prove(challenges: &Challenges, session: &mut SessionHandle, issued: &Issu
     session.change().prove(proof, issued.account.filter(|_| method.strength() > 0));
 }
 
-/// What an answer by this method is compared with.
-async fn aim(challenges: &Challenges, asked: &Asked<'_>, method: Method) -> Stored<Aim> {
-    match method {
-        Method::EmailCode | Method::SmsCode | Method::VoiceCode => challenges.code_aim(asked).await,
-        _ => authenticators::aim(challenges, asked.tenant, asked.issued.account, method).await,
+/// What was read before it was known whose it is; nothing of it counts before that is known.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    /// The challenge that the address names, sealed.
+    pub(super) challenge: Option<(Id, Option<Vec<u8>>)>,
+    /// What lies in a drawer of the account that the request's ticket names, sealed.
+    pub(super) authenticators: Option<(Id, Vec<Enrolment>)>,
+}
+
+/// What an answer is compared with, read once.
+enum Target {
+    /// What the account has set up.
+    SetUp(Vec<Authenticator>),
+    /// A code that was sent.
+    Code(Expected),
+    /// Nothing that an account has.
+    Nobody,
+}
+
+impl Target {
+    async fn read(challenges: &Challenges, asked: &Asked<'_>, ahead: Ahead) -> Stored<Target> {
+        match asked.method {
+            Method::EmailCode | Method::SmsCode | Method::VoiceCode => {
+                challenges.expected(asked).await.map(Target::Code)
+            }
+            Method::Totp | Method::Passkey | Method::RecoveryCode => {
+                let Some(account) = asked.issued.account else { return Ok(Target::nothing(challenges, asked)) };
+                let entries = match ahead.authenticators.filter(|(of, _)| *of == account) {
+                    Some((_, entries)) => entries,
+                    None => challenges.store.enrolments(account, Drawer::Authenticators).await?,
+                };
+                Ok(Target::SetUp(match asked.issued.is_verified {
+                    true => authenticators::opened(challenges, asked.tenant, account, entries),
+                    false => authenticators::opened_evenly(challenges, asked.tenant, account, entries),
+                }))
+            }
+            Method::Pow | Method::Push | Method::Captcha | Method::Oidc | Method::IdDocument | Method::Approval => {
+                Ok(Target::Nobody)
+            }
+        }
+    }
+
+    /// What an answer is compared with that must not be right.
+    fn nothing(challenges: &Challenges, asked: &Asked<'_>) -> Target {
+        let nobody = asked.issued.account.unwrap_or_default();
+        Target::SetUp(authenticators::opened_evenly(challenges, asked.tenant, nobody, Vec::new()))
+    }
+
+    fn aim(&self, method: Method) -> Aim {
+        match self {
+            Target::SetUp(all) => authenticators::aim(all, method),
+            Target::Code(expected) => expected.aim,
+            Target::Nobody => Aim::NOTHING,
+        }
     }
 }
 
 /// Whether the answer is right; if so it has been used up and is right for nobody else.
-async fn is_right(challenges: &Challenges, asked: &Asked<'_>, word: &str, method: Method, typed: &str) -> Stored<bool> {
+async fn is_right(
+    challenges: &Challenges,
+    asked: &Asked<'_>,
+    word: &str,
+    target: &Target,
+    typed: &str,
+) -> Stored<bool> {
     let (tenant, account) = (asked.tenant, asked.issued.account);
-    match method {
-        Method::Totp => match totp::digits(typed) {
-            Some(code) => authenticators::check_totp(challenges, tenant, account, &code).await,
-            None => Ok(false),
+    match (asked.method, target) {
+        (Method::Totp, Target::SetUp(all)) => match (totp::digits(typed), account) {
+            (Some(code), Some(account)) => authenticators::check_totp(challenges, account, all, &code).await,
+            (_, None) | (None, _) => Ok(false),
         },
-        Method::EmailCode | Method::SmsCode | Method::VoiceCode => match totp::digits(typed) {
-            Some(code) => challenges.check_code(asked, &code).await,
-            None => Ok(false),
-        },
-        Method::RecoveryCode => match recovery::canonical(typed) {
+        (Method::EmailCode | Method::SmsCode | Method::VoiceCode, Target::Code(expected)) => {
+            match totp::digits(typed) {
+                Some(code) => challenges.check_code(asked, expected, &code).await,
+                None => Ok(false),
+            }
+        }
+        (Method::RecoveryCode, Target::SetUp(_)) => match recovery::canonical(typed) {
             Some(code) => recovery::spend(challenges, tenant, account, &code).await,
             None => Ok(false),
         },
-        Method::Pow => is_solved(challenges, asked, word, typed).await,
-        Method::Passkey => passkey::check(challenges, tenant, asked.id, asked.issued, typed).await,
+        (Method::Passkey, Target::SetUp(all)) => {
+            passkey::check(challenges, tenant, asked.id, asked.issued, all, typed).await
+        }
+        (Method::Pow, _) => is_solved(challenges, asked, word, typed).await,
         // `runnable` never offers these, or they are looked at elsewhere: an answer here proves nothing.
-        Method::Push | Method::Captcha | Method::Oidc | Method::IdDocument | Method::Approval => Ok(false),
+        (
+            Method::Totp
+            | Method::EmailCode
+            | Method::SmsCode
+            | Method::VoiceCode
+            | Method::RecoveryCode
+            | Method::Passkey
+            | Method::Push
+            | Method::Captcha
+            | Method::Oidc
+            | Method::IdDocument
+            | Method::Approval,
+            _,
+        ) => Ok(false),
     }
 }
 

@@ -8,7 +8,10 @@
 //!
 //! A right answer takes back its own try, and of those that are counted for ever the ones that the same session got wrong
 //! in the last quarter of an hour: an owner's slips are forgiven, and a stranger's guesses never are, however often the
-//! owner signs in meanwhile. An account with several apps has as many codes that fit, so each try costs as many.
+//! owner signs in meanwhile. An account with several apps has as many codes that fit, so each try counts as many: its
+//! owner, signed in, is told sooner that the method is closed. Whoever merely claims a name must not learn from that how
+//! many apps somebody has, and so that there is somebody: it closes for them when it would for anybody, and what they
+//! answer above the bound until then is wrong without being compared.
 //!
 //! Codes that are sent, by e-mail or to a telephone, count as one method.
 //!
@@ -23,8 +26,9 @@ use stepward_core::session::Method;
 use crate::{
     arrival::Arrival,
     challenges::{Challenges, issued::Issued},
+    clock,
     sessions::SessionHandle,
-    store::{Attempt, Begin, Counted, Drawer, Id, Kind, Meter, Shape, StateStore, Stored, Touch},
+    store::{Begin, Counted, Drawer, Ever, Id, Kind, Lasting, Meter, Shape, StateStore, Stored, Touch, Tried, Trying},
 };
 
 /// In how long the policy's `attempts` are counted, and for how long a method is closed when they are spent.
@@ -43,8 +47,6 @@ pub const STARTS_MAX: u64 = 5;
 const NOBODY_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Moments kept of a kind of try; more than any limit.
 const KEPT: u16 = 32;
-/// How often a count is tried again when another try was first. At most [`HOURLY_MAX`] get as far as that.
-const RACES_MAX: usize = 32;
 
 /// Whose tries by which method count together.
 #[derive(Clone, Copy, Debug)]
@@ -66,16 +68,28 @@ pub struct Aim {
     pub at_once: u64,
 }
 
+impl Aim {
+    /// Nothing that is set up, or that anybody could guess.
+    pub const NOTHING: Aim = Aim { newest: None, since: 0, at_once: 1 };
+}
+
 /// Whether a try may be looked at.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Try {
-    /// It is counted; after a wrong answer so many are left.
-    Counted {
-        /// Tries left after this one.
-        left: u64,
-    },
+    /// It is counted.
+    Counted(Made),
     /// The method is closed until then, in milliseconds since the Unix epoch.
     Closed(i64),
+}
+
+/// A try that is counted.
+#[derive(Debug)]
+pub struct Made {
+    /// Tries left after this one, if it is wrong.
+    pub left: u64,
+    /// Whether the answer may be compared with anything. Where it may not, it is wrong; nothing else tells.
+    pub is_compared: bool,
+    nonce: Id,
 }
 
 impl Lane {
@@ -100,7 +114,7 @@ impl Lane {
     }
 
     /// Everybody's tries in the policy's window and in the hour, with what is allowed.
-    fn tries(challenges: &Challenges, attempts: u64, hourly: u64) -> [Meter; 2] {
+    fn windows(challenges: &Challenges, attempts: u64, hourly: u64) -> [Meter; 2] {
         [meter(challenges, "quarter", ATTEMPTS_WINDOW, attempts), meter(challenges, "hour", HOUR, hourly)]
     }
 
@@ -147,23 +161,7 @@ impl Challenges {
         Ok(standing.locked_until_ms.first().copied().flatten().filter(|until| *until > now_ms))
     }
 
-    /// Whether every one of these methods is closed, so that asking for them asks for nothing. `account` is the verified
-    /// subject's or, where nobody is verified, the claimed one's.
-    ///
-    /// # Errors
-    /// When the state store does not answer.
-    pub async fn are_spent(
-        &self,
-        tenant: &str,
-        session: Option<&SessionHandle>,
-        account: Option<Id>,
-        methods: &[Method],
-    ) -> Stored<bool> {
-        let (closed, _) = self.closed_among(tenant, session, account, methods, &[]).await?;
-        Ok(closed.len() == methods.len())
-    }
-
-    /// Which of these methods are closed now; and what lies in these entries, read in the same call.
+    /// Which of these methods are closed now, and until when; and what lies in these entries, read in the same call.
     pub(super) async fn closed_among(
         &self,
         tenant: &str,
@@ -171,107 +169,76 @@ impl Challenges {
         account: Option<Id>,
         methods: &[Method],
         entries: &[(Id, Drawer, Id)],
-    ) -> Stored<(Vec<Method>, Vec<Option<Vec<u8>>>)> {
+    ) -> Stored<(Vec<(Method, i64)>, Vec<Option<Vec<u8>>>)> {
         // Without a session there is a new one, which has tried nothing yet.
         let lineage = session.map_or([0; 16], |session| session.record.lineage);
         let lanes = methods.iter().map(|method| Lane::named(self, tenant, lineage, account, *method).who);
         let (lanes, now_ms) = (lanes.collect::<Vec<_>>(), self.clock.now_ms());
         let standing = self.store.begin(now_ms, Begin { locks: &lanes, entries, ..Begin::default() }).await?;
-        let is_closed = |until: &Option<i64>| until.is_some_and(|until| until > now_ms);
-        let closed = methods.iter().zip(&standing.locked_until_ms).filter(|(_, until)| is_closed(until));
-        Ok((closed.map(|(method, _)| *method).collect(), standing.entries))
+        let until = methods.iter().copied().zip(standing.locked_until_ms);
+        let closed = until.filter_map(|(method, until)| Some((method, until.filter(|until| *until > now_ms)?)));
+        Ok((closed.collect(), standing.entries))
     }
 
-    /// Counts a try, all of it before the answer is looked at.
-    pub(super) async fn count_try(&self, lane: &Lane, attempts: u32, aim: &Aim) -> Stored<Try> {
-        let (attempts, hourly) = (u64::from(attempts.max(1)), HOURLY_MAX / aim.at_once.max(1));
-        let [window, hour] = Lane::tries(self, attempts, hourly);
-        let meters = [window, hour, lane.own(self, aim)].map(|meter| (lane.who, meter, Touch::Hit));
-        let standing = self.store.begin(self.clock.now_ms(), Begin { meters: &meters, ..Begin::default() }).await?;
-        let [in_window, in_hour, _] = standing.counts[..] else { return Ok(Try::Closed(self.close(lane).await?)) };
-        if in_window > attempts || in_hour > hourly {
-            return Ok(Try::Closed(self.close(lane).await?));
-        }
-        // Only now: whoever asks many times at once must not use up what there is for ever.
-        let Some(left) = self.count_for_ever(lane, aim).await? else {
-            return Ok(Try::Closed(self.close(lane).await?));
-        };
-        Ok(Try::Counted { left: (attempts - in_window).min(hourly - in_hour).min(left) })
-    }
-
-    /// Counts a try for as long as what is guessed at is set up; how many are left, `None` if there was none.
-    async fn count_for_ever(&self, lane: &Lane, aim: &Aim) -> Stored<Option<u64>> {
-        let Some(newest) = aim.newest else {
-            return match lane.who.kind {
-                // A test that guards nobody's secret: there is nothing to guess for ever.
-                Kind::Session => Ok(Some(EVER_MAX)),
-                Kind::Account | Kind::Ip | Kind::Device | Kind::Pair => self.count_for_nobody(lane).await,
-            };
-        };
-        let (home, [tries, forgiven]) = (lane.who.id, lane.for_ever(self, newest));
-        for _ in 0..RACES_MAX {
-            let [made, forgiven] = self.kept_for_ever(lane, [tries, forgiven]).await?;
-            let Some(made) = made else {
-                // Both at once, so that the first wrong answer waits for the disk as often as it does for a name that
-                // nobody has. A move that comes before there is something to move is made again.
-                let begun = self.store.enrol(home, Drawer::Traces, tries, Vec::new());
-                let moved = self.store.advance(home, Drawer::Traces, tries, aim.at_once);
-                let (begun, moved) = tokio::join!(begun, moved);
-                begun?;
-                match moved? {
-                    true => return Ok(Some(EVER_MAX.saturating_sub(aim.at_once) / aim.at_once.max(1))),
-                    false => continue,
-                }
-            };
-            let left = EVER_MAX.saturating_add(forgiven.unwrap_or(0)).saturating_sub(made);
-            let Some(after) = left.checked_sub(aim.at_once) else {
-                tracing::warn!("a method is closed until it is set up anew: its wrong answers are used up");
-                return Ok(None);
-            };
-            // Exactly one of those who saw the same count moves it.
-            if self.store.advance(home, Drawer::Traces, tries, made.saturating_add(aim.at_once)).await? {
-                return Ok(Some(after / aim.at_once.max(1)));
+    /// Counts a try, all of it before the answer is looked at. `is_verified` tells whether the account is who is there,
+    /// rather than whom somebody claims to be.
+    pub(super) async fn count_try(&self, lane: &Lane, attempts: u32, aim: &Aim, is_verified: bool) -> Stored<Try> {
+        let by = aim.at_once.max(1);
+        // Of its owner's methods nothing is secret from who is signed in.
+        let shown = if is_verified { by } else { 1 };
+        let (attempts, hourly, most) = (u64::from(attempts.max(1)), HOURLY_MAX / shown, EVER_MAX * by / shown);
+        let nonce = clock::random_id();
+        let lasting = self.lasting(lane, aim, most);
+        let trying = self.trying(lane, aim, [attempts, hourly], nonce, &lasting);
+        Ok(match self.store.count_try(self.clock.now_ms(), trying).await? {
+            Tried::Closed(until) => Try::Closed(until),
+            Tried::Counted { in_windows: [in_window, in_hour], ever } => {
+                let left = attempts.saturating_sub(in_window).min(hourly.saturating_sub(in_hour));
+                let left = left.min(most.saturating_sub(ever) / by);
+                let is_compared = in_hour.saturating_mul(by) <= HOURLY_MAX && ever <= EVER_MAX;
+                Try::Counted(Made { left, is_compared, nonce })
             }
-        }
-        Ok(None)
-    }
-
-    /// The same work, for a name that nobody has and a method that is not set up.
-    async fn count_for_nobody(&self, lane: &Lane) -> Stored<Option<u64>> {
-        let (now_ms, home) = (self.clock.now_ms(), lane.who.id);
-        let tries = u32::try_from(EVER_MAX).unwrap_or(u32::MAX);
-        self.store.issue_challenge(home, home, tries, Vec::new(), now_ms + NOBODY_MS).await?;
-        Ok(match self.store.attempt_challenge(now_ms, home, home).await? {
-            Attempt::Granted { left, .. } => Some(u64::from(left)),
-            Attempt::Exhausted => None,
-            // Void since a fail-over. There is nothing to guess: the hour's bound is enough.
-            Attempt::Gone => Some(EVER_MAX),
         })
     }
 
-    async fn kept_for_ever(&self, lane: &Lane, ids: [Id; 2]) -> Stored<[Option<u64>; 2]> {
-        let kept = self.store.enrolments(lane.who.id, Drawer::Traces).await?;
-        Ok(ids.map(|id| kept.iter().find(|it| it.id == id).map(|it| it.counter)))
+    /// Takes back what a right answer was counted as, and the slips of its own session before it.
+    pub(super) async fn forgive(&self, lane: &Lane, aim: &Aim, made: &Made) -> Stored<()> {
+        let lasting = self.lasting(lane, aim, EVER_MAX);
+        let trying = self.trying(lane, aim, [1, HOURLY_MAX], made.nonce, &lasting);
+        self.store.forgive_try(self.clock.now_ms(), trying, HOURLY_MAX).await
     }
 
-    /// Takes back what a right answer was counted as, and the slips of its own session before it.
-    pub(super) async fn forgive(&self, lane: &Lane, aim: &Aim) -> Stored<()> {
+    fn trying<'a>(
+        &self,
+        lane: &Lane,
+        aim: &Aim,
+        [attempts, hourly]: [u64; 2],
+        nonce: Id,
+        lasting: &'a Lasting,
+    ) -> Trying<'a> {
         let now_ms = self.clock.now_ms();
-        for meter in Lane::tries(self, 1, HOURLY_MAX) {
-            self.store.refund(now_ms, lane.who, meter).await?;
+        let ever = match (aim.newest, lane.who.kind) {
+            (Some(_), _) => Ever::SetUp(lasting),
+            // A test that guards nobody's secret: there is nothing to guess for ever.
+            (None, Kind::Session) => Ever::Unbounded,
+            (None, Kind::Account | Kind::Ip | Kind::Device | Kind::Pair) => {
+                Ever::Nobody { most: EVER_MAX, expires_ms: now_ms + NOBODY_MS }
+            }
+        };
+        Trying {
+            who: lane.who,
+            nonce,
+            windows: Lane::windows(self, attempts, hourly),
+            own: lane.own(self, aim),
+            ever,
+            closed_until_ms: now_ms + ATTEMPTS_WINDOW.as_millis() as i64,
         }
-        let Some(newest) = aim.newest else { return Ok(()) };
-        let meters = [(lane.who, lane.own(self, aim), Touch::Look)];
-        let standing = self.store.begin(now_ms, Begin { meters: &meters, ..Begin::default() }).await?;
-        let slips = standing.counts.first().copied().unwrap_or(0).min(HOURLY_MAX).saturating_mul(aim.at_once);
-        let [tries, forgiven] = lane.for_ever(self, newest);
-        let [made, before] = self.kept_for_ever(lane, [tries, forgiven]).await?;
-        if before.is_none() {
-            self.store.enrol(lane.who.id, Drawer::Traces, forgiven, Vec::new()).await?;
-        }
-        let to = before.unwrap_or(0).saturating_add(slips).min(made.unwrap_or(0));
-        // Where another right answer was first, this one's slips stay counted.
-        self.store.advance(lane.who.id, Drawer::Traces, forgiven, to).await.map(drop)
+    }
+
+    /// Where tries are counted for ever; made out also where nothing is set up, so that it takes as long.
+    fn lasting(&self, lane: &Lane, aim: &Aim, most: u64) -> Lasting {
+        let [made, forgiven] = lane.for_ever(self, aim.newest.unwrap_or_default());
+        Lasting { made, forgiven, by: aim.at_once.max(1), most }
     }
 
     /// Closes the method for a while; durable.

@@ -9,11 +9,15 @@ use stepward_core::session::Method;
 use webauthn_rs::prelude::Passkey;
 
 use crate::{
-    challenges::{Challenges, attempts::Aim, totp},
+    challenges::{Challenges, attempts::Aim, enrolment::apps::APPS_MAX, totp},
     clock,
     keys::{Keys, Purpose},
     store::{Drawer, Enrolment, Id, StateStore, Stored, carried::Carried},
 };
+
+/// How many entries are opened at least where somebody claims a name: as many as an account has with two apps, two passkeys
+/// and ten recovery codes.
+const OPENED_MIN: usize = 14;
 
 /// What is kept of an authenticator.
 #[derive(Clone, Serialize, Deserialize)]
@@ -93,21 +97,51 @@ impl Authenticator {
 /// Everything that an account has set up.
 pub async fn all(challenges: &Challenges, tenant: &str, account: Id) -> Stored<Vec<Authenticator>> {
     let entries = challenges.store.enrolments(account, Drawer::Authenticators).await?;
+    Ok(opened(challenges, tenant, account, entries))
+}
+
+/// What an account has set up, of what lay in its drawer.
+pub fn opened(challenges: &Challenges, tenant: &str, account: Id, entries: Vec<Enrolment>) -> Vec<Authenticator> {
     let open = |entry: Enrolment| {
-        let opened =
-            challenges.keys.open(Purpose::Authenticator, tenant, &owner(account, entry.id), &entry.sealed).ok()?;
-        let kept = serde_json::from_slice(&opened.plain).ok()?;
+        let kept = opens(challenges, tenant, account, entry.id, &entry.sealed)?;
         Some(Authenticator { id: entry.id, counter: entry.counter, kept })
     };
     let mut all: Vec<_> = entries.into_iter().filter_map(open).collect();
     all.sort_by_key(|it| (it.added_ms(), it.id));
-    Ok(all)
+    all
+}
+
+/// The same for a name that somebody claims: opens as many as [`OPENED_MIN`] whatever there is, so that how long it takes
+/// tells neither whether there is such an account nor what it has.
+pub fn opened_evenly(
+    challenges: &Challenges,
+    tenant: &str,
+    account: Id,
+    entries: Vec<Enrolment>,
+) -> Vec<Authenticator> {
+    let missing = OPENED_MIN.saturating_sub(entries.len());
+    let decoy = Kept::Totp { secret: vec![0; totp::SECRET_BYTES], added_ms: 0 };
+    let sealed = seal(challenges, tenant, account, Id::default(), &decoy);
+    for _ in 0..missing {
+        // INVARIANT: what is in it is not used.
+        drop(std::hint::black_box(opens(challenges, tenant, account, Id::default(), &sealed)));
+    }
+    opened(challenges, tenant, account, entries)
+}
+
+fn opens(challenges: &Challenges, tenant: &str, account: Id, id: Id, sealed: &[u8]) -> Option<Kept> {
+    let opened = challenges.keys.open(Purpose::Authenticator, tenant, &owner(account, id), sealed).ok()?;
+    serde_json::from_slice(&opened.plain).ok()
+}
+
+fn seal(challenges: &Challenges, tenant: &str, account: Id, id: Id, kept: &Kept) -> Vec<u8> {
+    let plain = zeroize::Zeroizing::new(serde_json::to_vec(kept).unwrap_or_default());
+    challenges.keys.seal(Purpose::Authenticator, tenant, &owner(account, id), &plain)
 }
 
 /// Adds one.
 pub async fn add(challenges: &Challenges, tenant: &str, account: Id, id: Id, kept: &Kept) -> Stored<()> {
-    let plain = zeroize::Zeroizing::new(serde_json::to_vec(kept).unwrap_or_default());
-    let sealed = challenges.keys.seal(Purpose::Authenticator, tenant, &owner(account, id), &plain);
+    let sealed = seal(challenges, tenant, account, id, kept);
     challenges.store.enrol(account, Drawer::Authenticators, id, sealed).await
 }
 
@@ -119,14 +153,10 @@ pub async fn provision_totp(challenges: &Challenges, tenant: &str, account: Id) 
     Ok(secret.to_vec())
 }
 
-/// What answers by this method are compared with.
-pub async fn aim(challenges: &Challenges, tenant: &str, account: Option<Id>, method: Method) -> Stored<Aim> {
-    let all = match account {
-        Some(account) => all(challenges, tenant, account).await?,
-        None => Vec::new(),
-    };
+/// What answers by this method are compared with, among everything that an account has.
+pub fn aim(all: &[Authenticator], method: Method) -> Aim {
     let of_method: Vec<_> = all.iter().filter(|it| it.method() == method).collect();
-    Ok(match method {
+    match method {
         Method::Totp => Aim {
             newest: of_method.last().map(|it| it.id),
             since: of_method.iter().map(|it| it.counter).fold(0, u64::wrapping_add),
@@ -143,7 +173,7 @@ pub async fn aim(challenges: &Challenges, tenant: &str, account: Option<Id>, met
         _ => {
             Aim { newest: of_method.last().map(|it| set_of(it.added_ms())), since: of_method.len() as u64, at_once: 1 }
         }
-    })
+    }
 }
 
 /// Names the recovery codes that were handed out at that moment.
@@ -154,29 +184,25 @@ fn set_of(added_ms: i64) -> Id {
 }
 
 /// Whether a code is right for one of the account's apps, and its time step was not used before. The work is the same
-/// for an account that has none: a secret that nobody knows is tried.
-pub async fn check_totp(challenges: &Challenges, tenant: &str, account: Option<Id>, code: &str) -> Stored<bool> {
+/// for an account that has fewer apps than it may, or none: secrets that nobody knows are tried.
+pub async fn check_totp(challenges: &Challenges, account: Id, all: &[Authenticator], code: &str) -> Stored<bool> {
     let now_ms = challenges.clock.now_ms();
-    let all = match account {
-        Some(account) => all(challenges, tenant, account).await?,
-        None => Vec::new(),
-    };
     let mut matched = None;
-    let mut tried = false;
-    for authenticator in &all {
+    let mut tried = 0;
+    for authenticator in all {
         if let Kept::Totp { secret, .. } = &authenticator.kept {
-            tried = true;
+            tried += 1;
             matched = totp::step_of(secret, code, now_ms).map(|step| (authenticator.id, step)).or(matched);
         }
     }
-    if !tried {
+    for _ in tried..APPS_MAX {
         let nobody: [u8; totp::SECRET_BYTES] = clock::random_bytes();
         // INVARIANT: the answer is not used; a code that fits by chance proves nothing.
-        let _ = totp::step_of(&nobody, code, now_ms);
+        let _ = std::hint::black_box(totp::step_of(&nobody, code, now_ms));
     }
-    match (account, matched) {
-        (Some(account), Some((id, step))) => challenges.store.advance(account, Drawer::Authenticators, id, step).await,
-        _ => Ok(false),
+    match matched {
+        Some((id, step)) => challenges.store.advance(account, Drawer::Authenticators, id, step).await,
+        None => Ok(false),
     }
 }
 

@@ -14,7 +14,9 @@ use crate::{
         code::Asked,
         contacts::Reach,
         issued::{self, Afterwards, Issued, OnFail},
-        origin, parking, problem,
+        origin,
+        parking::{self, Prepared},
+        problem,
     },
     keys::Purpose,
     reply::Reply,
@@ -22,8 +24,11 @@ use crate::{
         Committed, SessionHandle,
         cookies::{self, Scope},
     },
-    store::{Drawer, Id, Stored},
+    store::{Drawer, Id, StateStore, Stored},
 };
+
+/// A proof at least this strong makes its device known: not a mailbox, not a computation (DESIGN §9).
+const STRENGTH_OF_A_KNOWN_DEVICE: u8 = 2;
 
 /// See [`Challenges::begin`].
 pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Begun> {
@@ -40,43 +45,33 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
     }
     let (half, park_cookie) = parking::half(arrival, scope);
     let mut issued = issue(challenges, &demand, methods);
-    // One wait for the store: what is asked depends on nothing else that is asked.
-    let (standing, has_room) = tokio::try_join!(
-        ways(challenges, arrival, demand.session, &issued, demand.subject.is_some()),
-        parking::has_room(challenges, &demand, is_parked_anew(&demand)),
+    let is_parked = is_parked_anew(&demand);
+    // What is small is parked while it is counted whether there is room for it; a large body is not even read before.
+    let is_counted_first = is_parked && parking::is_large(&demand);
+    let (read, has_room) = tokio::try_join!(
+        async {
+            match demand.ways.filter(|ways| ways.are_of(&issued)) {
+                Some(_) => Ok(None),
+                None => ways(challenges, &asker(&demand, &issued), &issued.methods).await.map(Some),
+            }
+        },
+        parking::has_room(challenges, &demand, is_counted_first),
     )?;
-    if standing.closed.len() == issued.methods.len() {
+    let Some(standing) = read.as_ref().or(demand.ways) else { return Ok(Begun::Refused(Reason::Internal)) };
+    if issued.methods.iter().all(|method| standing.closed_until(*method).is_some()) {
         return Ok(Begun::Spent(issued.on_fail.outcome()));
     }
     let first = standing.first(challenges, &issued);
-    let parked = match is_parked_anew(&demand) {
-        true => parking::prepare(challenges, &demand, &half, has_room).await,
+    let parked = match is_parked {
+        true => parking::prepare(challenges, &demand, &half, has_room || !is_counted_first).await,
         false => None,
     };
-    issued.afterwards = afterwards(&demand, parked.as_ref().map(|it| it.word.clone()));
     // An upload may have taken its time to arrive; the user has as long as anybody else.
     let arriving_ms = challenges.clock.now_ms().saturating_sub(issued.issued_ms).max(0);
     issued.expires_ms = issued.expires_ms.saturating_add(arriving_ms);
     issued.parked_until_ms = issued.parked_until_ms.saturating_add(arriving_ms);
-    let id = issued::fresh_id();
-    let kept = issued::sealed(challenges, arrival, demand.session, &id, &issued);
-    // One more wait, for all that is written.
-    let written = tokio::try_join!(
-        parking::park(challenges, parked.as_ref()),
-        keep_session(challenges, arrival, demand.session, scope),
-        issued::keep_sealed(challenges, kept, &issued),
-    );
-    let (_, cookies, ()) = match written {
-        Ok(written) => written,
-        Err(error) => {
-            parking::forget(challenges, parked.as_ref()).await;
-            return Err(error);
-        }
-    };
-    let Some(mut cookies) = cookies else {
-        if let Some(parked) = &parked {
-            parking::discard(challenges, &parked.word).await?;
-        }
+    let Some((id, mut cookies)) = keep(challenges, &mut demand, &mut issued, scope, parked, is_counted_first).await?
+    else {
         return Ok(Begun::Refused(Reason::ResumeGone));
     };
     if Reach::of(first).is_some() {
@@ -88,6 +83,58 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
         Client::Fetch | Client::Api => problem::challenge(challenges, &mut demand, &issued, &id),
     };
     Ok(Begun::Asked(with_cookies(reply, cookies)))
+}
+
+fn asker<'a>(demand: &'a Demand<'_>, issued: &Issued) -> Asker<'a> {
+    let Issued { account, is_verified, .. } = *issued;
+    Asker { arrival: demand.arrival, session: Some(demand.session), account, is_verified }
+}
+
+/// Keeps the challenge, the session and what is parked for them, in one wait for the store; the challenge's id and the
+/// cookies that belong to it. `None`: the session ended in the meantime. What turns out to have no room is dropped again,
+/// and its user sends it once more.
+async fn keep(
+    challenges: &Challenges,
+    demand: &mut Demand<'_>,
+    issued: &mut Issued,
+    scope: Scope,
+    parked: Option<Prepared>,
+    is_counted: bool,
+) -> Stored<Option<(String, Vec<String>)>> {
+    issued.afterwards = afterwards(demand, parked.as_ref().map(|it| it.word.clone()));
+    let id = issued::fresh_id();
+    let sealed = issued::sealed(challenges, demand.arrival, demand.session, &id, issued);
+    let room = parking::room(challenges, demand);
+    let written = tokio::try_join!(
+        parking::park(challenges, parked.as_ref()),
+        keep_session(challenges, demand.arrival, demand.session, scope),
+        issued::keep_sealed(challenges, sealed, issued),
+        async {
+            match parked.is_some() && !is_counted {
+                true => parking::is_within(challenges, room).await,
+                false => Ok(true),
+            }
+        },
+    );
+    let (_, cookies, (), has_room) = match written {
+        Ok(written) => written,
+        Err(error) => {
+            parking::forget(challenges, parked.as_ref()).await;
+            return Err(error);
+        }
+    };
+    if let Some(parked) = parked.as_ref().filter(|_| cookies.is_none() || !has_room) {
+        parking::discard(challenges, &parked.word).await?;
+    }
+    let Some(cookies) = cookies else { return Ok(None) };
+    if has_room {
+        return Ok(Some((id, cookies)));
+    }
+    // Nobody has heard of the first one.
+    issued.afterwards = afterwards(demand, None);
+    let id = issued::fresh_id();
+    issued::keep(challenges, demand.arrival, demand.session, &id, issued).await?;
+    Ok(Some((id, cookies)))
 }
 
 /// Writes the session if it is new or changed, and gives the browser its ticket. `None`: it ended in the meantime.
@@ -105,6 +152,32 @@ pub async fn keep_session(
     Ok(Some(is_new.then(|| session.set_cookie(&challenges.sessions, scope)).into_iter().collect()))
 }
 
+/// The device is known for the account from now on, and its browser keeps a cookie that says which it is. One that cannot be
+/// kept is asked again the next time: the proof stands.
+pub async fn keep_device(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    issued: &Issued,
+    method: Method,
+) -> Option<String> {
+    let account = issued.account.filter(|_| method.strength() >= STRENGTH_OF_A_KNOWN_DEVICE);
+    let (Some(account), Some(scope)) = (account, Scope::of(&arrival.request)) else { return None };
+    let (keys, tenant, host) = (&challenges.keys, &arrival.route.tenant, &arrival.request.host);
+    let now_ms = challenges.clock.now_ms();
+    let (device, cookie) = match cookies::read_device(keys, now_ms, tenant, &arrival.request) {
+        Some(device) => (device.id, cookies::renew_device(keys, now_ms, tenant, host, scope, &device)),
+        None => cookies::make_device(keys, now_ms, tenant, host, scope),
+    };
+    let sealed = challenges.device_used(tenant, account, device, method);
+    match challenges.store.enrol(account, Drawer::Devices, device, sealed).await {
+        Ok(()) => Some(cookie),
+        Err(error) => {
+            tracing::warn!(%error, "a device is not known, though a proof was given on it");
+            None
+        }
+    }
+}
+
 /// Adds cookies to an answer.
 pub fn with_cookies(mut reply: Reply, cookies: Vec<String>) -> Reply {
     for cookie in cookies {
@@ -114,9 +187,15 @@ pub fn with_cookies(mut reply: Reply, cookies: Vec<String>) -> Reply {
 }
 
 /// What is known of the ways to meet a challenge, before one is shown.
+#[derive(Debug)]
 pub struct Ways {
-    /// Closed for now: wrong answers were too many.
-    closed: Vec<Method>,
+    /// Whose they are, and whether that is who is there rather than whom a request names.
+    account: Option<Id>,
+    is_verified: bool,
+    /// All that there are.
+    methods: Vec<Method>,
+    /// Closed for now, and until when: wrong answers were too many.
+    closed: Vec<(Method, i64)>,
     /// Used last, in this session or, by this account, on this device.
     used_last: Option<Method>,
     /// What is set up, where somebody is verified; a subject that is merely claimed must not learn that.
@@ -124,6 +203,22 @@ pub struct Ways {
 }
 
 impl Ways {
+    /// Whether every one of them is closed, so that asking for them asks for nothing.
+    pub fn are_spent(&self) -> bool {
+        self.methods.iter().all(|method| self.closed_until(*method).is_some())
+    }
+
+    /// Whether they are those of this challenge.
+    fn are_of(&self, issued: &Issued) -> bool {
+        let are_all = issued.methods.iter().all(|method| self.methods.contains(method));
+        are_all && (self.account, self.is_verified) == (issued.account, issued.is_verified)
+    }
+
+    /// Until when a method is closed, in milliseconds since the Unix epoch, if it is.
+    pub fn closed_until(&self, method: Method) -> Option<i64> {
+        self.closed.iter().find(|(closed, _)| *closed == method).map(|(_, until)| *until)
+    }
+
     /// The method that is shown first: the one used last, else the first that is set up, else the policy's first. What
     /// cannot be used at the moment comes last: a method that is closed, a test that no vendor can check, a provider that did
     /// not answer lately.
@@ -134,7 +229,7 @@ impl Ways {
             Method::IdDocument | Method::Push => challenges.vendors().begins(*method),
             _ => true,
         };
-        let is_at_hand = |method: &Method| !self.closed.contains(method) && answers(method);
+        let is_at_hand = |method: &Method| self.closed_until(*method).is_none() && answers(method);
         let at_hand: Vec<Method> = issued.methods.iter().copied().filter(is_at_hand).collect();
         let is_set_up = |method: &Method| self.set_up.as_ref().is_some_and(|set_up| set_up.contains(method));
         let used_last = self.used_last.filter(|method| at_hand.contains(method));
@@ -143,50 +238,45 @@ impl Ways {
     }
 }
 
-/// The method that is shown first; see [`Ways::first`].
-///
-/// # Errors
-/// When the state store does not answer.
-pub async fn first_method(
-    challenges: &Challenges,
-    arrival: &Arrival,
-    session: &SessionHandle,
-    issued: &Issued,
-    is_verified: bool,
-) -> Stored<Method> {
-    Ok(ways(challenges, arrival, session, issued, is_verified).await?.first(challenges, issued))
+/// Whose ways to meet a challenge are asked for.
+pub struct Asker<'a> {
+    /// The request.
+    pub arrival: &'a Arrival,
+    /// Its session; without one there will be a new one, which has tried nothing yet.
+    pub session: Option<&'a SessionHandle>,
+    /// Whose proof is asked for.
+    pub account: Option<Id>,
+    /// Whether that is who is there.
+    pub is_verified: bool,
 }
 
 /// See [`Ways::first`]; asks the store for what it needs to know, at once.
 ///
 /// # Errors
 /// When the state store does not answer.
-pub async fn ways(
-    challenges: &Challenges,
-    arrival: &Arrival,
-    session: &SessionHandle,
-    issued: &Issued,
-    is_verified: bool,
-) -> Stored<Ways> {
+pub async fn ways(challenges: &Challenges, asker: &Asker<'_>, methods: &[Method]) -> Stored<Ways> {
+    let Asker { arrival, session, account, is_verified } = *asker;
     let tenant = &arrival.route.tenant;
     let now_ms = challenges.clock.now_ms();
     let device = cookies::read_device(&challenges.keys, now_ms, tenant, &arrival.request).map(|device| device.id);
     // Whoever holds the cookie of a device has proven that account on it before: it learns nothing new.
-    let here = issued.account.zip(device);
+    let here = account.zip(device);
     let entries: Vec<_> = here.map(|(account, device)| (account, Drawer::Devices, device)).into_iter().collect();
     let (standing, set_up) = tokio::try_join!(
-        challenges.closed_among(tenant, Some(session), issued.account, &issued.methods, &entries),
-        set_up(challenges, tenant, issued.account.filter(|_| is_verified)),
+        challenges.closed_among(tenant, session, account, methods, &entries),
+        set_up(challenges, tenant, account.filter(|_| is_verified)),
     )?;
     let (closed, found) = standing;
-    let in_session = session.record.proofs_for(issued.account).filter(|proof| issued.methods.contains(&proof.method));
+    let proofs = session.into_iter().flat_map(|session| session.record.proofs_for(account));
+    let in_session = proofs.filter(|proof| methods.contains(&proof.method));
     let in_session = in_session.max_by_key(|proof| proof.at_ms).map(|proof| proof.method);
     let on_device = || {
         let (account, device) = here?;
         let sealed = found.into_iter().next().flatten()?;
         challenges.used_on_device(tenant, account, device, &sealed)
     };
-    Ok(Ways { closed, used_last: in_session.or_else(on_device), set_up })
+    let used_last = in_session.or_else(on_device);
+    Ok(Ways { account, is_verified, methods: methods.to_vec(), closed, used_last, set_up })
 }
 
 /// What an account has set up; `None` where nobody may know.

@@ -5,6 +5,7 @@
 //! code of its own and only the newest by its method counts. Everything happens alike whether or not there is an account
 //! with an address: a code is made, kept, counted and expected; only the message is missing. No code is ever logged.
 
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use stepward_core::session::Method;
 use subtle::ConstantTimeEq;
@@ -52,6 +53,16 @@ pub enum Post {
     Working,
     /// It did not answer: the code was not sent.
     Silent,
+}
+
+/// What a code that is typed is compared with.
+pub(super) struct Expected {
+    /// The newest code of the challenge.
+    number: Option<u32>,
+    /// Where it went.
+    contact: Option<Contact>,
+    /// What is guessed at.
+    pub(super) aim: Aim,
 }
 
 /// The challenge a code belongs to.
@@ -116,19 +127,24 @@ impl Challenges {
         }))
     }
 
-    /// The addresses that codes go to are what is guessed at, all of them together; of all codes only the newest counts.
-    pub(super) async fn code_aim(&self, asked: &Asked<'_>) -> Stored<Aim> {
-        let newest = match asked.issued.account {
-            Some(account) => self.contacts().newest(asked.tenant, account).await?,
-            None => None,
+    /// What a code that is typed is compared with. The addresses that codes go to are what is guessed at, all of them
+    /// together; of all codes only the newest counts.
+    pub(super) async fn expected(&self, asked: &Asked<'_>) -> Stored<Expected> {
+        let targets = async {
+            match asked.issued.account {
+                Some(account) => self.contacts().targets(Reach::of(asked.method), asked.tenant, account).await,
+                None => Ok((None, None)),
+            }
         };
+        let (newest_code, (contact, newest)) = tokio::try_join!(self.newest_code(asked), targets)?;
         let (newest, since) = newest.unzip();
-        Ok(Aim { newest, since: since.unwrap_or(0), at_once: 1 })
+        let aim = Aim { newest, since: since.unwrap_or(0), at_once: 1 };
+        Ok(Expected { number: newest_code.map(|(number, _)| number), contact, aim })
     }
 
     /// Whether this is the newest code; if so it is spent.
-    pub(super) async fn check_code(&self, asked: &Asked<'_>, digits: &str) -> Stored<bool> {
-        let Some((number, _)) = self.newest_code(asked).await? else { return Ok(false) };
+    pub(super) async fn check_code(&self, asked: &Asked<'_>, expected: &Expected, digits: &str) -> Stored<bool> {
+        let Some(number) = expected.number else { return Ok(false) };
         let now_ms = self.clock.now_ms();
         let code_id = self.code_id(asked, number);
         let Attempt::Granted { sealed, .. } = self.store.attempt_challenge(now_ms, asked.id, code_id).await? else {
@@ -137,7 +153,7 @@ impl Challenges {
         let Some(code) = self.open_code(asked, code_id, &sealed) else { return Ok(false) };
         let right = bool::from(code.digits.as_bytes().ct_eq(digits.as_bytes()));
         // Without an address nobody can have read the code; guessing it right is no proof either.
-        let Some(contact) = self.code_contact(asked).await?.filter(|_| right) else { return Ok(false) };
+        let Some(contact) = expected.contact.as_ref().filter(|_| right) else { return Ok(false) };
         let first = self.store.spend_challenge(now_ms, asked.id, code_id, clock::random_id()).await? == Once::First;
         if let Some(account) = asked.issued.account.filter(|_| first) {
             self.store.advance(account, Drawer::Contacts, contact.id, now_ms.unsigned_abs()).await?;
@@ -145,15 +161,16 @@ impl Challenges {
         Ok(first)
     }
 
+    /// Looks for all that there may be, at once.
     async fn newest_code(&self, asked: &Asked<'_>) -> Stored<Option<(u32, Code)>> {
-        for number in (0..LETTERS_MAX).rev() {
+        let now_ms = self.clock.now_ms();
+        let find = async |number| {
             let code_id = self.code_id(asked, number);
-            let sealed = self.store.peek_challenge(self.clock.now_ms(), asked.id, code_id).await?;
-            if let Some(code) = sealed.and_then(|sealed| self.open_code(asked, code_id, &sealed)) {
-                return Ok(Some((number, code)));
-            }
-        }
-        Ok(None)
+            let sealed = self.store.peek_challenge(now_ms, asked.id, code_id).await?;
+            Ok(sealed.and_then(|sealed| self.open_code(asked, code_id, &sealed)).map(|code| (number, code)))
+        };
+        let found = try_join_all((0..LETTERS_MAX).map(find)).await?;
+        Ok(found.into_iter().flatten().max_by_key(|(number, _)| *number))
     }
 
     fn open_code(&self, asked: &Asked<'_>, code_id: Id, sealed: &[u8]) -> Option<Code> {

@@ -169,12 +169,21 @@ impl Contacts<'_> {
         Ok(newest.map(|(entry, kept)| Contact { id: entry.id, counter: entry.counter, address: kept.address }))
     }
 
-    /// Of all addresses that codes may go to: the newest, and a number that is another after each right code.
-    pub(super) async fn newest(&self, tenant: &str, account: Id) -> Stored<Option<(Id, u64)>> {
+    /// The address of a kind that codes go to; and of all addresses that codes may go to the newest, and a number that is
+    /// another after each right code.
+    pub(super) async fn targets(
+        &self,
+        reach: Option<Reach>,
+        tenant: &str,
+        account: Id,
+    ) -> Stored<(Option<Contact>, Option<(Id, u64)>)> {
         let usable = self.usable(tenant, account).await?;
         let since = usable.iter().fold(0, |sum: u64, (entry, _)| sum.wrapping_add(entry.counter));
-        let newest = usable.into_iter().max_by_key(|(_, kept)| kept.usable_from_ms);
-        Ok(newest.map(|(entry, _)| (entry.id, since)))
+        let newest = usable.iter().max_by_key(|(_, kept)| kept.usable_from_ms).map(|(entry, _)| (entry.id, since));
+        let of_kind = usable.into_iter().filter(|(_, kept)| Some(kept.reach) == reach);
+        let primary = of_kind.max_by_key(|(_, kept)| kept.usable_from_ms);
+        let primary = primary.map(|(it, kept)| Contact { id: it.id, counter: it.counter, address: kept.address });
+        Ok((primary, newest))
     }
 
     /// Whether there is an address of this kind, however new.

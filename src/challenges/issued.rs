@@ -210,20 +210,26 @@ pub async fn keep_sealed(challenges: &Challenges, sealed: Option<(Id, Vec<u8>)>,
     challenges.store.issue_challenge(id, id, NO_TRIES, sealed, issued.expires_ms).await
 }
 
-/// The challenge of this id, if it is this session's, on this host, and has not ended.
-pub async fn look(
+/// What is kept under the id of a challenge, sealed; says nothing about whose it is.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn fetch(challenges: &Challenges, id: Id) -> Stored<Option<Vec<u8>>> {
+    challenges.store.peek_challenge(challenges.clock.now_ms(), id, id).await
+}
+
+/// The challenge that was fetched, if it is this session's, on this host, and has not ended.
+pub fn opened(
     challenges: &Challenges,
     arrival: &Arrival,
     session: &SessionHandle,
-    id: &str,
-) -> Stored<Option<Issued>> {
-    let Some(id) = id_of(id) else { return Ok(None) };
-    let now_ms = challenges.clock.now_ms();
-    let Some(sealed) = challenges.store.peek_challenge(now_ms, id, id).await? else { return Ok(None) };
+    id: Id,
+    sealed: &[u8],
+) -> Option<Issued> {
     let owner = owner(arrival, session, id);
-    let opened = challenges.keys.open(Purpose::Challenge, &arrival.route.tenant, &owner, &sealed);
-    let issued: Option<Issued> = opened.ok().and_then(|opened| serde_json::from_slice(&opened.plain).ok());
-    Ok(issued.filter(|issued| now_ms < issued.expires_ms))
+    let opened = challenges.keys.open(Purpose::Challenge, &arrival.route.tenant, &owner, sealed).ok()?;
+    let issued: Issued = serde_json::from_slice(&opened.plain).ok()?;
+    (challenges.clock.now_ms() < issued.expires_ms).then_some(issued)
 }
 
 /// Whom a sealed thing belongs to: this session on this host, and itself.

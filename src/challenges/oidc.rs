@@ -237,19 +237,18 @@ pub async fn came_back(
         return wrong(challenges, &lane, issued).await;
     }
     answer::prove(challenges, session, issued, Method::Oidc);
-    Ok(Came::Proven(Method::Oidc))
+    Ok(Came::Proven(Method::Oidc, None))
 }
 
 /// Somebody else signed in: there is nothing to guess at, but a browser that brings one account after another is stopped.
 async fn wrong(challenges: &Challenges, lane: &Lane, issued: &Issued) -> Stored<Came> {
-    let aim = Aim { newest: None, since: 0, at_once: 1 };
-    Ok(match challenges.count_try(lane, issued.attempts, &aim).await? {
+    Ok(match challenges.count_try(lane, issued.attempts, &Aim::NOTHING, issued.is_verified).await? {
         Try::Closed(until) => Came::Closed(Method::Oidc, until),
-        Try::Counted { left: 0 } => {
+        Try::Counted(made) if made.left == 0 => {
             challenges.close(lane).await?;
             Came::Spent(Method::Oidc)
         }
-        Try::Counted { .. } => Came::Wrong(Method::Oidc),
+        Try::Counted(_) => Came::Wrong(Method::Oidc),
     })
 }
 

@@ -66,6 +66,9 @@ const LEFT_BEHIND: [&str; 18] = [
     "x-forwarded-proto",
 ];
 
+/// What is counted, and how many there may be.
+type Bound = (Counted, Meter, u64);
+
 /// What is to be parked, sealed; a body too large for the store lies in its file already.
 pub struct Prepared {
     /// Its id, as addresses name it.
@@ -359,7 +362,8 @@ pub async fn peek(
     Ok(parked.filter(|_| origin::is_own(arrival)))
 }
 
-/// Takes it: for exactly one caller. The request may be the live one, or the parked one in its place, which carries the
+/// Takes it: for exactly one caller. `found` is what was found under this id for the same browser, where this request has
+/// looked; else it is looked for. The request may be the live one, or the parked one in its place, which carries the
 /// origin that it was parked with. On an error nothing was taken for good: the same browser may ask again.
 pub async fn take(
     challenges: &Challenges,
@@ -367,14 +371,18 @@ pub async fn take(
     session: &SessionHandle,
     subject: Option<&Subject>,
     word: &str,
+    found: Option<&Parked>,
 ) -> Stored<Option<Parked>> {
     // Who may not have it must not use up the one time.
     let may = |parked: &Parked| {
         let origin = parked.headers.iter().find(|(name, _)| name == "origin").map(|(_, value)| value.as_str());
         origin::is_own(arrival) || (origin.is_some() && origin == arrival.request.header("origin"))
     };
-    let found = find(challenges, arrival, session, subject, word).await?;
-    let (Some(id), Some(_)) = (issued::id_of(word), found.filter(may)) else { return Ok(None) };
+    let may = match found {
+        Some(found) => may(found),
+        None => find(challenges, arrival, session, subject, word).await?.is_some_and(|found| may(&found)),
+    };
+    let Some(id) = issued::id_of(word).filter(|_| may) else { return Ok(None) };
     let now_ms = challenges.clock.now_ms();
     let claim = challenges.unsent.claim(id, now_ms);
     let sealed = taken_by(challenges, now_ms, id, &claim.nonces).await?;
@@ -450,12 +458,22 @@ pub async fn has_room(challenges: &Challenges, demand: &Demand<'_>, is_wanted: b
     if load(demand).filter(|_| is_wanted).is_none() {
         return Ok(false);
     }
+    is_within(challenges, room(challenges, demand)).await
+}
+
+/// Whether what is to be parked is, or may turn out to be, too large for the store.
+pub fn is_large(demand: &Demand<'_>) -> bool {
+    load(demand).is_some_and(|load| load.is_large())
+}
+
+/// What is counted of it, and the bounds.
+pub fn room(challenges: &Challenges, demand: &Demand<'_>) -> [Bound; 2] {
     let tenant = &demand.arrival.route.tenant;
     let session = Counted { kind: Kind::Session, id: demand.session.record.lineage };
     let everyone = Counted { kind: Kind::Session, id: challenges.keys.pseudonym(tenant, "parking", "") };
     let few = meter(challenges, demand, "meter", Shape::Exact { keep: 32 });
     let many = meter(challenges, demand, "meter", Shape::Buckets);
-    is_within(challenges, [(session, few, PER_SESSION_MAX), (everyone, many, PER_TENANT_MAX)]).await
+    [(session, few, PER_SESSION_MAX), (everyone, many, PER_TENANT_MAX)]
 }
 
 /// Counts a body that needs a file.
@@ -472,7 +490,11 @@ fn meter(challenges: &Challenges, demand: &Demand<'_>, what: &str, shape: Shape)
     Meter { name: meter_name(challenges, what), window, shape }
 }
 
-async fn is_within(challenges: &Challenges, bounds: [(Counted, Meter, u64); 2]) -> Stored<bool> {
+/// Counts one more; whether that is within both bounds.
+///
+/// # Errors
+/// When the state store does not answer.
+pub async fn is_within(challenges: &Challenges, bounds: [Bound; 2]) -> Stored<bool> {
     let meters = bounds.map(|(who, meter, _)| (who, meter, Touch::Hit));
     let begin = Begin { meters: &meters, ..Begin::default() };
     let standing = challenges.store.begin(challenges.clock.now_ms(), begin).await?;

@@ -191,7 +191,15 @@ fn seal(challenges: &Challenges, tenant: &str, id: Id, issued: &Issued, nonce: I
 }
 
 /// Whether an answer is a proof (WebAuthn §7.2); if so its challenge has been used up and is good for nobody else.
-pub async fn check(challenges: &Challenges, tenant: &str, id: Id, issued: &Issued, typed: &str) -> Stored<bool> {
+/// `all` is what the account has set up.
+pub async fn check(
+    challenges: &Challenges,
+    tenant: &str,
+    id: Id,
+    issued: &Issued,
+    all: &[Authenticator],
+    typed: &str,
+) -> Stored<bool> {
     let refused = |why: &str| {
         tracing::info!(decision = &*issued.decision_id, why, "an answer by passkey is refused");
         Ok(false)
@@ -212,7 +220,6 @@ pub async fn check(challenges: &Challenges, tenant: &str, id: Id, issued: &Issue
         return refused("another page asked for it");
     }
     let Some(account) = issued.account else { return refused("nobody is asked for") };
-    let all = authenticators::all(challenges, tenant, account).await?;
     let is_it =
         |it: &&Authenticator| it.passkey().is_some_and(|it| it.cred_id().as_slice() == answer.get_credential_id());
     let Some((kept, passkey)) = all.iter().find(is_it).and_then(|it| Some((it, it.passkey()?))) else {

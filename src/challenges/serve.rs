@@ -11,7 +11,7 @@ use crate::{
     arrival::{Arrival, Client},
     challenges::{
         Challenges, PREFIX, Refused, Served,
-        answer::{self, Answer, Came},
+        answer::{self, Ahead, Answer, Came},
         begin,
         code::Sent,
         enrolment,
@@ -21,8 +21,29 @@ use crate::{
     },
     reply::Reply,
     sessions::{SessionHandle, cookies::Scope, record::Subject},
-    store::Stored,
+    store::{Drawer, Id, StateStore, Stored},
 };
+
+/// See [`Challenges::look_ahead`].
+pub async fn look_ahead(challenges: &Challenges, arrival: &Arrival, account: Option<Id>) -> Stored<Ahead> {
+    let path = arrival.request.path.strip_prefix(PREFIX).unwrap_or_default();
+    let word = path.strip_prefix("c/").map(|rest| rest.strip_suffix("/continue").unwrap_or(rest));
+    let Some(id) = word.and_then(issued::id_of) else { return Ok(Ahead::default()) };
+    let is_compared = |method| matches!(method, Method::Totp | Method::Passkey | Method::RecoveryCode);
+    let answered = || Answer::read(arrival).method.is_some_and(is_compared);
+    let account = account.filter(|_| &*arrival.request.method == "POST" && answered());
+    let authenticators = async {
+        match account {
+            Some(account) => {
+                let entries = challenges.store.enrolments(account, Drawer::Authenticators).await?;
+                Ok(Some((account, entries)))
+            }
+            None => Ok(None),
+        }
+    };
+    let (sealed, authenticators) = tokio::try_join!(issued::fetch(challenges, id), authenticators)?;
+    Ok(Ahead { challenge: Some((id, sealed)), authenticators })
+}
 
 /// See [`Challenges::serve`].
 pub async fn serve(
@@ -30,6 +51,7 @@ pub async fn serve(
     arrival: &Arrival,
     session: &mut SessionHandle,
     subject: Option<&Subject>,
+    ahead: Ahead,
 ) -> Stored<Served> {
     let path = arrival.request.path.strip_prefix(PREFIX).unwrap_or_default();
     let is_get = matches!(&*arrival.request.method, "GET" | "HEAD");
@@ -44,10 +66,10 @@ pub async fn serve(
         return Ok(Served::Answer(file));
     }
     match parts[..] {
-        ["c", word] if is_get => look(challenges, arrival, session, subject, word).await,
-        ["c", word] if is_post => answered(challenges, arrival, session, subject, word).await,
+        ["c", word] if is_get => look(challenges, arrival, session, subject, word, ahead).await,
+        ["c", word] if is_post => answered(challenges, arrival, session, subject, word, ahead).await,
         ["c", word, "continue"] if is_get => {
-            go_on(challenges, arrival, session, subject, word).await.map(Served::Answer)
+            go_on(challenges, arrival, session, subject, word, ahead).await.map(Served::Answer)
         }
         ["oidc", "callback"] if &*arrival.request.method == "GET" => {
             came_back(challenges, arrival, session, subject).await
@@ -65,8 +87,9 @@ async fn look(
     session: &mut SessionHandle,
     subject: Option<&Subject>,
     word: &str,
+    mut ahead: Ahead,
 ) -> Stored<Served> {
-    let Some(issued) = mine(challenges, arrival, session, subject, word).await? else {
+    let Some(issued) = mine(challenges, arrival, session, subject, word, &mut ahead).await? else {
         return Ok(Served::Answer(show::gone(challenges, arrival)));
     };
     if is_met(session, &issued) {
@@ -89,8 +112,9 @@ async fn go_on(
     session: &SessionHandle,
     subject: Option<&Subject>,
     word: &str,
+    mut ahead: Ahead,
 ) -> Stored<Reply> {
-    match mine(challenges, arrival, session, subject, word).await? {
+    match mine(challenges, arrival, session, subject, word, &mut ahead).await? {
         Some(issued) if is_met(session, &issued) => show::afterwards(challenges, arrival, &issued).await,
         Some(_) => Ok(page::harden(Reply::see_other(&show::address(arrival, word, None, None)))),
         None => Ok(show::gone(challenges, arrival)),
@@ -103,15 +127,16 @@ async fn answered(
     session: &mut SessionHandle,
     subject: Option<&Subject>,
     word: &str,
+    mut ahead: Ahead,
 ) -> Stored<Served> {
-    let Some(issued) = mine(challenges, arrival, session, subject, word).await? else {
+    let Some(issued) = mine(challenges, arrival, session, subject, word, &mut ahead).await? else {
         return Ok(Served::Answer(show::gone(challenges, arrival)));
     };
     if is_met(session, &issued) {
         return Ok(Served::Answer(passed(challenges, arrival, word, &issued)));
     }
     let answer = Answer::read(arrival);
-    let came = answer::take(challenges, arrival, session, word, &issued, &answer).await?;
+    let came = answer::take(challenges, arrival, session, word, &issued, &answer, ahead).await?;
     conclude(challenges, arrival, session, word, &issued, answer.method, came).await
 }
 
@@ -123,7 +148,7 @@ async fn came_back(
     subject: Option<&Subject>,
 ) -> Stored<Served> {
     let Some(back) = oidc::Back::read(arrival) else { return Ok(Served::Answer(not_found(challenges, arrival))) };
-    let Some(issued) = mine(challenges, arrival, session, subject, &back.word).await? else {
+    let Some(issued) = mine(challenges, arrival, session, subject, &back.word, &mut Ahead::default()).await? else {
         return Ok(Served::Answer(show::gone(challenges, arrival)));
     };
     if is_met(session, &issued) {
@@ -146,15 +171,30 @@ async fn conclude(
     let (event, decision_id) = (issued.event.clone(), issued.decision_id.clone());
     let back = |error: &str| show::address(arrival, word, method, Some(error));
     Ok(match came {
-        Came::Proven(method) => {
+        Came::Proven(method, due) => {
             // A ticket that was seen, or planted, before the proof is worth nothing after it.
             session.renew(&challenges.sessions);
             let scope = Scope::of(&arrival.request);
-            let kept = match scope {
-                Some(scope) => begin::keep_session(challenges, arrival, session, scope).await?,
-                None => None,
+            let session_kept = async {
+                match scope {
+                    Some(scope) => begin::keep_session(challenges, arrival, session, scope).await,
+                    None => Ok(None),
+                }
             };
-            let Some(cookies) = kept else { return Ok(Served::Answer(show::gone(challenges, arrival))) };
+            // The right answer is used up: all that follows from it goes at once.
+            let (kept, device, ()) = tokio::try_join!(
+                session_kept,
+                async { Ok(begin::keep_device(challenges, arrival, issued, method).await) },
+                async {
+                    // The proof stands, and the try stays counted: that is the stricter of the two.
+                    if let Err(error) = answer::settle(challenges, due.as_ref()).await {
+                        tracing::warn!(%error, "a right answer's try is not forgiven");
+                    }
+                    Ok(())
+                },
+            )?;
+            let Some(mut cookies) = kept else { return Ok(Served::Answer(show::gone(challenges, arrival))) };
+            cookies.extend(device);
             let reply = begin::with_cookies(passed(challenges, arrival, word, issued), cookies);
             Served::Passed { event, decision_id, method, account: issued.account, reply }
         }
@@ -224,8 +264,14 @@ async fn mine(
     session: &SessionHandle,
     subject: Option<&Subject>,
     word: &str,
+    ahead: &mut Ahead,
 ) -> Stored<Option<Issued>> {
-    let issued = issued::look(challenges, arrival, session, word).await?;
+    let Some(id) = issued::id_of(word) else { return Ok(None) };
+    let sealed = match ahead.challenge.take().filter(|(of, _)| *of == id) {
+        Some((_, sealed)) => sealed,
+        None => issued::fetch(challenges, id).await?,
+    };
+    let issued = sealed.and_then(|sealed| issued::opened(challenges, arrival, session, id, &sealed));
     Ok(issued.filter(|issued| match (issued.account, subject) {
         (Some(account), Some(subject)) => account == subject.account,
         (None, _) | (_, None) => true,

@@ -1,6 +1,7 @@
 //! The pages of a challenge: asking, and what follows. Looking at one changes nothing.
 
 use fluent_bundle::FluentArgs;
+use futures_util::future::try_join_all;
 use http::StatusCode;
 use minijinja::{Value, context};
 use stepward_core::session::Method;
@@ -69,23 +70,29 @@ pub async fn challenge(
         Progress::Open { method, .. } => Some(*method),
         Progress::None | Progress::Ended(..) => None,
     };
-    let method = match view.method.filter(|it| issued.methods.contains(it)).or(open) {
-        Some(method) => method,
-        None => begin::first_method(challenges, arrival, session, issued, is_verified).await?,
-    };
-    let lane = Lane::of(challenges, arrival, session, issued, method);
-    let closed = challenges.closed_until(&lane).await?;
+    let named = view.method.filter(|it| issued.methods.contains(it)).or(open);
+    let may_be_shown = |method: Method| named.is_none_or(|named| named == method);
+    // What is set up matters where it is not said which method is shown.
+    let is_verified = is_verified && named.is_none();
+    let asker = begin::Asker { arrival, session: Some(session), account: issued.account, is_verified };
+    // One wait for the store: which method is shown follows from it, and everything is asked that any of them needs.
+    let (ways, posts, passkey) = tokio::try_join!(
+        begin::ways(challenges, &asker, &issued.methods),
+        posts(challenges, arrival, session, word, issued, may_be_shown),
+        async {
+            match may_be_shown(Method::Passkey) {
+                true => passkey_options(challenges, arrival, word, issued).await,
+                false => Ok(None),
+            }
+        },
+    )?;
+    let method = named.unwrap_or_else(|| ways.first(challenges, issued));
+    let passkey = passkey.filter(|_| method == Method::Passkey);
     let now_ms = challenges.clock.now_ms();
-    let error =
-        closed.map(|until| problem::minutes(locale, "locked_method", ((until - now_ms).max(0) / 1000).unsigned_abs()));
-    let post = match issued::id_of(word).filter(|_| Reach::of(method).is_some()) {
-        Some(id) => {
-            let (tenant, host) = (&*arrival.route.tenant, &*arrival.request.host);
-            let asked = Asked { tenant, host, method, id, issued, lane: &lane };
-            challenges.code_is_out(&asked).await?
-        }
-        None => None,
-    };
+    let error = ways
+        .closed_until(method)
+        .map(|until| problem::minutes(locale, "locked_method", ((until - now_ms).max(0) / 1000).unsigned_abs()));
+    let post = posts.into_iter().find(|(of, _)| *of == method).and_then(|(_, post)| post);
     let undelivered = post == Some(Post::Silent);
     let is_test = method == Method::Captcha;
     let widget = is_test.then(|| captcha::widget(challenges, &issued.event, view.not.as_deref())).flatten();
@@ -108,10 +115,6 @@ pub async fn challenge(
         let other = it.has_other.then(|| without(&address(arrival, word, Some(method), None), &it.vendor));
         context! { vendor => &*it.vendor, script => it.script.clone(), snippet => Value::from_safe_string(it.snippet.clone()), other }
     };
-    let passkey = match method == Method::Passkey {
-        true => passkey_options(challenges, arrival, word, issued).await?,
-        false => None,
-    };
     let content = context! {
         error, passkey => passkey.map(|it| it.to_string()), undelivered, sent => post.is_some(), method => method.name(), action => address(arrival, word, Some(method), None),
         why => problem::say(challenges, locale, "why"), event => problem::event_name(locale, &issued.event),
@@ -130,6 +133,26 @@ pub async fn challenge(
         page::allow(&mut page, &csp);
     }
     Ok(page)
+}
+
+/// What became of the newest code by each method that may be shown.
+async fn posts(
+    challenges: &Challenges,
+    arrival: &Arrival,
+    session: &SessionHandle,
+    word: &str,
+    issued: &Issued,
+    may_be_shown: impl Fn(Method) -> bool,
+) -> Stored<Vec<(Method, Option<Post>)>> {
+    let Some(id) = issued::id_of(word) else { return Ok(Vec::new()) };
+    let (tenant, host) = (&*arrival.route.tenant, &*arrival.request.host);
+    let post = async |method: Method| {
+        let lane = Lane::of(challenges, arrival, session, issued, method);
+        let asked = Asked { tenant, host, method, id, issued, lane: &lane };
+        challenges.code_is_out(&asked).await.map(|post| (method, post))
+    };
+    let sent = issued.methods.iter().copied().filter(|method| Reach::of(*method).is_some() && may_be_shown(*method));
+    try_join_all(sent.map(post)).await
 }
 
 /// What follows a challenge that is met.

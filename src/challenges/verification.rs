@@ -16,8 +16,7 @@ use crate::{
     challenges::{
         Challenges,
         answer::{self, Came},
-        attempts::{Lane, Try},
-        authenticators,
+        attempts::{Aim, Lane, Try},
         code::Asked,
         issued::{self, Issued},
         problem, show,
@@ -242,16 +241,16 @@ async fn ended(
                 return Ok(None);
             }
             answer::prove(challenges, session, issued, method);
-            Ok(Some(Came::Proven(method)))
+            Ok(Some(Came::Proven(method, None)))
         }
         End::Declined | End::Fraud => {
             if once(clock::random_id()).await? == Once::Replay {
                 return Ok(None);
             }
-            let aim = authenticators::aim(challenges, tenant, issued.account, method).await?;
-            let left = match challenges.count_try(&lane, issued.attempts, &aim).await? {
+            // Nothing is guessed at that somebody could set up anew.
+            let left = match challenges.count_try(&lane, issued.attempts, &Aim::NOTHING, issued.is_verified).await? {
                 Try::Closed(until) => return Ok(Some(Came::Closed(method, until))),
-                Try::Counted { left } => left,
+                Try::Counted(made) => made.left,
             };
             // Whoever says that it was somebody else is believed at once.
             if left == 0 || end == End::Fraud {

@@ -111,6 +111,7 @@ pub async fn carry(
         withheld,
         resuming: resuming.as_deref(),
         asked: asked.as_ref(),
+        ways: first.ways.as_ref(),
         speaker: actions::speaker(&first.policy, decision),
     };
     let carried = Box::pin(parts.actions.carry(&mut scene, decision)).await.map_err(Loss)?;
@@ -195,7 +196,8 @@ pub async fn send(
         // Taken just before the first byte to the app, by one request only: it is never sent again.
         let session = visit.need_session(parts).clone();
         let subject = visit.own_subject(parts);
-        let taken = parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id);
+        let found = visit.parked.as_deref();
+        let taken = parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id, found);
         let Some(parked) = Box::pin(taken).await.map_err(Loss)? else {
             return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
         };

@@ -78,7 +78,7 @@ async fn answer(journeys: &Journeys, asking: Asking) -> Result<Ruling, Loss> {
     };
     stand::read_session(parts, &mut visit).await?;
     // What was resumed has been taken; it is kept anew.
-    visit.resuming = None;
+    (visit.resuming, visit.parked) = (None, None);
     let mut events = decided.into_iter();
     let first = events.next();
     let is_event = first.is_some();
@@ -123,7 +123,7 @@ pub async fn resumed(journeys: &Journeys, visit: Box<Visit>, parked: &Parked) ->
 async fn challenge(
     journeys: &Journeys,
     mut visit: Box<Visit>,
-    decided: Decided,
+    mut decided: Decided,
     required: Required,
 ) -> Result<Ruling, Loss> {
     let started = Instant::now();
@@ -137,7 +137,7 @@ async fn challenge(
         enrol_allowed: false,
     };
     let decision = Decision { outcome: Outcome::Challenge(demanded), ..Decision::refused(Reason::AppAsked) };
-    let decision = stand::within_reach(parts, &visit, &decided, decision).await;
+    let decision = stand::within_reach(parts, &visit, &mut decided, decision).await;
     record::decision(parts, &visit, &decided, &decision, started.elapsed());
     visit.asked = Some(required);
     let mut decided = [decided];
@@ -196,6 +196,7 @@ fn own_event(visit: &Visit, policy: Arc<Policy>) -> Decided {
         calls: Vec::new(),
         trials: Vec::new(),
         owed: Vec::new(),
+        ways: None,
     }
 }
 

@@ -123,9 +123,9 @@ pub async fn release(
         Carried::Onward(_) => {
             if let (Some(id), Some(session)) = (visit.resuming.clone(), visit.session.clone()) {
                 let subject = visit.own_subject(parts);
-                let taken =
-                    parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id).await.map_err(Loss)?;
-                if taken.is_none() {
+                let found = visit.parked.as_deref();
+                let taken = parts.challenges.take(&visit.arrival, &session, subject.as_ref(), &id, found);
+                if taken.await.map_err(Loss)?.is_none() {
                     return Ok(journeys.gone(&visit.arrival));
                 }
             }

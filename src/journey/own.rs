@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use stepward_core::{
-    decision::{LockOut, Outcome, Reason, Verb},
-    session::Method,
-};
+use stepward_core::decision::{LockOut, Outcome, Reason, Verb};
 
 use crate::{
     actions,
@@ -19,18 +16,13 @@ use crate::{
         visit::Visit,
     },
     reply::Reply,
-    sessions::cookies::{self, Scope},
     signals::Who,
-    store::{Drawer, Id, StateStore, Stored},
     telemetry::ChallengeResult,
     vendors::feedback,
 };
 
 /// Where apps may read the keys that assertions are signed with.
 const KEY_SET: &str = "/.stepward/jwks.json";
-
-/// A proof at least this strong makes its device known: not a mailbox, not a computation (DESIGN §9).
-const STRENGTH_OF_A_KNOWN_DEVICE: u8 = 2;
 
 /// Answers a request for one of our own pages.
 pub async fn serve(parts: &Parts, arrival: &Arc<Arrival>) -> Ruling {
@@ -53,23 +45,18 @@ pub async fn serve(parts: &Parts, arrival: &Arc<Arrival>) -> Ruling {
 }
 
 async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
-    stand::read_session(parts, visit).await?;
     let arrival = visit.arrival.clone();
+    let account = visit.ticket_account();
+    let ahead = async { parts.challenges.look_ahead(&arrival, account).await.map_err(Loss) };
+    let ((), ahead) = tokio::try_join!(stand::read_session(parts, visit), ahead)?;
     let subject = visit.own_subject(parts);
     let session = visit.need_session(parts);
-    let served = parts.challenges.serve(&arrival, session, subject.as_ref()).await.map_err(Loss)?;
+    let served = parts.challenges.serve(&arrival, session, subject.as_ref(), ahead).await.map_err(Loss)?;
     Ok(match served {
         Served::Answer(reply) => reply,
-        Served::Passed { method, account, decision_id, mut reply, .. } => {
+        Served::Passed { method, decision_id, reply, .. } => {
             parts.promises.settle(&decision_id, feedback::Outcome::ChallengePassed);
             parts.metrics.challenge(method, ChallengeResult::Passed);
-            if let Some(account) = account.filter(|_| method.strength() >= STRENGTH_OF_A_KNOWN_DEVICE) {
-                match know_device(parts, visit, account, method).await {
-                    Ok(cookie) => reply.headers.extend(cookie),
-                    // The proof stands; the device is asked again next time.
-                    Err(error) => tracing::warn!(%error, "a device is not known, though a proof was given on it"),
-                }
-            }
             reply
         }
         Served::Failed { method, reply, .. } => {
@@ -82,24 +69,6 @@ async fn answer(parts: &Parts, visit: &mut Visit) -> Result<Reply, Loss> {
             spent(parts, visit, &on_fail, &decision_id).await?
         }
     })
-}
-
-/// The device is known for this account from now on, and its browser keeps a cookie that says which it is.
-async fn know_device(
-    parts: &Parts,
-    visit: &Visit,
-    account: Id,
-    method: Method,
-) -> Stored<Option<(http::HeaderName, http::HeaderValue)>> {
-    let Some(scope) = Scope::of(&visit.arrival.request) else { return Ok(None) };
-    let (tenant, host, now_ms) = (visit.tenant(), &visit.arrival.request.host, visit.now_ms);
-    let (device, cookie) = match visit.device {
-        Some(device) => (device.id, cookies::renew_device(&parts.keys, now_ms, &tenant, host, scope, &device)),
-        None => cookies::make_device(&parts.keys, now_ms, &tenant, host, scope),
-    };
-    let sealed = parts.challenges.device_used(&tenant, account, device, method);
-    parts.store.enrol(account, Drawer::Devices, device, sealed).await?;
-    Ok(cookie.parse().ok().map(|cookie| (http::header::SET_COOKIE, cookie)))
 }
 
 /// The last wrong answer was given: what the policy says happens now. Whatever it says, nobody is let through.

@@ -89,6 +89,8 @@ async fn try_resume(journeys: &Journeys, live: &Arc<Arrival>, id: &str) -> Resul
     visit.arrival = arrival.clone();
     visit.seen = seen;
     visit.resuming = Some(id.into());
+    let parked = Arc::new(parked);
+    visit.parked = Some(parked.clone());
     match &parked.answer {
         Some(answer) => Ok(Ruling::Answer(release(journeys, visit, &parked, answer).await?)),
         None if parked.asked.is_some() => asked::resumed(journeys, Box::new(visit), &parked).await,

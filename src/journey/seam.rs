@@ -7,7 +7,7 @@ use stepward_core::{event::matcher::Candidate, facts::Facts, policy::Policy};
 
 use crate::{
     arrival::{Arrival, Parked},
-    challenges::parking::spool::Reader,
+    challenges::{begin::Ways, parking::spool::Reader},
     journey::{Journeys, visit::Visit},
     recalls::Listener,
     registry::Release,
@@ -88,6 +88,8 @@ pub struct Decided {
     pub(crate) trials: Vec<Trial>,
     /// Whom to tell how it came out.
     pub(crate) owed: Vec<Owed>,
+    /// The ways to meet the challenge that was decided.
+    pub(crate) ways: Option<Ways>,
 }
 
 /// Asks again whether what stays open may stay open: now and then, and when its subject, session, device or address is

@@ -141,7 +141,7 @@ async fn meet(
     let locked = locked_until_ms.map(|until_ms| locked_out(until_ms - visit.now_ms));
     let decision_id = clock::fresh_name();
     let (calls, trials, owed) = (Vec::new(), Vec::new(), Vec::new());
-    let decided = Decided { index, policy, facts, whom, decision_id, calls, trials, owed };
+    let decided = Decided { index, policy, facts, whom, decision_id, calls, trials, owed, ways: None };
     Ok((decided, locked))
 }
 
@@ -217,7 +217,7 @@ async fn settle(parts: &Parts, visit: &Visit, decided: &mut Decided) -> Decision
 }
 
 /// A challenge that no step of a policy made, as far as it can be asked for here.
-pub async fn within_reach(parts: &Parts, visit: &Visit, decided: &Decided, decision: Decision) -> Decision {
+pub async fn within_reach(parts: &Parts, visit: &Visit, decided: &mut Decided, decision: Decision) -> Decision {
     let decision = possible(parts, visit, &decided.policy, decision);
     unspent(parts, visit, decided, decision).await
 }
@@ -245,13 +245,18 @@ fn possible(parts: &Parts, visit: &Visit, policy: &Policy, mut decision: Decisio
 
 /// A challenge whose wrong answers are spent is what its `on_fail` says, in the log as for the client. Only challenges ask
 /// the store for that; one that does not answer is found out when the challenge begins.
-async fn unspent(parts: &Parts, visit: &Visit, decided: &Decided, decision: Decision) -> Decision {
+async fn unspent(parts: &Parts, visit: &Visit, decided: &mut Decided, decision: Decision) -> Decision {
+    decided.ways = None;
     let Outcome::Challenge(challenge) = &decision.outcome else { return decision };
     let tenant = visit.tenant();
     let who = visit.who(parts, &tenant, &decided.policy, &decided.facts);
     let account = who.account.or(who.claimed);
-    let spent = parts.challenges.are_spent(&tenant, visit.session.as_ref(), account, &challenge.methods).await;
-    if spent != Ok(true) {
+    let is_verified = visit.subject(parts).is_some_and(|subject| Some(subject.account) == account);
+    let asker = begin::Asker { arrival: &visit.arrival, session: visit.session.as_ref(), account, is_verified };
+    let Ok(ways) = parts.challenges.ways(&asker, &challenge.methods).await else { return decision };
+    if !ways.are_spent() {
+        // The challenge begins on what is known by now.
+        decided.ways = Some(ways);
         return decision;
     }
     let outcome = OnFail::of(&challenge.on_fail).outcome();
@@ -311,7 +316,7 @@ pub async fn read_session(parts: &Parts, visit: &mut Visit) -> Result<(), Loss> 
     let Some(session) = visit.unconfirmed_session() else { return Ok(()) };
     let begin = Begin { session: Some(session), ..Begin::default() };
     let standing = parts.store.begin(visit.now_ms, begin).await.map_err(Loss)?;
-    visit.receive(parts, standing.session.as_ref());
+    visit.receive(parts, &standing);
     Ok(())
 }
 
@@ -385,7 +390,7 @@ async fn read_standing(
         }
         tracing::warn!(%error, event = %policy.event, "deciding without the state store, as the policy says");
     }
-    visit.receive(parts, standing.session.as_ref());
+    visit.receive(parts, &standing);
     match standing.locked_until_ms.len() == locks.len() && standing.locked_until_ms.iter().all(Option::is_none) {
         true => spare::take(visit, &locks),
         false => spare::take_none(visit),

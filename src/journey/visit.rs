@@ -10,7 +10,7 @@ use stepward_core::{
 };
 
 use crate::{
-    arrival::Arrival,
+    arrival::{Arrival, Parked},
     inquiry::Supposed,
     journey::{
         Parts,
@@ -24,7 +24,7 @@ use crate::{
         snapshot::Snapshot,
     },
     signals::{self, Who},
-    store::{Id, LogPlace, Session, SessionRef},
+    store::{Id, LogPlace, SessionRef, Standing},
     subject::{self, Identified},
 };
 
@@ -46,6 +46,8 @@ pub struct Visit {
     app_cookie: Option<Id>,
     /// Where its session was read from.
     read_from: ReadFrom,
+    /// Whether another session took the place of the one that its cookie names, a moment ago.
+    was_replaced: bool,
     /// Where the log stood before anything was asked.
     pub place: Option<LogPlace>,
     /// The snapshot of its session that it came with.
@@ -58,6 +60,8 @@ pub struct Visit {
     pub now_ms: i64,
     /// The parked request that it resumes.
     pub resuming: Option<Arc<str>>,
+    /// What that is, as it was found; it is not taken yet.
+    pub parked: Option<Arc<Parked>>,
     /// Whether the app's session cookie is still withheld, so that the session's subject counts without it.
     pub is_withheld: bool,
     /// What the app asked for when it saw it.
@@ -94,10 +98,12 @@ impl Visit {
             app_cookie: app_cookie.map(|(name, value)| parts.sessions.app_binding(tenant, name, value)),
             identified,
             read_from: ReadFrom::Nowhere,
+            was_replaced: false,
             session: None,
             device: cookies::read_device(&parts.keys, now_ms, &arrival.route.tenant, &arrival.request),
             now_ms,
             resuming: None,
+            parked: None,
             is_withheld: false,
             asked: None,
             supposed: None,
@@ -146,11 +152,13 @@ impl Visit {
     }
 
     /// Takes in what the store had for [`Visit::unconfirmed_session`].
-    pub fn receive(&mut self, parts: &Parts, stored: Option<&Session>) {
+    pub fn receive(&mut self, parts: &Parts, standing: &Standing) {
         let Some((ticket, _)) = self.ticket.filter(|_| !self.is_confirmed()) else { return };
         self.read_from = ReadFrom::Store;
+        self.was_replaced = standing.was_replaced;
         let (tenant, host) = (&self.arrival.route.tenant, &self.arrival.request.host);
-        let session = stored.and_then(|stored| parts.sessions.resume(self.now_ms, tenant, host, ticket, stored));
+        let session = standing.session.as_ref();
+        let session = session.and_then(|stored| parts.sessions.resume(self.now_ms, tenant, host, ticket, stored));
         self.take_in(session);
     }
 
@@ -164,7 +172,10 @@ impl Visit {
     /// The session, made now if there is none: something needs it.
     pub fn need_session(&mut self, parts: &Parts) -> &mut SessionHandle {
         let (tenant, host) = (&self.arrival.route.tenant, &self.arrival.request.host);
-        self.session.get_or_insert_with(|| parts.sessions.start(self.now_ms, tenant, host))
+        self.session.get_or_insert_with(|| {
+            let session = parts.sessions.start(self.now_ms, tenant, host);
+            if self.was_replaced { session.in_place() } else { session }
+        })
     }
 
     /// The verified subject: by token or trusted proxy, else the one whose login made the app session that is
@@ -250,9 +261,13 @@ impl Visit {
         if account == before.account { who } else { who.with_subject(account, before.claimed, &parts.keys) }
     }
 
+    /// The account that the session cookie names, not yet believed: a pseudonym that cannot be guessed.
+    pub fn ticket_account(&self) -> Option<Id> {
+        self.unread_session().filter(|it| it.home != it.id).map(|it| it.home)
+    }
+
     fn counted_account(&self, parts: &Parts, claimed: Option<Id>) -> Option<Id> {
-        let by_ticket = || self.unread_session().filter(|it| it.home != it.id).map(|it| it.home);
-        let verified = self.subject(parts).map(|subject| subject.account).or_else(by_ticket);
+        let verified = self.subject(parts).map(|subject| subject.account).or_else(|| self.ticket_account());
         verified.filter(|account| claimed.is_none_or(|claimed| claimed == *account))
     }
 

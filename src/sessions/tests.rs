@@ -463,3 +463,15 @@ fn subject_words_read_back() {
     let shared: Arc<str> = VerifiedBy::Login.name().into();
     assert_eq!(&*shared, "login");
 }
+
+#[tokio::test]
+async fn what_stands_for_a_session_that_was_replaced_is_never_written_unless_somebody_signs_in() {
+    let (sessions, store) = (sessions(), Embedded::in_memory().unwrap());
+    let mut late = start(&sessions).in_place();
+    late.change().prove(proof(Method::Pow, NOW), None);
+    let reference = late.reference();
+    assert_eq!(late.commit(&sessions, &store).await, Ok(Committed::Gone));
+    assert_eq!(stored_at(&store, NOW, reference).await, None);
+    late.sign_in(&sessions, NOW, subject(&sessions, "alice"), false);
+    assert_eq!(late.commit(&sessions, &store).await, Ok(Committed::Done));
+}

@@ -7,7 +7,7 @@ use crate::{
     settings,
     store::{
         Amended, AnyStore, Attempt, Begin, Counted, Drawer, Enrolment, Id, LogPosition, Meter, Once, Revocation,
-        SessionRef, Standing, StateStore, Stored,
+        SessionRef, Standing, StateStore, Stored, Tried, Trying,
         embedded::{self, Embedded},
         redis::{self, Redis},
     },
@@ -100,6 +100,14 @@ impl StateStore for AnyStore {
 
     async fn unlock(&self, who: Counted) -> Stored<()> {
         pass!(self.unlock(who))
+    }
+
+    async fn count_try(&self, now_ms: i64, trying: Trying<'_>) -> Stored<Tried> {
+        pass!(self.count_try(now_ms, trying))
+    }
+
+    async fn forgive_try(&self, now_ms: i64, trying: Trying<'_>, slips_max: u64) -> Stored<()> {
+        pass!(self.forgive_try(now_ms, trying, slips_max))
     }
 
     async fn establish(

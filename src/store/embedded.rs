@@ -21,7 +21,7 @@ use futures_util::FutureExt as _;
 
 use crate::store::{
     Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, PATIENCE, Revocation,
-    SessionRef, Shape, Standing, StateError, StateStore, Stored, Touch,
+    SessionRef, Shape, Standing, StateError, StateStore, Stored, Touch, Tried, Trying,
     carried::{NOBODY, RESTORED, restored_ms},
     embedded::{disk::Table, journal::Ack, row::Torn, sharded::held},
 };
@@ -45,6 +45,7 @@ mod row;
 mod sessions;
 mod sharded;
 mod sketch;
+mod tries;
 pub mod unload;
 
 use disk::{Disk, OpenError, Opener, Restart};
@@ -315,7 +316,9 @@ impl StateStore for Embedded {
             guard = ack.or(guard.take());
             count
         };
+        let is_replaced = |session: SessionRef| shelves.sessions.was_replaced(now_ms, &session);
         let standing = Standing {
+            was_replaced: begin.session.is_some_and(is_replaced),
             session: begin.session.and_then(|session| shelves.sessions.read(now_ms, &session)),
             counts: begin.meters.iter().map(&mut touch).collect(),
             locked_until_ms: begin.locks.iter().map(|who| shelves.locks.until(now_ms, who)).collect(),
@@ -336,6 +339,19 @@ impl StateStore for Embedded {
         Ok(())
     }
 
+    async fn count_try(&self, now_ms: i64, trying: Trying<'_>) -> Stored<Tried> {
+        let journal = self.shelves.change(now_ms)?;
+        self.used_up(self.shelves.count_try(journal, now_ms, &trying)?).await
+    }
+
+    async fn forgive_try(&self, now_ms: i64, trying: Trying<'_>, slips_max: u64) -> Stored<()> {
+        let journal = self.shelves.change(now_ms)?;
+        match self.shelves.forgive_try(journal, now_ms, &trying, slips_max)? {
+            Some(ack) => self.patiently(ack).await,
+            None => Ok(()),
+        }
+    }
+
     async fn lock(&self, who: Counted, until_ms: i64) -> Stored<()> {
         self.shelves.journal.ready()?;
         self.kept(self.shelves.locks.lock(&self.shelves.journal, who, until_ms)?).await
@@ -354,6 +370,12 @@ impl StateStore for Embedded {
         sealed: Vec<u8>,
         expires_ms: i64,
     ) -> Stored<bool> {
+        let counted = |of: SessionRef| Counted { kind: Kind::Session, id: of.id };
+        let locked_until_ms = replaces.and_then(|old| self.shelves.locks.until(now_ms, &counted(old)));
+        // There before the session is, so that no request comes between.
+        if let Some(until_ms) = locked_until_ms {
+            self.lock(counted(session), until_ms).await?;
+        }
         let journal = self.shelves.change_behind(now_ms)?;
         self.shelves.sessions.establish(journal, now_ms, replaces, session, sealed, expires_ms)
     }

@@ -20,8 +20,8 @@ use crate::{
     clock::Clock,
     settings,
     store::{
-        Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, Revocation, Session,
-        SessionRef, Shape, Standing, StateStore, Stored, carried::one_time,
+        Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, LogPosition, Meter, Once, REPLACED_KNOWN_MS,
+        Revocation, Session, SessionRef, Shape, Standing, StateStore, Stored, Tried, Trying, carried::one_time,
     },
 };
 
@@ -37,6 +37,7 @@ mod reply;
 mod scripts;
 mod skew;
 mod standing;
+mod tries;
 
 use fleet::{Fleet, Order};
 use link::Manner;
@@ -149,18 +150,6 @@ impl Redis {
         Ok(position)
     }
 
-    /// Whether what began then is void, because it or its account, or what it replaces, was revoked.
-    async fn is_void(&self, begun_ms: i64, sessions: &[SessionRef], until: Instant) -> Stored<bool> {
-        let marks = sessions.iter().flat_map(|it| standing::marks(&self.names, it));
-        let reads = marks.map(|mark| Order::get(&mark)).collect();
-        for mark in self.fleet.run(reads, Manner::Swift, until).await? {
-            if reply::maybe_number(&mark)?.is_some_and(|before_ms| begun_ms <= before_ms) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Removes tenths of counters that no longer count, while nobody waits.
     fn tidy(&self, stale: Vec<standing::Stale>) {
         if stale.is_empty() {
@@ -211,6 +200,14 @@ impl StateStore for Redis {
         self.swiftly(refund).await.map(drop)
     }
 
+    async fn count_try(&self, now_ms: i64, trying: Trying<'_>) -> Stored<Tried> {
+        self.count(now_ms, &trying).await
+    }
+
+    async fn forgive_try(&self, now_ms: i64, trying: Trying<'_>, slips_max: u64) -> Stored<()> {
+        self.forgive(now_ms, &trying, slips_max).await.map(drop)
+    }
+
     async fn lock(&self, who: Counted, until_ms: i64) -> Stored<()> {
         let key = self.names.lock(&who);
         self.raise(&key, self.theirs(until_ms), self.ttl(until_ms), self.later()).await
@@ -240,13 +237,40 @@ impl StateStore for Redis {
         let write = Order::new(&key, "SET", |cmd| cmd.arg(kept.write()).arg("NX").arg("PX").arg(self.ttl(expires_ms)));
         let mut orders = vec![write];
         let old = replaces.filter(|old| *old != session);
-        orders.extend(old.map(|old| Order::unlink(&self.names.session(&old))));
-        self.fleet.run(orders, Manner::Swift, until).await?;
-        // Looked at after it was written, and before anybody has its ticket: a revocation is seen here or came later.
+        orders.extend(old.map(|old| {
+            let replaced = Kept::replaced(begun_ms.saturating_add(REPLACED_KNOWN_MS)).write();
+            Order::new(&self.names.session(&old), "SET", |cmd| cmd.arg(replaced).arg("PX").arg(REPLACED_KNOWN_MS))
+        }));
+        let written = orders.len();
+        let counted = |of: SessionRef| Counted { kind: Kind::Session, id: of.id };
+        let locks: Vec<_> = old.iter().map(|old| Order::get(&self.names.lock(&counted(*old)))).collect();
         let sessions: Vec<_> = replaces.into_iter().chain([session]).collect();
-        if self.is_void(begun_ms, &sessions, until).await? {
-            self.fleet.run(vec![Order::unlink(&key)], Manner::Swift, until).await?;
-            return Ok(false);
+        let marks = sessions.iter().flat_map(|it| standing::marks(&self.names, it));
+        let reads = locks.into_iter().chain(marks.map(|mark| Order::get(&mark)));
+        // Looked at after it was written, and before anybody has its ticket: a revocation is seen here or came later. One
+        // server does what it is told in its order, so that one trip is enough; several are waited for.
+        let mut found = match self.fleet.is_one() {
+            true => {
+                orders.extend(reads);
+                self.fleet.run(orders, Manner::Swift, until).await?.split_off(written)
+            }
+            false => {
+                self.fleet.run(orders, Manner::Swift, until).await?;
+                self.fleet.run(reads.collect(), Manner::Swift, until).await?
+            }
+        }
+        .into_iter();
+        if old.is_some()
+            && let Some(until_ms) = reply::maybe_number(&reply::next(&mut found)?)?.filter(|it| *it > begun_ms)
+        {
+            let expires_ms = until_ms.saturating_sub(self.skew.add_ms());
+            self.raise(&self.names.lock(&counted(session)), until_ms, self.ttl(expires_ms), until).await?;
+        }
+        for mark in found {
+            if reply::maybe_number(&mark)?.is_some_and(|before_ms| begun_ms <= before_ms) {
+                self.fleet.run(vec![Order::unlink(&key)], Manner::Swift, until).await?;
+                return Ok(false);
+            }
         }
         Ok(true)
     }

@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -238,15 +238,25 @@ struct Shared {
     /// Bunches of bytes from clients that hold none of these words.
     bunches: AtomicU64,
     not_counted: &'static [&'static str],
+    /// How long answers are held back, so that what goes out together is out before any of it is answered.
+    hold: Duration,
+    /// Round trips, one after another: bunches that go out before one that went out with them is answered are one.
+    trips: AtomicU64,
+    /// Whether nothing is out, as far as that began with the last trip.
+    is_answered: AtomicBool,
 }
 
 impl Relay {
     pub(crate) async fn before(targets: &[SocketAddr]) -> Relay {
-        Relay::counting(targets, &[]).await
+        Relay::holding(targets, &[], Duration::ZERO).await
     }
 
-    /// A relay that counts bunches of bytes without any of those words.
+    /// A relay that counts bunches of bytes without any of those words, and the trips that they make.
     pub(crate) async fn counting(targets: &[SocketAddr], not_counted: &'static [&'static str]) -> Relay {
+        Relay::holding(targets, not_counted, Duration::from_millis(30)).await
+    }
+
+    async fn holding(targets: &[SocketAddr], not_counted: &'static [&'static str], hold: Duration) -> Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -256,6 +266,9 @@ impl Relay {
             cut: Notify::new(),
             bunches: AtomicU64::new(0),
             not_counted,
+            hold,
+            trips: AtomicU64::new(0),
+            is_answered: AtomicBool::new(true),
         });
         let server = tokio::spawn({
             let shared = shared.clone();
@@ -286,6 +299,10 @@ impl Relay {
     pub(crate) fn bunches(&self) -> u64 {
         self.shared.bunches.load(Ordering::SeqCst)
     }
+
+    pub(crate) fn trips(&self) -> u64 {
+        self.shared.trips.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Relay {
@@ -302,14 +319,22 @@ impl Shared {
         client.set_nodelay(true).unwrap();
         server.set_nodelay(true).unwrap();
         let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+        let is_out = AtomicBool::new(false);
         tokio::select! {
-            () = self.carry(from_client, to_server, false) => {}
-            () = self.carry(from_server, to_client, true) => {}
+            () = self.carry(from_client, to_server, &is_out, false) => {}
+            () = self.carry(from_server, to_client, &is_out, true) => {}
             () = self.cut.notified() => {}
         }
     }
 
-    async fn carry(&self, mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, is_answer: bool) {
+    /// `is_out` tells whether something that counts waits for its answer on this connection.
+    async fn carry(
+        &self,
+        mut from: tcp::OwnedReadHalf,
+        mut to: tcp::OwnedWriteHalf,
+        is_out: &AtomicBool,
+        is_answer: bool,
+    ) {
         let mut bytes = vec![0; 64 << 10];
         while let Ok(length @ 1..) = from.read(&mut bytes).await {
             let mood = *self.mood.lock().unwrap();
@@ -323,6 +348,12 @@ impl Shared {
             }
             if !is_answer && !self.not_counted.iter().any(|word| holds(&bytes[..length], word)) {
                 self.bunches.fetch_add(1, Ordering::SeqCst);
+                self.trips.fetch_add(u64::from(self.is_answered.swap(false, Ordering::SeqCst)), Ordering::SeqCst);
+                is_out.store(true, Ordering::SeqCst);
+            }
+            if is_answer && is_out.swap(false, Ordering::SeqCst) {
+                tokio::time::sleep(self.hold).await;
+                self.is_answered.store(true, Ordering::SeqCst);
             }
             if to.write_all(&bytes[..length]).await.is_err() {
                 return;

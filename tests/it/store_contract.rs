@@ -7,8 +7,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 use stepward::{
     clock::random_id,
     store::{
-        Amended, Attempt, Begin, Counted, Drawer, Enrolment, Id, Kind, Meter, Once, Revocation, Session, SessionRef,
-        Shape, Standing, StateStore, Touch, embedded::Embedded,
+        Amended, Attempt, Begin, Counted, Drawer, Enrolment, Ever, Id, Kind, Lasting, Meter, Once, REPLACED_KNOWN_MS,
+        Revocation, Session, SessionRef, Shape, Standing, StateStore, Touch, Tried, Trying, embedded::Embedded,
     },
 };
 
@@ -24,6 +24,7 @@ const RACES: usize = 20;
 pub(crate) async fn keeps_the_contract<S: StateStore>(store: Arc<S>) {
     for _ in 0..RACES {
         counters_lose_no_hit(&store).await;
+        of_racing_tries_as_many_count_as_there_are(&store).await;
         of_racing_changes_one_wins(&store).await;
         challenges_grant_so_many_tries(&store).await;
         challenges_are_met_once(&store).await;
@@ -31,10 +32,13 @@ pub(crate) async fn keeps_the_contract<S: StateStore>(store: Arc<S>) {
         of_racing_steps_forward_one_is_granted(&store).await;
     }
     counters_slide_and_are_refunded(&store).await;
+    a_right_answer_takes_back_its_own_sessions_tries_once(&store).await;
+    tries_are_counted_until_they_are_forgotten(&store).await;
     distinct_values_are_counted_once(&store).await;
     lock_outs_only_grow_until_they_are_lifted(&store).await;
     sessions_change_by_version_and_expire(&store).await;
     a_session_has_one_successor(&store).await;
+    a_successor_is_locked_out_as_long(&store).await;
     an_ended_session_stays_ended(&store).await;
     revocation_voids_sessions_and_late_writes(&store).await;
     challenges_expire_by_the_callers_clock(&store).await;
@@ -54,6 +58,96 @@ async fn counters_lose_no_hit<S: StateStore>(store: &Arc<S>) {
         let expected: Vec<u64> = (1..=RACERS as u64).map(|hit| hit.min(limit)).collect();
         assert_eq!(seen, expected, "{shape:?}: every caller sees its own hit");
     }
+}
+
+/// A try of an account's: three a minute and as many an hour, and so many for ever.
+fn trying<'a>(who: Counted, nonce: Id, limits: [u16; 2], ever: Ever<'a>) -> Trying<'a> {
+    let window = |name, minutes: i64, limit| Meter {
+        name,
+        window: Duration::from_millis((minutes * MINUTE_MS) as u64),
+        shape: Shape::Guarded { keep: 32, limit },
+    };
+    let [few, many] = limits;
+    let windows = [window(1, 1, few), window(2, 60, many)];
+    Trying { who, nonce, windows, own: window(3, 15, 1), ever, closed_until_ms: NOW + 15 * MINUTE_MS }
+}
+
+fn lasting(by: u64, most: u64) -> Lasting {
+    Lasting { made: random_id(), forgiven: random_id(), by, most }
+}
+
+async fn of_racing_tries_as_many_count_as_there_are<S: StateStore>(store: &Arc<S>) {
+    let (ten, five) = (lasting(1, 10), lasting(2, 10));
+    let nobody = Ever::Nobody { most: 10, expires_ms: NOW + 60 * MINUTE_MS };
+    for (limits, ever, expected) in [
+        ([3, 30], Ever::SetUp(&ten), 3),
+        ([30, 4], Ever::SetUp(&ten), 4),
+        ([30, 30], Ever::SetUp(&ten), 10),
+        ([30, 30], Ever::SetUp(&five), 5),
+        ([30, 30], nobody, 10),
+        ([7, 30], Ever::Unbounded, 7),
+    ] {
+        let who = someone(Kind::Account);
+        let (made, forgiven, by, most) = match ever {
+            Ever::SetUp(it) => (it.made, it.forgiven, it.by, it.most),
+            Ever::Unbounded | Ever::Nobody { .. } => (random_id(), random_id(), 1, 10),
+        };
+        let is_set_up = matches!(ever, Ever::SetUp(_));
+        let is_nobody = matches!(ever, Ever::Nobody { .. });
+        let one = move |store: Arc<S>| async move {
+            let lasting = Lasting { made, forgiven, by, most };
+            let ever = match (is_set_up, is_nobody) {
+                (true, _) => Ever::SetUp(&lasting),
+                (false, true) => nobody,
+                (false, false) => Ever::Unbounded,
+            };
+            store.count_try(NOW, trying(who, random_id(), limits, ever)).await.unwrap()
+        };
+        let tried = race(store, one).await;
+        let until = NOW + 15 * MINUTE_MS;
+        let counted = tried.iter().filter(|it| **it != Tried::Closed(until)).count();
+        assert_eq!(counted, expected, "{limits:?} {ever:?}: {tried:?}");
+        assert_eq!(locked_until(&**store, NOW, who).await, Some(until));
+    }
+}
+
+async fn a_right_answer_takes_back_its_own_sessions_tries_once<S: StateStore>(store: &Arc<S>) {
+    let (who, lasting) = (someone(Kind::Account), lasting(2, 20));
+    let ever = Ever::SetUp(&lasting);
+    let own = |session: u64, nonce| {
+        let trying = trying(who, nonce, [30, 30], ever);
+        Trying { own: Meter { name: session, ..trying.own }, ..trying }
+    };
+    let counted = async |trying| match store.count_try(NOW, trying).await.unwrap() {
+        Tried::Counted { in_windows, ever } => (in_windows, ever),
+        Tried::Closed(until) => panic!("closed until {until}"),
+    };
+    assert_eq!(counted(own(7, random_id())).await, ([1, 1], 2), "a stranger");
+    assert_eq!(counted(own(8, random_id())).await, ([2, 2], 4), "a slip");
+    let right = own(8, random_id());
+    assert_eq!(counted(right).await, ([3, 3], 6));
+    store.forgive_try(NOW, right, 10).await.unwrap();
+    assert_eq!(counted(own(9, random_id())).await, ([3, 3], 4), "the stranger's and this one");
+    let again = own(8, random_id());
+    assert_eq!(counted(again).await, ([4, 4], 6));
+    store.forgive_try(NOW, again, 1).await.unwrap();
+    assert_eq!(counted(own(9, random_id())).await, ([4, 4], 6), "no more slips than it may");
+}
+
+async fn tries_are_counted_until_they_are_forgotten<S: StateStore>(store: &Arc<S>) {
+    let who = someone(Kind::Account);
+    let one = async |now_ms: i64, expires_ms| {
+        let ever = Ever::Nobody { most: 2, expires_ms };
+        let closed_until_ms = now_ms + 1;
+        store.count_try(now_ms, Trying { closed_until_ms, ..trying(who, random_id(), [30, 30], ever) }).await.unwrap()
+    };
+    let (end, later) = (NOW + MINUTE_MS, NOW + 2 * MINUTE_MS);
+    assert_eq!(one(NOW, end).await, Tried::Counted { in_windows: [1, 1], ever: 1 });
+    assert_eq!(one(NOW, later).await, Tried::Counted { in_windows: [2, 2], ever: 2 });
+    assert_eq!(one(NOW, later).await, Tried::Closed(NOW + 1));
+    assert_eq!(one(NOW, later).await, Tried::Closed(NOW + 1), "and nothing is counted");
+    let Tried::Counted { in_windows, .. } = one(end, later).await else { panic!("over") };
+    assert_eq!(in_windows, [1, 4]);
 }
 
 async fn counters_slide_and_are_refunded<S: StateStore>(store: &Arc<S>) {
@@ -122,6 +216,24 @@ async fn a_session_has_one_successor<S: StateStore>(store: &Arc<S>) {
     assert_eq!(read(&**store, NOW, after).await, stored(1, b"alice"));
     let late = store.amend(NOW, before, 1, b"late".to_vec(), NOW + MINUTE_MS).await.unwrap();
     assert_eq!(late, Amended::Stale(None));
+    let was_replaced = async |session, now_ms| {
+        standing(&**store, now_ms, Begin { session: Some(session), ..Begin::default() }).await.was_replaced
+    };
+    assert!(was_replaced(before, NOW).await && was_replaced(before, NOW + REPLACED_KNOWN_MS - 1).await);
+    assert!(!was_replaced(before, NOW + REPLACED_KNOWN_MS).await, "not for ever");
+    assert!(!was_replaced(after, NOW).await && !was_replaced(somewhere(), NOW).await);
+}
+
+async fn a_successor_is_locked_out_as_long<S: StateStore>(store: &Arc<S>) {
+    let (before, after, later) = (somewhere(), somewhere(), somewhere());
+    let itself = |session: SessionRef| Counted { kind: Kind::Session, id: session.id };
+    store.establish(NOW, None, before, b"locked out".to_vec(), NOW + MINUTE_MS).await.unwrap();
+    store.lock(itself(before), NOW + MINUTE_MS).await.unwrap();
+    assert!(store.establish(NOW, Some(before), after, b"renewed".to_vec(), NOW + MINUTE_MS).await.unwrap());
+    assert_eq!(locked_until(&**store, NOW, itself(after)).await, Some(NOW + MINUTE_MS));
+    let then = NOW + MINUTE_MS;
+    assert!(store.establish(then, Some(after), later, b"again".to_vec(), then + MINUTE_MS).await.unwrap());
+    assert_eq!(locked_until(&**store, NOW, itself(later)).await, None, "it was over");
 }
 
 async fn of_racing_changes_one_wins<S: StateStore>(store: &Arc<S>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::store::{
-    Drawer, Enrolment, Id, Stored,
+    Drawer, Enrolment, Id, Lasting, Stored,
     carried::Carried,
     embedded::{
         disk::{Table, Write},
@@ -110,6 +110,42 @@ impl Drawers {
         let there = shard.remove(&(account, drawer, id)).is_some();
         self.room.give(usize::from(there));
         (there, journal.durably(Write { table: Table::Drawers, key: row_key(&account, drawer, &id), value: None }))
+    }
+
+    /// Counts one more try for as long as what is guessed at is set up; how many there are that are not forgiven. `None`:
+    /// there may be no more.
+    pub(super) fn count(&self, journal: &Journal, home: Id, lasting: &Lasting) -> Stored<Option<(u64, Ack)>> {
+        let mut shard = self.shards.of(&home);
+        let key = |id| (home, Drawer::Traces, id);
+        let there = |id| shard.get(&key(id)).map(|entry| entry.counter);
+        let (made, forgiven) = (there(lasting.made), there(lasting.forgiven).unwrap_or(0));
+        let counter = made.unwrap_or(0).saturating_add(lasting.by);
+        let left_over = counter.saturating_sub(forgiven);
+        if left_over > lasting.most {
+            return Ok(None);
+        }
+        if made.is_none() {
+            self.room.take(1)?;
+        }
+        let ack = journal.durably(row(&home, Drawer::Traces, &lasting.made, counter, &[]));
+        shard.insert(key(lasting.made), Entry { counter, sealed: Box::default() });
+        Ok(Some((left_over, ack)))
+    }
+
+    /// Forgives so many tries, as many as were made at most.
+    pub(super) fn forgive(&self, journal: &Journal, home: Id, lasting: &Lasting, slips: u64) -> Stored<Ack> {
+        let mut shard = self.shards.of(&home);
+        let key = |id| (home, Drawer::Traces, id);
+        let there = |id| shard.get(&key(id)).map(|entry| entry.counter);
+        let (made, before) = (there(lasting.made).unwrap_or(0), there(lasting.forgiven));
+        let more = slips.saturating_mul(lasting.by);
+        let counter = before.unwrap_or(0).saturating_add(more).min(made).max(before.unwrap_or(0));
+        if before.is_none() {
+            self.room.take(1)?;
+        }
+        let ack = journal.durably(row(&home, Drawer::Traces, &lasting.forgiven, counter, &[]));
+        shard.insert(key(lasting.forgiven), Entry { counter, sealed: Box::default() });
+        Ok(ack)
     }
 
     /// `None`: no step forward, or nothing there to move.

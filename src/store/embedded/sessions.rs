@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::store::{
-    Amended, Counted, Id, Kind, Revocation, Session, SessionRef, Stored,
+    Amended, Counted, Id, Kind, REPLACED_KNOWN_MS, Revocation, Session, SessionRef, Stored,
     carried::Carried,
     embedded::{
         disk::{Table, Write},
@@ -34,6 +34,9 @@ pub(super) struct Sessions {
     shards: Sharded<HashMap<Id, Kept>>,
     /// Accounts and sessions revoked or ended lately.
     marks: RwLock<HashMap<(Kind, Id), Mark>>,
+    /// Sessions that were replaced lately, and until when that is known. Only in memory: it keeps an answer from taking a
+    /// browser's fresh ticket away, and who starts anew has no answer under way.
+    replaced: Sharded<HashMap<Id, i64>>,
     room: Room,
 }
 
@@ -173,7 +176,7 @@ pub(super) fn carried(key: &[u8], value: &[u8]) -> Result<Carried, Torn> {
 
 impl Sessions {
     pub(super) fn new(max: usize) -> Self {
-        Self { shards: Sharded::default(), marks: RwLock::default(), room: Room::of(max) }
+        Self { shards: Sharded::default(), marks: RwLock::default(), replaced: Sharded::default(), room: Room::of(max) }
     }
 
     pub(super) fn load(&self, key: &[u8], value: &[u8]) -> Result<(), Torn> {
@@ -218,9 +221,14 @@ impl Sessions {
             }
         }
         if let Some(old) = replaces.filter(|old| *old != session) {
+            self.replaced.of(&old.id).insert(old.id, now_ms.saturating_add(REPLACED_KNOWN_MS));
             self.remove(journal, &old);
         }
         Ok(!void)
+    }
+
+    pub(super) fn was_replaced(&self, now_ms: i64, session: &SessionRef) -> bool {
+        self.replaced.of(&session.id).get(&session.id).is_some_and(|until_ms| *until_ms > now_ms)
     }
 
     pub(super) fn amend(
@@ -324,6 +332,7 @@ impl Sessions {
             shard.shrink_to_fit();
         }
         drop(shard);
+        self.replaced.at(number).retain(|_, until_ms| *until_ms > expired_before_ms);
         if dead.len() == SWEPT_AT_ONCE {
             return dead.len();
         }

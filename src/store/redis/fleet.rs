@@ -38,6 +38,8 @@ const MAP_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Order {
     slot: u16,
     command: Cmd,
+    /// The text of the script that it runs, if it runs one.
+    script: Option<&'static str>,
     /// Written again when the server begins a new life.
     is_kept: bool,
 }
@@ -47,7 +49,7 @@ impl Order {
     pub(super) fn new(key: &Key, name: &str, fill: impl FnOnce(&mut Cmd) -> &mut Cmd) -> Order {
         let mut command = ::redis::cmd(name);
         fill(command.arg(&key.name));
-        Order { slot: key.slot, command, is_kept: false }
+        Order { slot: key.slot, command, script: None, is_kept: false }
     }
 
     /// The same, to be written again when the server begins a new life: for what holds in any life.
@@ -67,18 +69,18 @@ impl Order {
 
     /// A command that is written out already.
     pub(super) fn raw(key: &Key, command: Cmd) -> Order {
-        Order { slot: key.slot, command, is_kept: false }
+        Order { slot: key.slot, command, script: None, is_kept: false }
     }
 
     /// A script on keys of one slot.
-    pub(super) fn script(script: &str, keys: &[&Key], fill: impl FnOnce(&mut Cmd) -> &mut Cmd) -> Order {
+    pub(super) fn script(script: &'static str, keys: &[&Key], fill: impl FnOnce(&mut Cmd) -> &mut Cmd) -> Order {
         let mut command = ::redis::cmd("EVAL");
         command.arg(script).arg(keys.len());
         for key in keys {
             command.arg(&key.name);
         }
         fill(&mut command);
-        Order { slot: keys.first().map_or(0, |key| key.slot), command, is_kept: false }
+        Order { slot: keys.first().map_or(0, |key| key.slot), command, script: Some(script), is_kept: false }
     }
 }
 
@@ -189,7 +191,10 @@ impl Fleet {
                 }
             }
             if todo.is_empty() {
-                orders.into_iter().filter(|it| it.is_kept).for_each(|it| self.shared.journal.keep(it.command));
+                orders
+                    .into_iter()
+                    .filter(|it| it.is_kept)
+                    .for_each(|it| self.shared.journal.keep(it.script, it.command));
                 return Ok(answers);
             }
         }
@@ -242,6 +247,11 @@ impl Fleet {
             }
             other => Err(StateError::Corrupt(format!("redis refused a command ({other})"))),
         }
+    }
+
+    /// Whether one server has every slot, so that what is sent together is done in that order.
+    pub(super) fn is_one(&self) -> bool {
+        self.surveyor.is_none()
     }
 
     /// Whether hits on that slot may have been lost in a fail-over within that window.

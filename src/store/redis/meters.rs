@@ -34,7 +34,8 @@ pub(super) fn window_ms(meter: &Meter) -> i64 {
     i64::try_from(meter.window.as_millis()).unwrap_or(i64::MAX).clamp(PARTS, 1 << 45)
 }
 
-fn keep(keep: u16) -> u16 {
+/// How many moments are kept.
+pub(super) fn keep(keep: u16) -> u16 {
     keep.clamp(1, EXACT_MAX + 1)
 }
 

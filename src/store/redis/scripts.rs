@@ -32,6 +32,77 @@ if string.sub(there,1,8)~=ARGV[2] then return there end
 redis.call('SET',KEYS[1],ARGV[3]..string.sub(there,9,16)..ARGV[4]..ARGV[5],'PX',ARGV[6])
 return 1";
 
+/// Counts a try: `KEYS` the lock-out, the drawer, where nobody's tries are counted, two windows, the session's own; `ARGV`
+/// now, until when who passes a bound is locked out, that one's time to live, the try's name, how it is counted for ever
+/// (`s` set up, `n` nobody, nothing), as how many, how many at most, the fields of what was made and forgiven with the
+/// fields of their counters, when nobody's are forgotten and their time to live; then of each counter its window, bound,
+/// what is presumed beside it and how many are kept. Its own counter tells whether it was counted before: a right answer
+/// takes it out of the windows only. Answers how many are in each window and for ever, or -1 and when the lock-out ends.
+pub(super) const COUNT_TRY: &str = "
+local now,by,most=tonumber(ARGV[1]),tonumber(ARGV[6]),tonumber(ARGV[7])
+local lock=redis.call('GET',KEYS[1])
+if lock and tonumber(lock)>now then return {-1,tonumber(lock)} end
+local function close()
+  redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3])
+  return {-1,tonumber(ARGV[2])}
+end
+local is_new=redis.call('ZADD',KEYS[6],'NX',ARGV[1],ARGV[4])==1
+local counts,over={},false
+for at=1,3 do
+  local key,a=KEYS[3+at],10+4*at
+  local window,bound,presumed,keep=tonumber(ARGV[a]),tonumber(ARGV[a+1]),tonumber(ARGV[a+2]),tonumber(ARGV[a+3])
+  if is_new then
+    redis.call('ZADD',key,ARGV[1],ARGV[4])
+    redis.call('ZREMRANGEBYRANK',key,0,-keep-1)
+    redis.call('PEXPIRE',key,string.format('%.0f',window+math.floor(window/5)+60000))
+  end
+  local count=redis.call('ZCOUNT',key,'('..string.format('%.0f',now-window),'+inf')
+  counts[at]=math.max(count,math.min(count+presumed,keep))
+  if at<3 and counts[at]>bound then over=true end
+end
+if over then return close() end
+local ever=0
+if ARGV[5]=='s' then
+  local made=tonumber(redis.call('HGET',KEYS[2],ARGV[9]) or '0')
+  local forgiven=tonumber(redis.call('HGET',KEYS[2],ARGV[11]) or '0')
+  if is_new then
+    made=made+by
+    if made-forgiven>most then return close() end
+    redis.call('HSET',KEYS[2],ARGV[8],'',ARGV[9],string.format('%020.0f',made))
+  end
+  ever=math.max(made-forgiven,0)
+elseif ARGV[5]=='n' then
+  local there=redis.call('HMGET',KEYS[3],'made','until')
+  local made=0
+  if there[1] and tonumber(there[2])>now then made=tonumber(there[1])
+  else
+    redis.call('DEL',KEYS[3])
+    redis.call('HSET',KEYS[3],'made','0','until',ARGV[12])
+    redis.call('PEXPIRE',KEYS[3],ARGV[13])
+  end
+  if is_new then
+    made=made+1
+    if made>most then return close() end
+    redis.call('HSET',KEYS[3],'made',string.format('%.0f',made))
+  end
+  ever=made
+end
+return {counts[1],counts[2],ever}";
+
+/// Takes back a try: `KEYS` the drawer, two windows, the session's own; `ARGV` now, the try's name, how it is counted for
+/// ever, as how many, how many of the session's own are taken back at most, the fields as in [`COUNT_TRY`], the window of
+/// its own. What is taken back is moved to the beginning of time; what is there, or in no window any more, was before.
+pub(super) const FORGIVE_TRY: &str = "
+local mine=redis.call('ZADD',KEYS[2],'XX','CH',0,ARGV[2])+redis.call('ZADD',KEYS[3],'XX','CH',0,ARGV[2])
+if mine==0 or ARGV[3]~='s' then return 0 end
+local now,window=tonumber(ARGV[1]),tonumber(ARGV[10])
+local slips=redis.call('ZCOUNT',KEYS[4],'('..string.format('%.0f',now-window),'+inf')
+local made=tonumber(redis.call('HGET',KEYS[1],ARGV[7]) or '0')
+local before=tonumber(redis.call('HGET',KEYS[1],ARGV[9]) or '0')
+local to=math.max(math.min(before+math.min(slips,tonumber(ARGV[5]))*tonumber(ARGV[4]),made),before)
+redis.call('HSET',KEYS[1],ARGV[8],'',ARGV[9],string.format('%020.0f',to))
+return 1";
+
 /// Takes one hit out of the newest tenth that has any: `ARGV` the oldest that counts.
 pub(super) const REFUND: &str = "
 local all,newest=redis.call('HGETALL',KEYS[1]),nil

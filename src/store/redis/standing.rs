@@ -83,10 +83,10 @@ pub(super) async fn read(
         for _ in 0..2 {
             void_ms = void_ms.max(reply::maybe_number(&reply::next(&mut answers)?)?.unwrap_or(i64::MIN));
         }
-        standing.session = match there {
-            Some(bytes) => Kept::read(bytes)?.live(now_ms, void_ms),
-            None => None,
-        };
+        if let Some(kept) = there.map(Kept::read).transpose()? {
+            standing.was_replaced = kept.was_replaced(now_ms);
+            standing.session = kept.live(now_ms, void_ms);
+        }
     }
     for _ in begin.locks {
         let until_ms = reply::maybe_number(&reply::next(&mut answers)?)?;
@@ -118,6 +118,16 @@ impl Kept {
             })
         };
         fields().ok_or_else(|| reply::odd("a session"))
+    }
+
+    /// What lies in the place of a session that was replaced, until that moment: no session, for it is over.
+    pub(super) fn replaced(until_ms: i64) -> Kept {
+        Kept { begun_ms: until_ms, expires_ms: 0, session: Session { version: 0, sealed: Vec::new() } }
+    }
+
+    /// Whether it tells that a session was replaced lately. A session's version is 1 or more.
+    pub(super) fn was_replaced(&self, now_ms: i64) -> bool {
+        self.session.version == 0 && self.begun_ms > now_ms
     }
 
     pub(super) fn write(&self) -> Vec<u8> {
@@ -153,5 +163,13 @@ mod tests {
             assert_eq!(read().live(now_ms, void_ms), None, "{now_ms} {void_ms}");
         }
         assert!(Kept::read(vec![0; 23]).is_err());
+        assert!(!read().was_replaced(99));
+    }
+
+    #[test]
+    fn what_was_replaced_is_no_session_and_is_known_for_a_while() {
+        let read = || Kept::read(Kept::replaced(500).write()).unwrap();
+        assert_eq!(read().live(1, i64::MIN), None);
+        assert!(read().was_replaced(499) && !read().was_replaced(500));
     }
 }

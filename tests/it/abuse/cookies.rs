@@ -165,3 +165,25 @@ async fn under_way(town: &Town, cookies: &BTreeMap<String, String>) -> Vec<(Stri
     }
     requests.join_all().await
 }
+
+/// A call that set out with the old ticket and arrives after the proof must not take the session away that the proof gave:
+/// the browser keeps whichever cookie came last.
+#[tokio::test]
+async fn j2_a_call_that_comes_late_does_not_take_the_fresh_session_away() {
+    let area = PAY.replace("pay", "area").replace("POST", "GET");
+    let town = World::new().policy(LOGIN).policy(&area).start().await;
+    let secret = town.totp("ada").await;
+    let mut ada = town.visitor();
+    town.sign_in(&mut ada, "ada").await;
+    let asked = ada.get("/area").await;
+    let before = ada.cookies.clone();
+    town.prove(&mut ada, &asked, &secret).await;
+    for (_, cookies) in under_way(&town, &before).await {
+        for line in cookies {
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            ada.cookies.insert(name.into(), value.into());
+        }
+    }
+    let seen = ada.get("/area").await;
+    assert_eq!(seen.status, StatusCode::OK, "signed in, proven, and asked again: {}", seen.location());
+}

@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use stepward::challenges::{Begun, recovery, totp};
-use stepward_core::session::Method;
+use stepward::challenges::{Begun, Served, recovery, totp};
+use stepward_core::{decision::Challenge, session::Method};
 
 use crate::{
     mailbox::Mailbox,
-    stepup::world::{World as Steps, demand, location, policy},
+    stepup::world::{Browser, World as Steps, demand, location, policy},
     visitor::{Seen, Visitor},
     world::{LOGIN, Town, World},
 };
@@ -212,4 +212,50 @@ fn g9_how_long_a_code_is_compared_with_most_or_no_digits_right() {
     let [far, near] = &mut taken;
     let (t, near, far) = welch(near, far);
     println!("five digits right {near:.1} ns, none {far:.1} ns, t = {t:.2} of {count} each");
+}
+
+/// Each try costs as many as an account has apps. Whoever counts how many there are until the way closes must not learn
+/// from it that there is more than one, and so that the account exists.
+#[tokio::test]
+async fn g9_how_many_apps_an_account_has_cannot_be_told_from_how_many_tries_there_are() {
+    let mailbox = Mailbox::open().await;
+    let town = town(&mailbox).await;
+    for _ in 0..2 {
+        town.totp("two").await;
+    }
+    for wait_ms in [0, 15 * 60_000 + 1, 15 * 60_000 + 1] {
+        town.wait_ms(wait_ms);
+        let expected = tries(&town, "nobody", false).await;
+        assert_eq!(tries(&town, "two", false).await, expected, "{wait_ms} ms later");
+    }
+}
+
+/// The bound on guessing is shared among the apps all the same: above it even a right code is a wrong one.
+#[tokio::test]
+async fn g9_above_its_share_of_tries_a_right_code_is_wrong_for_who_merely_claims_a_name_with_two_apps() {
+    let world = Steps::new().await;
+    world.totp("two").await;
+    let secret = world.totp("two").await;
+    let patient = Challenge { attempts: 5, ..demand(&[Method::Totp]) };
+    let mut stranger = world.browser();
+    let page = async |stranger: &mut Browser<'_>| {
+        let arrival = stranger.request("POST", "/login", &[], "user=two");
+        match stranger.demanded(&arrival, &policy("login"), &patient, Some("two"), None).await {
+            Begun::Asked(asked) => location(&asked),
+            other => panic!("{other:?}"),
+        }
+    };
+    let asked = page(&mut stranger).await;
+    for wrong in 0..4 {
+        let seen = stranger.post(&asked, "method=totp&code=000000").await;
+        assert!(matches!(seen, Served::Failed { .. }), "{wrong}: {seen:?}");
+    }
+    assert!(matches!(stranger.post(&asked, "method=totp&code=000000").await, Served::Spent { .. }));
+    world.wait(15 * 60_000 + 1);
+    let asked = page(&mut stranger).await;
+    let seen = stranger.post(&asked, &format!("method=totp&code={}", world.code(&secret))).await;
+    assert!(matches!(seen, Served::Failed { .. }), "the sixth in an hour, with two apps: {seen:?}");
+    world.wait(60 * 60_000);
+    let asked = page(&mut stranger).await;
+    assert!(stranger.passes(&asked, Method::Totp, &world.code(&secret)).await, "an hour later");
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use stepward::{
     arrival::{Arrival, Client},
-    challenges::{Begun, Demand, Refused, Served},
+    challenges::{Begun, Demand, Refused, Served, answer::Ahead},
     reply::Reply,
     sessions::{
         SessionHandle,
@@ -104,7 +104,7 @@ async fn answer(world: &World, arrival: &Arrival, session: &mut SessionHandle, s
         return support(world, arrival, subject, rest).await;
     }
     if path.starts_with("/.stepward/") {
-        return match world.challenges.serve(arrival, session, subject).await.unwrap() {
+        return match world.challenges.serve(arrival, session, subject, Ahead::default()).await.unwrap() {
             Served::Answer(reply) | Served::Passed { reply, .. } | Served::Failed { reply, .. } => reply,
             Served::Spent { decision_id, .. } => refusal(world, arrival, &decision_id),
         };
@@ -114,7 +114,7 @@ async fn answer(world: &World, arrival: &Arrival, session: &mut SessionHandle, s
         |name: &str| form_urlencoded::parse(query.as_bytes()).find(|(it, _)| it == name).map(|(_, it)| it.into_owned());
     let resumed = field("stepward_resume").or_else(|| arrival.request.header("stepward-resume").map(str::to_string));
     if let Some(id) = resumed {
-        return match world.challenges.take(arrival, session, subject, &id).await.unwrap() {
+        return match world.challenges.take(arrival, session, subject, &id, None).await.unwrap() {
             Some(parked) => {
                 let body = data_encoding::BASE64.decode(parked.body.as_bytes()).unwrap();
                 echo(&parked.method, &parked.target, &String::from_utf8(body).unwrap())
@@ -161,6 +161,7 @@ async fn hold(
         withheld: None,
         resuming: None,
         asked: None,
+        ways: None,
     };
     match world.challenges.begin(demand).await.unwrap() {
         Begun::Asked(reply) => reply,

@@ -17,7 +17,7 @@ use stepward::{
     arrival::{Arrival, Client},
     challenges::{
         Challenges,
-        answer::{self, Answer, Came},
+        answer::{self, Ahead, Answer, Came},
         attempts::EVER_MAX,
         authenticators::{self, Kept},
         issued::{Afterwards, Issued, OnFail},
@@ -210,7 +210,12 @@ impl Bank {
         let answer = Answer { method: Some(said.method), code: said.code, send: said.send, ..Answer::default() };
         let node = &self.nodes[random.below(2)];
         let arrival = self.arrival(random);
-        answer::take(node, &arrival, session, &word, &issued(victim), &answer).await.unwrap()
+        let issued = issued(victim);
+        let came = answer::take(node, &arrival, session, &word, &issued, &answer, Ahead::default()).await.unwrap();
+        if let Came::Proven(_, due) = &came {
+            answer::settle(node, due.as_ref()).await.unwrap();
+        }
+        came
     }
 }
 
@@ -341,7 +346,7 @@ impl Victim {
 
     fn note(&mut self, way: usize, came: &Came, now_ms: i64) {
         match came {
-            Came::Proven(_) => self.lucky += 1,
+            Came::Proven(..) => self.lucky += 1,
             Came::Wrong(_) | Came::Spent(_) => {}
             Came::Closed(..) => return,
             Came::Mailed(_)
@@ -369,7 +374,7 @@ impl Victim {
         for code in [slip.to_string(), right] {
             let said = Said { method: Method::Totp, code, send: false };
             let came = bank.answers(self.account, &mut session, 255, said, &mut self.random).await;
-            self.got_in += usize::from(matches!(came, Came::Proven(_)));
+            self.got_in += usize::from(matches!(came, Came::Proven(..)));
         }
     }
 }

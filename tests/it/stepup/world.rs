@@ -12,7 +12,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use stepward::{
     arrival::{Arrival, Client, Parked, Withheld},
-    challenges::{Begun, Challenges, Demand, Served},
+    challenges::{Begun, Challenges, Demand, Served, answer::Ahead},
     clock::Clock,
     keys::Keys,
     reply::Reply,
@@ -307,6 +307,7 @@ impl Browser<'_> {
             withheld,
             resuming: None,
             asked: None,
+            ways: None,
         };
         let begun = self.world.challenges.begin(demand).await.unwrap();
         if let Begun::Asked(reply) = &begun {
@@ -326,7 +327,8 @@ impl Browser<'_> {
 
     pub(crate) async fn serve(&mut self, arrival: &Arrival) -> Served {
         let mut session = self.session(arrival).await;
-        let served = self.world.challenges.serve(arrival, &mut session, self.subject.as_ref()).await.unwrap();
+        let served =
+            self.world.challenges.serve(arrival, &mut session, self.subject.as_ref(), Ahead::default()).await.unwrap();
         if let Served::Answer(reply) | Served::Passed { reply, .. } | Served::Failed { reply, .. } = &served {
             self.keep_cookies(reply);
         }
@@ -356,7 +358,7 @@ impl Browser<'_> {
 
     pub(crate) async fn take(&self, arrival: &Arrival, id: &str) -> Option<Parked> {
         let session = self.session(arrival).await;
-        self.world.challenges.take(arrival, &session, self.subject.as_ref(), id).await.unwrap()
+        self.world.challenges.take(arrival, &session, self.subject.as_ref(), id, None).await.unwrap()
     }
 
     fn keep_cookies(&mut self, reply: &Reply) {
