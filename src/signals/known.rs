@@ -14,7 +14,9 @@ use stepward_core::{
 use crate::{
     keys::{Keys, Purpose},
     signals::{
-        Who, learn,
+        Who,
+        heard::{self, Field, Heard},
+        learn,
         travel::{Journey, Visit},
     },
     store::{Drawer, Id},
@@ -32,6 +34,8 @@ pub struct Wanted {
     device: Option<SlotId>,
     impossible: Option<SlotId>,
     speed: Option<SlotId>,
+    /// What others told about the account unasked.
+    heard: Vec<(SlotId, Field)>,
     /// `<fact>.is_known` and the fact's index.
     remembered: Vec<(SlotId, usize)>,
 }
@@ -55,6 +59,8 @@ enum Answers {
     Remembered(SlotId),
     /// Since when the verified account is known.
     Age(SlotId),
+    /// What others told about the verified account unasked.
+    Heard(Vec<(SlotId, Field)>),
     /// Where the account was last.
     Travel { impossible: Option<SlotId>, speed: Option<SlotId> },
 }
@@ -71,7 +77,8 @@ impl Wanted {
                 (Origin::Catalogue, "device.is_known") => wanted.device = Some(id),
                 (Origin::Catalogue, "session.impossible_travel") => wanted.impossible = Some(id),
                 (Origin::Catalogue, "session.travel_speed_kmh") => wanted.speed = Some(id),
-                (Origin::Catalogue | Origin::Fact(_) | Origin::Request(_) | Origin::Response(_), _) => {}
+                (Origin::Catalogue, name) => wanted.heard.extend(Field::named(name).map(|field| (id, field))),
+                (Origin::Fact(_) | Origin::Request(_) | Origin::Response(_), _) => {}
             }
         }
         wanted
@@ -80,6 +87,11 @@ impl Wanted {
     /// Whether it reads since when the account is known.
     pub fn age(&self) -> bool {
         self.age.is_some()
+    }
+
+    /// Whether it reads what others told about the account unasked.
+    pub fn heard(&self) -> bool {
+        !self.heard.is_empty()
     }
 
     /// Whether it reads how the account travelled.
@@ -93,6 +105,10 @@ impl Wanted {
         if let Some(slot) = self.age {
             let entry = who.account.map(first_seen_entry);
             questions.push(Question { entry, answers: Answers::Age(slot) });
+        }
+        if self.heard() {
+            let entry = who.account.map(|account| heard::entry(who.tenant, account, keys));
+            questions.push(Question { entry, answers: Answers::Heard(self.heard.clone()) });
         }
         if let Some(slot) = self.device {
             let entry = who.anyone().zip(who.device).map(|(account, device)| (account, Drawer::Devices, device));
@@ -139,6 +155,10 @@ impl Question {
                 let reading = found.map_or(Reading::Unknown(Why::Absent), |(_, sealed)| age(who, sealed, keys));
                 learn(facts, policy, *slot, reading, "state");
             }
+            Answers::Heard(fields) => {
+                let found = found.filter(|(entry, _)| who.account == Some(entry.0));
+                hear(fields, found.and_then(|(_, sealed)| sealed), who, facts, policy, keys);
+            }
             Answers::Travel { impossible, speed } => {
                 let before = found.and_then(|(entry, sealed)| {
                     let account = entry.0;
@@ -171,6 +191,35 @@ pub fn learn_age(
 ) {
     if let Some(slot) = wanted.age {
         learn(facts, policy, slot, age(who, sealed, keys), "state");
+    }
+}
+
+/// Takes in what others told about the account unasked, once an event has shown who it is.
+pub fn learn_heard(
+    wanted: &Wanted,
+    sealed: Option<&[u8]>,
+    who: &Who<'_>,
+    facts: &mut Facts,
+    policy: &Policy,
+    keys: &Keys,
+) {
+    hear(&wanted.heard, sealed, who, facts, policy, keys);
+}
+
+fn hear(
+    fields: &[(SlotId, Field)],
+    sealed: Option<&[u8]>,
+    who: &Who<'_>,
+    facts: &mut Facts,
+    policy: &Policy,
+    keys: &Keys,
+) {
+    let of_account = who.account.zip(sealed);
+    let heard = of_account.and_then(|(account, sealed)| Heard::open(who.tenant, &account, sealed, keys));
+    for (slot, field) in fields {
+        if let Some(reading) = heard::reading(heard.as_ref(), *field, who.now_ms) {
+            learn(facts, policy, *slot, reading, "state");
+        }
     }
 }
 

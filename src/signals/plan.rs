@@ -14,7 +14,7 @@ use stepward_core::{
 
 use crate::{
     keys::Keys,
-    signals::{Who, known, learn, velocity},
+    signals::{Who, heard, known, learn, velocity},
     store::{Counted, Drawer, Id, Meter, Standing, Touch},
 };
 
@@ -147,6 +147,18 @@ impl Plan {
     /// [`Afterwards::first_seen`].
     pub fn learn_age(&self, sealed: Option<&[u8]>, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys) {
         known::learn_age(&self.known, sealed, who, facts, policy, keys);
+    }
+
+    /// Where what others told about the account is kept, if the policy reads it.
+    pub fn heard_entry(&self, who: &Who<'_>, keys: &Keys) -> Option<(Id, Drawer, Id)> {
+        let account = who.account.filter(|_| self.known.heard())?;
+        Some(heard::entry(who.tenant, account, keys))
+    }
+
+    /// Takes in what others told about the subject, once an event has shown who it is: `sealed` is what was there under
+    /// [`Plan::heard_entry`].
+    pub fn learn_heard(&self, sealed: Option<&[u8]>, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys) {
+        known::learn_heard(&self.known, sealed, who, facts, policy, keys);
     }
 
     /// What the obligation `count` of these names raises.
