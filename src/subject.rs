@@ -98,6 +98,9 @@ pub enum SourceError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A secret cannot be had; which, never what.
+    #[error("no secret at {0}")]
+    Secret(String),
     /// No client for https could be made.
     #[error("cannot set up an https client")]
     Client,

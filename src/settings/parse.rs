@@ -469,9 +469,10 @@ impl Parser<'_> {
         let known = security_events::known();
         for kind in from.on.keys().filter(|it| !known.contains(&it.as_str()) && !security_events::is_uri(it)) {
             let near = diagnostic::nearest(kind, known.iter().copied());
-            let help = near.map_or("write a type of CAEP or RISC, or the whole `https://` URI of another".into(), |near| {
-                format!("did you mean `{near}`?")
-            });
+            let help = near
+                .map_or("write a type of CAEP or RISC, or the whole `https://` URI of another".into(), |near| {
+                    format!("did you mean `{near}`?")
+                });
             self.error("security_events.type", &under("on"), &format!("no type of event is called `{kind}`"), &help);
         }
     }

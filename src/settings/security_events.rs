@@ -221,7 +221,8 @@ fn kinds(on: &BTreeMap<String, Action>) -> BTreeMap<Arc<str>, Kind> {
         })
     });
     let others = on.iter().filter(|(key, _)| is_uri(key));
-    let others = others.map(|(uri, action)| (Arc::from(uri.as_str()), Kind { name: short(uri).into(), action: *action }));
+    let others =
+        others.map(|(uri, action)| (Arc::from(uri.as_str()), Kind { name: short(uri).into(), action: *action }));
     known.chain(others).collect()
 }
 
@@ -233,7 +234,8 @@ pub fn known() -> Vec<&'static str> {
 /// Whether this is a type's whole URI with an end that can be a name.
 pub fn is_uri(text: &str) -> bool {
     let name = short(text);
-    let is_name = (1..=64).contains(&name.len()) && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it));
+    let is_name =
+        (1..=64).contains(&name.len()) && name.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it));
     text.starts_with("https://") && is_name
 }
 
@@ -300,7 +302,10 @@ mod tests {
                 "is told apart by its issuer, and another has this one",
             ),
             (
-                format!("{plane}security_events: {{ transmitters: [{{ {} }}] }}", GOOD.replace("https://idp.example/jwks", "http://idp.example/jwks")),
+                format!(
+                    "{plane}security_events: {{ transmitters: [{{ {} }}] }}",
+                    GOOD.replace("https://idp.example/jwks", "http://idp.example/jwks")
+                ),
                 "could be changed on its way",
             ),
             (with(", subject: []"), "its events are about nobody"),

@@ -43,7 +43,10 @@ pub(super) fn attributes() -> Vec<Attribute> {
 
 /// Whether the gateway sees it for itself, or was told it unasked; counters are another matter.
 pub(super) fn is_own(name: &str) -> bool {
-    SEEN.contains(&name) || name.starts_with("push_event.") || OWN.iter().any(|it| it.0 == name) || ENUMERATIONS.iter().any(|it| it.0 == name)
+    SEEN.contains(&name)
+        || name.starts_with("push_event.")
+        || OWN.iter().any(|it| it.0 == name)
+        || ENUMERATIONS.iter().any(|it| it.0 == name)
 }
 
 fn signal(entry: &Entry) -> Option<Attribute> {
