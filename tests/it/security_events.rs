@@ -339,7 +339,7 @@ async fn a_type_does_what_is_configured_and_one_that_nobody_knows_does_nothing()
     let town = town(&issuer, more).await;
     let mut ada = signed_in(&town, "ada@bank.example").await;
     town.wait_ms(1_000);
-    let mut about = |kind: String| {
+    let about = |kind: String| {
         let mut claims = event(&kind, "", json!({}));
         claims["sub_id"] = json!({ "format": "complex", "user": { "format": "email", "email": "ada@bank.example" } });
         claims
@@ -400,7 +400,7 @@ async fn events_that_come_all_at_once_are_all_remembered() {
     let town = town(&issuer, "").await;
     let kinds = ["credential-change", "assurance-level-change", "device-compliance-change", "token-claims-change"];
     let pushes = kinds.map(|kind| post(&town, signed(&event(&format!("{CAEP}{kind}"), "ada", json!({})))).send());
-    for answer in futures::future::join_all(pushes).await {
+    for answer in futures_util::future::join_all(pushes).await {
         assert_eq!(answer.unwrap().status(), StatusCode::ACCEPTED);
     }
     let parts = town.gateway.journeys.parts();
