@@ -1,8 +1,8 @@
 //! What others told about an account unasked: the security events that were pushed here, as policies read them.
 //!
 //! One entry an account, sealed: of each type the newest event, for as long as it is remembered. It is told of verified
-//! accounts only. Where nothing was heard everything about it is unknown; what another transmitter could have told, or a
-//! vendor, nobody knows.
+//! accounts only. Where somebody may push events and nothing was heard, that is known: there are no types, and what one of
+//! them would tell is unknown.
 
 use std::sync::Arc;
 
@@ -130,7 +130,7 @@ impl Heard {
             Field::Age => kept.next().map(|it| Value::Duration(now_ms.saturating_sub(it.at_ms).max(0))),
             Field::Types => {
                 let types: Arc<[_]> = kept.map(|it| Value::Text(it.kind.clone())).collect();
-                (!types.is_empty()).then_some(Value::List(types))
+                Some(Value::List(types))
             }
             Field::RiskLevel => kept.find_map(|it| it.risk.clone()).map(Value::Text),
             Field::RiskReasons => {
@@ -187,8 +187,12 @@ mod tests {
         heard.note(event("credential-change", 0), 0);
         for field in [Field::Type, Field::Types, Field::Age, Field::Subject] {
             assert!(matches!(reading(Some(&heard), field, 10), Some(Reading::Known(_))), "{field:?}");
-            assert_eq!(reading(Some(&heard), field, DAY_MS), Some(Reading::Unknown(Why::Absent)), "{field:?}");
-            assert_eq!(reading(None, field, 10), Some(Reading::Unknown(Why::Absent)), "{field:?}");
+            let later = match field {
+                Field::Types => Reading::Known(Value::List([].into())),
+                _ => Reading::Unknown(Why::Absent),
+            };
+            assert_eq!(reading(Some(&heard), field, DAY_MS), Some(later), "{field:?}");
+            assert_eq!(reading(None, field, 10), Some(Reading::Unknown(Why::Absent)), "{field:?}: nobody can tell");
         }
         assert_eq!(reading(Some(&heard), Field::RiskLevel, 10), None);
         let risky = Event { risk: Some("high".into()), reason: Some("breach".into()), ..event("risk-level-change", 5) };

@@ -36,6 +36,8 @@ pub struct Wanted {
     speed: Option<SlotId>,
     /// What others told about the account unasked.
     heard: Vec<(SlotId, Field)>,
+    /// Whether anybody may tell it: that nothing was heard is known then.
+    hears: bool,
     /// `<fact>.is_known` and the fact's index.
     remembered: Vec<(SlotId, usize)>,
 }
@@ -60,7 +62,7 @@ enum Answers {
     /// Since when the verified account is known.
     Age(SlotId),
     /// What others told about the verified account unasked.
-    Heard(Vec<(SlotId, Field)>),
+    Heard(Vec<(SlotId, Field)>, bool),
     /// Where the account was last.
     Travel { impossible: Option<SlotId>, speed: Option<SlotId> },
 }
@@ -89,6 +91,11 @@ impl Wanted {
         self.age.is_some()
     }
 
+    /// The same, and whether anybody may push security events here.
+    pub fn hearing(self, hears: bool) -> Wanted {
+        Wanted { hears, ..self }
+    }
+
     /// Whether it reads what others told about the account unasked.
     pub fn heard(&self) -> bool {
         !self.heard.is_empty()
@@ -108,7 +115,7 @@ impl Wanted {
         }
         if self.heard() {
             let entry = who.account.map(|account| heard::entry(who.tenant, account, keys));
-            questions.push(Question { entry, answers: Answers::Heard(self.heard.clone()) });
+            questions.push(Question { entry, answers: Answers::Heard(self.heard.clone(), self.hears) });
         }
         if let Some(slot) = self.device {
             let entry = who.anyone().zip(who.device).map(|(account, device)| (account, Drawer::Devices, device));
@@ -155,9 +162,9 @@ impl Question {
                 let reading = found.map_or(Reading::Unknown(Why::Absent), |(_, sealed)| age(who, sealed, keys));
                 learn(facts, policy, *slot, reading, "state");
             }
-            Answers::Heard(fields) => {
+            Answers::Heard(fields, hears) => {
                 let found = found.filter(|(entry, _)| who.account == Some(entry.0));
-                hear(fields, found.and_then(|(_, sealed)| sealed), who, facts, policy, keys);
+                hear((fields, *hears), found.map(|(_, sealed)| sealed), who, facts, policy, keys);
             }
             Answers::Travel { impossible, speed } => {
                 let before = found.and_then(|(entry, sealed)| {
@@ -203,19 +210,24 @@ pub fn learn_heard(
     policy: &Policy,
     keys: &Keys,
 ) {
-    hear(&wanted.heard, sealed, who, facts, policy, keys);
+    hear((&wanted.heard, wanted.hears), Some(sealed), who, facts, policy, keys);
 }
 
+/// `found` is what lies in the account's drawer, where there is an account.
 fn hear(
-    fields: &[(SlotId, Field)],
-    sealed: Option<&[u8]>,
+    (fields, hears): (&[(SlotId, Field)], bool),
+    found: Option<Option<&[u8]>>,
     who: &Who<'_>,
     facts: &mut Facts,
     policy: &Policy,
     keys: &Keys,
 ) {
-    let of_account = who.account.zip(sealed);
-    let heard = of_account.and_then(|(account, sealed)| Heard::open(who.tenant, &account, sealed, keys));
+    let heard = match (who.account, found) {
+        (Some(account), Some(Some(sealed))) => Heard::open(who.tenant, &account, sealed, keys),
+        // Nothing was said by those who would have.
+        (Some(_), Some(None)) if hears => Some(Heard::default()),
+        (Some(_), Some(None) | None) | (None, _) => None,
+    };
     for (slot, field) in fields {
         if let Some(reading) = heard::reading(heard.as_ref(), *field, who.now_ms) {
             learn(facts, policy, *slot, reading, "state");

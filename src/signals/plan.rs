@@ -56,6 +56,7 @@ pub struct Afterwards {
 pub struct Common {
     counted: Arc<[(Counter, Vec<Meter>)]>,
     keeps_place: bool,
+    hears: bool,
 }
 
 impl Common {
@@ -73,14 +74,19 @@ impl Common {
             }
         }
         let keeps_place = policies.iter().any(|policy| known::Wanted::of(policy).travel());
-        Common { counted: counted.into(), keeps_place }
+        Common { counted: counted.into(), keeps_place, hears: false }
+    }
+
+    /// The same, and whether anybody may push security events here.
+    pub fn hearing(self, hears: bool) -> Common {
+        Common { hears, ..self }
     }
 }
 
 impl Plan {
     /// The plan of one policy among those of its release.
     pub fn of(policy: &Policy, common: &Common) -> Plan {
-        let known = known::Wanted::of(policy);
+        let known = known::Wanted::of(policy).hearing(common.hears);
         let keeps_place = known.travel() || common.keeps_place;
         Plan { counters: velocity::read_by(policy), counted: common.counted.clone(), known, keeps_place }
     }
