@@ -9,7 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    api::security_events::refusal::Refusal,
+    api::security_events::{self, refusal::Refusal},
     settings::security_events::{Action, Transmitter},
     subject::{jwks::KeySet, jwt},
 };
@@ -124,7 +124,7 @@ fn read(claims: &Map<String, Json>, from: &Transmitter, now_ms: i64, age_ms_max:
         return Err(Refusal::CLAIMS);
     }
     let issued_ms = jwt::seconds(claims, "iat").ok().flatten().ok_or(Refusal::CLAIMS)? * 1000;
-    if issued_ms > now_ms.saturating_add(super::LEEWAY_MS) {
+    if issued_ms > now_ms.saturating_add(security_events::LEEWAY_MS) {
         return Err(Refusal::FUTURE);
     }
     if issued_ms <= now_ms.saturating_sub(age_ms_max) {
