@@ -143,9 +143,15 @@ async fn receive(State((desk, receiver)): State<(Desk, Arc<Receiver>)>, headers:
     match take(&desk, &receiver, &headers, body).await {
         Ok(()) => (StatusCode::ACCEPTED, [(header::CACHE_CONTROL, "no-store")]).into_response(),
         Err((transmitter, refusal)) => {
+            // Anybody can be refused as nobody: that is counted, and logged only for whoever looks closely.
+            match &transmitter {
+                Some(name) => {
+                    tracing::warn!(transmitter = &**name, reason = refusal.reason, "a security event was refused");
+                }
+                None => tracing::debug!(reason = refusal.reason, "a security event of nobody known was refused"),
+            }
             let name = transmitter.unwrap_or_else(|| "unknown".into());
             desk.journeys.parts().metrics.security_event_refused(&name, refusal.reason);
-            tracing::warn!(transmitter = &*name, reason = refusal.reason, "a security event was refused");
             refusal.into_response()
         }
     }

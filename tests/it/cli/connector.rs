@@ -204,6 +204,18 @@ fn a_word_that_is_no_folder_of_connectors_is_told_apart_and_what_was_meant_is_na
     let (code, _, talk) = within(&folder, &["connector", "test", "connectors/acme"]);
     assert_eq!(code, Some(3), "{talk}");
     assert!(talk.contains("one connector") && talk.contains("name `connectors`"), "{talk}");
+    for (inputs, expected) in [
+        (&["--input", "ipp=192.0.2.7"][..], "no input `ipp`; did you mean `ip`?"),
+        (&["--input", "format=json"], "ipquery` has no input `format`"),
+    ] {
+        let arguments = [&["connector", "drift", "ipquery"], inputs].concat();
+        let (code, _, talk) = within(&folder, &arguments);
+        assert_eq!(code, Some(2), "{talk}");
+        assert!(talk.contains(expected), "{talk}");
+    }
+    let (code, _, talk) = within(&folder, &["connector", "compare", "acme", "acme", "--input", "q"]);
+    assert_eq!(code, Some(2), "{talk}");
+    assert!(talk.contains("compared with itself"), "{talk}");
     let (_, _, talk) = within(&folder, &["connector", "describe", "onfido"]);
     assert!(talk.contains("did you mean `onfido-workflow`?"), "{talk}");
 }
