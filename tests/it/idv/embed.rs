@@ -72,7 +72,7 @@ async fn the_page_shows_the_vendors_part_under_a_policy_for_that_vendor_alone() 
     let page = ada.get(begun.location()).await;
     assert!(page.text.contains(r#"<div id="part" data-site="site-1" data-token="tok-1"></div>"#), "{}", page.text);
     let script = r#"<script src="https://part.vendor.example/part.js?site=site-1""#;
-    assert!(page.text.contains(script), "{}", page.text);
+    assert!(page.text.replace("&#x2f;", "/").contains(script), "{}", page.text);
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     for (directive, place) in [
         ("script-src", "https://part.vendor.example"),
