@@ -1,4 +1,5 @@
-//! What operators and back ends ask: the admin API and the health endpoints, on listeners of their own.
+//! What operators and back ends ask and tell: the admin API, the health endpoints and the decisions address, on
+//! listeners of their own.
 //!
 //! Every call to the API carries a token with the scope it needs; unknown hosts and foreign origins are refused before
 //! anything is looked at. Nothing here changes how a request is decided, and its failure does not stop the proxy.
@@ -21,10 +22,14 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::OpenApi;
 
 use crate::{
-    api::token::{Scope, Tokens},
+    api::{
+        security_events::Receiver,
+        token::{Scope, Tokens},
+    },
     journey::Journeys,
     settings::Settings,
     sockets::{Held, Sockets},
+    subject::SourceError,
 };
 
 mod decisions;
@@ -35,6 +40,7 @@ mod health;
 mod input;
 mod policies;
 mod problem;
+mod security_events;
 mod sessions;
 mod state;
 pub mod token;
@@ -63,17 +69,22 @@ pub enum ApiError {
         /// Why.
         why: String,
     },
+    /// Whoever may push security events cannot be verified.
+    #[error("security_events: {0}")]
+    SecurityEvents(#[from] SourceError),
     /// The API needs a folder for its token.
     #[error("`admin` needs `state.path`, where its token is kept")]
     NoFolder,
 }
 
-/// The two listeners.
+/// The listeners.
 pub struct Running {
     /// The admin address; port 0 has become a real one.
     pub admin: Option<SocketAddr>,
     /// The health address; port 0 has become a real one.
     pub health: Option<SocketAddr>,
+    /// The decisions address; port 0 has become a real one.
+    pub decisions: Option<SocketAddr>,
     draining: Arc<AtomicBool>,
     held: Vec<Held>,
     stopping: watch::Sender<bool>,
@@ -95,8 +106,16 @@ pub async fn start(settings: &Settings, journeys: Journeys, sockets: &Sockets) -
     let draining = Arc::<AtomicBool>::default();
     let desk = Desk { journeys, draining: draining.clone() };
     let (stopping, stop) = watch::channel(false);
-    let mut running =
-        Running { admin: None, health: None, draining, held: Vec::new(), stopping, servers: JoinSet::new() };
+    let mut running = Running {
+        admin: None,
+        health: None,
+        decisions: None,
+        draining,
+        held: Vec::new(),
+        stopping,
+        servers: JoinSet::new(),
+    };
+    let receiver = settings.security_events.as_ref().map(|it| Receiver::new(it, &desk)).transpose()?;
     if let Some(address) = settings.admin {
         let folder = settings.state.path.as_deref().ok_or(ApiError::NoFolder)?;
         let tokens = Tokens::open(&token::path(folder))
@@ -104,7 +123,11 @@ pub async fn start(settings: &Settings, journeys: Journeys, sockets: &Sockets) -
         running.admin = Some(running.serve(address, sockets, admin(desk.clone(), tokens), stop.clone())?);
     }
     if let Some(address) = settings.health {
-        running.health = Some(running.serve(address, sockets, health::routes(desk), stop)?);
+        running.health = Some(running.serve(address, sockets, health::routes(desk.clone()), stop.clone())?);
+    }
+    if let (Some(address), Some(receiver)) = (settings.decisions, receiver) {
+        let router = security_events::routes(desk, Arc::new(receiver));
+        running.decisions = Some(running.serve(address, sockets, router, stop)?);
     }
     Ok(running)
 }
@@ -123,7 +146,7 @@ impl Running {
         self.held.iter().map(Held::try_clone).collect()
     }
 
-    /// Stops both listeners.
+    /// Stops all of them.
     pub async fn stop(mut self) {
         self.held.clear();
         // Nobody listening any more is what is wanted.
@@ -152,7 +175,7 @@ impl Running {
         };
         self.servers.spawn(async move {
             if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "the admin or health listener ended");
+                tracing::error!(%error, "the admin, health or decisions listener ended");
             }
         });
         Ok(address)

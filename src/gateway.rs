@@ -292,6 +292,7 @@ pub async fn rehearse(settings: &Settings, policies: Policies) -> Result<(), Sta
         listen: Vec::new(),
         admin: None,
         health: None,
+        decisions: None,
         state: settings::State { path: None, keys: None, redis: None, spool: None, ..settings.state.clone() },
         ..settings.clone()
     };

@@ -276,7 +276,7 @@ pub fn load(set: folder::Set, target: &Target, number: u64, now_ms: i64) -> Resu
     }
     found.extend(lacking::warnings(&sources, &policies, target));
     let policies: Vec<_> = policies.into_iter().map(Arc::new).collect();
-    let common = Common::of(&policies);
+    let common = Common::of(&policies).hearing(!target.lacking.attributes.contains("push_event.types"));
     Ok(Release {
         number,
         hash,

@@ -27,6 +27,7 @@ pub mod format;
 pub mod oidc;
 pub mod pages;
 pub mod parse;
+pub mod security_events;
 pub mod tree;
 
 /// Domains of mail whose mailboxes have several spellings; lower case.
@@ -126,6 +127,10 @@ pub struct Settings {
     pub admin: Option<SocketAddr>,
     /// `/livez`, `/readyz`, `/metrics`.
     pub health: Option<SocketAddr>,
+    /// What other machines ask and tell: `/ssf/events`.
+    pub decisions: Option<SocketAddr>,
+    /// Who may push security events there.
+    pub security_events: Option<security_events::SecurityEvents>,
     /// How codes are mailed.
     pub mail: Option<Mail>,
     /// Where passkeys are good.

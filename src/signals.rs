@@ -42,6 +42,7 @@ use crate::{
 pub mod files;
 pub mod free;
 pub mod geo;
+pub mod heard;
 pub mod known;
 pub mod lists;
 pub mod noted;

@@ -98,6 +98,9 @@ pub enum SourceError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A secret cannot be had; which, never what.
+    #[error("no secret at {0}")]
+    Secret(String),
     /// No client for https could be made.
     #[error("cannot set up an https client")]
     Client,
@@ -234,7 +237,7 @@ fn by_header(name: &str, email: Option<&str>, request: &Request, by_trusted_prox
 }
 
 /// Whether text can be a subject's name: some of it, not too much, nothing invisible.
-fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     !text.trim().is_empty() && text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control)
 }
 

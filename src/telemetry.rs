@@ -51,6 +51,8 @@ pub struct Metrics {
     upstream_addresses: Family<UpstreamLabels, Gauge>,
     upstream_failures: Family<AppLabels, Counter>,
     panics: Counter,
+    security_events: Family<SecurityEventLabels, Counter>,
+    security_events_refused: Family<RefusedEventLabels, Counter>,
     vendors: vendors::Numbers,
     upstreams: Arc<Mutex<BTreeMap<Arc<str>, Standing>>>,
     logged: Arc<AtomicU64>,
@@ -156,6 +158,8 @@ impl Metrics {
             upstream_addresses: Family::default(),
             upstream_failures: Family::default(),
             panics: Counter::default(),
+            security_events: Family::default(),
+            security_events_refused: Family::default(),
             vendors: vendors::Numbers::default(),
             upstreams: Arc::default(),
             logged: Arc::default(),
@@ -195,6 +199,9 @@ impl Metrics {
         let failures = self.upstream_failures.clone();
         all.register("upstream_connect_failures", "Connections to an app that failed", failures);
         all.register("panics", "Faults of ours that ended one task", self.panics.clone());
+        all.register("security_events", "Security events by what became of them", self.security_events.clone());
+        let refused = self.security_events_refused.clone();
+        all.register("security_events_refused", "Security events that were refused, by reason", refused);
         self.vendors.register(all);
         registry
     }
@@ -301,6 +308,19 @@ impl Metrics {
         self.panics.inc();
     }
 
+    /// A security event was taken. `event` is a configured or known type, or `other`; `outcome` of a closed list.
+    pub fn security_event(&self, transmitter: &Arc<str>, event: &Arc<str>, outcome: &'static str) {
+        let labels =
+            SecurityEventLabels { transmitter: Name(transmitter.clone()), event: Name(event.clone()), outcome };
+        self.security_events.get_or_create(&labels).inc();
+    }
+
+    /// A security event was refused. `transmitter` is a configured name, or `unknown`; `reason` of a closed list.
+    pub fn security_event_refused(&self, transmitter: &Arc<str>, reason: &'static str) {
+        let labels = RefusedEventLabels { transmitter: Name(transmitter.clone()), reason };
+        self.security_events_refused.get_or_create(&labels).inc();
+    }
+
     /// A log line could not be written.
     pub fn dropped(&self, log: Log, lines: u64) {
         self.log_drops.get_or_create(&LogLabels { log: log.name() }).inc_by(lines);
@@ -376,6 +396,19 @@ struct ReasonLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SecurityEventLabels {
+    transmitter: Name,
+    event: Name,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedEventLabels {
+    transmitter: Name,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SnapshotLabels {
     result: &'static str,
 }
@@ -415,6 +448,8 @@ mod tests {
         metrics.dropped(Log::Decisions, 3);
         metrics.upstream(&"bank".into(), 1, 2);
         metrics.unreachable(&"bank".into());
+        metrics.security_event(&"idp".into(), &"session-revoked".into(), "revoked");
+        metrics.security_event_refused(&"idp".into(), "audience");
         let text = metrics.text();
         for line in [
             "stepward_decisions_total{event=\"login\",outcome=\"challenge\",mode=\"enforce\"} 1",
@@ -430,6 +465,8 @@ mod tests {
             "stepward_session_snapshots_total{result=\"used\"} 1",
             "stepward_upstream_addresses{upstream=\"bank\",state=\"down\"} 2",
             "stepward_upstream_connect_failures_total{upstream=\"bank\"} 1",
+            "stepward_security_events_total{transmitter=\"idp\",event=\"session-revoked\",outcome=\"revoked\"} 1",
+            "stepward_security_events_refused_total{transmitter=\"idp\",reason=\"audience\"} 1",
             "stepward_log_lines_dropped_total{log=\"decisions\"} 3",
         ] {
             assert!(text.contains(line), "{line} is missing from:\n{text}");

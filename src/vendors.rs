@@ -209,7 +209,8 @@ impl Vendors {
     pub fn again(&self, settings: &Settings, clock: &Clock) -> Result<Self, Vec<Diagnostic>> {
         let Some(folder) = &settings.connectors else { return Ok(Vendors::none()) };
         let listeners = settings.listen.iter().map(|listen| listen.address);
-        let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
+        let own: Arc<[SocketAddr]> =
+            listeners.chain(settings.admin).chain(settings.health).chain(settings.decisions).collect();
         let lists = settings.state.path.as_ref().map(|path| path.join("lists"));
         if let Some(mock) = settings.mock {
             tracing::warn!(%mock, "NO VENDOR IS CALLED: every connector asks the mock; this is for trying things out");

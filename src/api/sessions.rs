@@ -16,7 +16,7 @@ use crate::{
     },
     outcomes::record,
     signals::Who,
-    store::{Begin, Counted, Drawer, Id, Kind, Revocation, StateError, StateStore},
+    store::{Begin, Counted, Drawer, Id, Kind, Revocation, StateError, StateStore, Stored},
 };
 
 /// Whom it is about: a subject, or an address.
@@ -104,15 +104,26 @@ pub(super) async fn revoke(State(desk): State<Desk>, Body(about): Body<About>) -
 
 /// Ends every session of an account that began before now, and forgets the devices it is known on; that moment.
 pub(super) async fn end(desk: &Desk, account: Id) -> Result<i64, Problem> {
-    let parts = desk.journeys.parts();
-    let before_ms = parts.clock.now_ms();
-    let target = Counted { kind: Kind::Account, id: account };
-    parts.store.revoke(Revocation { target, before_ms }).await.map_err(lost)?;
+    let before_ms = desk.journeys.parts().clock.now_ms();
+    void(desk, account, before_ms).await.map_err(lost)?;
     // After the sessions: none of them can make a device known again.
-    for device in parts.store.enrolments(account, Drawer::Devices).await.map_err(lost)? {
-        parts.store.retire(account, Drawer::Devices, device.id).await.map_err(lost)?;
-    }
+    forget_devices(desk, account).await.map_err(lost)?;
     Ok(before_ms)
+}
+
+/// Ends every session of an account that began before that moment, on every node.
+pub(super) async fn void(desk: &Desk, account: Id, before_ms: i64) -> Stored<()> {
+    let target = Counted { kind: Kind::Account, id: account };
+    desk.journeys.parts().store.revoke(Revocation { target, before_ms }).await.map(drop)
+}
+
+/// Forgets the devices that an account is known on.
+pub(super) async fn forget_devices(desk: &Desk, account: Id) -> Stored<()> {
+    let store = &desk.journeys.parts().store;
+    for device in store.enrolments(account, Drawer::Devices).await? {
+        store.retire(account, Drawer::Devices, device.id).await?;
+    }
+    Ok(())
 }
 
 /// Ends the lock-out of an account or an address.

@@ -232,6 +232,7 @@ fn standing(
 /// The part of a page that is about a verification.
 fn verifies(shown: &verification::Shown, again: &str) -> Value {
     let embed = shown.embed.as_ref().map(|(script, snippet, _)| {
+        // The connector's own element; the vendor's token in it is escaped.
         context! { script, snippet => Value::from_safe_string(snippet.clone()) }
     });
     let number = shown.number.as_deref();

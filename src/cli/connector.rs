@@ -141,7 +141,10 @@ impl Folder {
     /// Reads it; what is wrong with it has been said when this is `Err`.
     fn read(&self) -> Result<All, Exit> {
         if !self.shipped {
-            return read(&self.folder);
+            return match self.trouble() {
+                Some(trouble) => Err(unusable(&[trouble], &self.folder)),
+                None => read(&self.folder),
+            };
         }
         let (sources, mut faults) = shipped::sources();
         let mut connectors = Vec::new();
@@ -155,6 +158,27 @@ impl Folder {
             true => Ok(All { sources, connectors, routes: Vec::new() }),
             false => Err(unusable(&faults, &self.folder)),
         }
+    }
+}
+
+impl Folder {
+    /// A word that is no folder of connectors, with what was meant by it.
+    fn trouble(&self) -> Option<Diagnostic> {
+        let name = self.folder.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        let file: Arc<str> = self.folder.display().to_string().into();
+        let (message, help) = if self.folder.join("connector.yaml").is_file() {
+            let above = self.folder.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            (format!("`{file}` is one connector, not a folder of them"), format!("name `{}`", above.display()))
+        } else if self.folder.is_dir() {
+            return None;
+        } else if shipped::ids().iter().any(|id| id == name) {
+            let help = "name the folder, or `--shipped` for those that come with Stepward".to_owned();
+            (format!("`{name}` is a connector, not a folder of them"), help)
+        } else {
+            let help = "name another, or `--shipped` for the connectors that come with Stepward".to_owned();
+            (format!("there is no folder `{file}`"), help)
+        };
+        Some(Diagnostic::error("folder.missing", &file, 0..0, message).help(help))
     }
 }
 
@@ -199,7 +223,9 @@ impl All {
             let shipped = shipped::ids();
             let known = self.connectors.iter().map(|it| &*it.id).chain(shipped.iter().map(String::as_str));
             let near = diagnostic::nearest(id, known);
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            // A name that was not written out is nearer to nothing than to what it begins.
+            let begun = || shipped.iter().map(String::as_str).find(|it| id.len() > 2 && it.contains(id));
+            let near = near.or_else(begun).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             Failed::because(Exit::Usage, format!("there is no connector `{id}`{near}"))
         })
     }

@@ -81,7 +81,13 @@ fn look(what: impl Into<String>, came: Result<String, String>) -> Look {
 
 fn at_settings(settings: &Settings) -> Vec<Look> {
     let mut looks = vec![look("policies", policies(settings))];
-    let listen = settings.listen.iter().map(|it| it.address).chain(settings.admin).chain(settings.health);
+    let listen = settings
+        .listen
+        .iter()
+        .map(|it| it.address)
+        .chain(settings.admin)
+        .chain(settings.health)
+        .chain(settings.decisions);
     looks.extend(listen.map(|address| look(format!("listen {address}"), free(address))));
     for (name, upstream) in &settings.upstreams {
         for (host, port) in &upstream.addresses {

@@ -173,7 +173,9 @@ fn greet(running: &Running) {
     for address in &running.addresses {
         say::talk(&format!("listening on {address}"));
     }
-    for (what, address) in [("admin", running.api.admin), ("health", running.api.health)] {
+    for (what, address) in
+        [("admin", running.api.admin), ("health", running.api.health), ("decisions", running.api.decisions)]
+    {
         if let Some(address) = address {
             say::talk(&format!("{what} on {address}"));
         }

@@ -265,10 +265,12 @@ async fn afterwards(parts: &Parts, visit: &Visit, event: &mut Decided, success: 
     let after = plan.conclude(&who, success, &event.facts, &event.policy, &parts.keys);
     let is_written = |account: &Id| !plan.wants_age() && parts.signals.noted.holds(account);
     let first_seen = after.first_seen.filter(|(account, ..)| !is_written(account));
-    let entries = first_seen.as_slice();
+    // Of who was only claimed before, it is read now who has signed in.
+    let heard = plan.heard_entry(&who, &parts.keys).filter(|_| success == Some(true));
+    let entries: Vec<_> = first_seen.into_iter().chain(heard).collect();
     let mut standing = Standing::default();
     if !after.meters.is_empty() || !entries.is_empty() {
-        let begin = Begin { meters: &after.meters, entries, ..Begin::default() };
+        let begin = Begin { meters: &after.meters, entries: &entries, ..Begin::default() };
         standing = parts.store.begin(visit.now_ms, begin).await?;
     }
     if let (Some((account, drawer, id)), Some(before)) = (first_seen, standing.entries.first()) {
@@ -280,6 +282,9 @@ async fn afterwards(parts: &Parts, visit: &Visit, event: &mut Decided, success: 
             parts.store.enrol(account, drawer, id, today).await?;
         }
         parts.signals.noted.note(account);
+    }
+    if let (Some(_), Some(sealed)) = (heard, standing.entries.last()) {
+        plan.learn_heard(sealed.as_deref(), &who, &mut event.facts, &event.policy, &parts.keys);
     }
     // At once: all of them wait for the disk, and it takes them in one go.
     let entries =

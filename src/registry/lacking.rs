@@ -119,6 +119,8 @@ fn own(settings: &Settings, routed: &BTreeSet<Method>, name: &str) -> Option<boo
     }
     match name {
         _ if name.starts_with("token.") || name.starts_with("actor.") => Some(reads_tokens()),
+        _ if name.starts_with("push_event.") => Some(settings.security_events.is_some()),
+        "idp.risk_level" | "idp.risk_reasons" if settings.security_events.is_some() => Some(true),
         "subject.age_days" => Some(true),
         "subject.lists" | "subject.is_listed" => Some(lists(ListKind::Subject)),
         "device.lists" | "device.is_listed" => Some(lists(ListKind::Device)),

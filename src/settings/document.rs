@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::settings::{oidc, pages};
+use crate::settings::{oidc, pages, security_events};
 
 /// How one Stepward process runs: where clients connect, which apps are behind it, where state lives.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -45,10 +44,12 @@ pub struct Document {
     /// Console and API; every call carries a token.
     #[serde(default)]
     pub admin: Option<Plane>,
-    /// The decisions address (`/authorize`, `/access`, `/ssf/events`).
+    /// The decisions address, for other machines to call: `/ssf/events` (`/authorize` and `/access` are not built yet).
     #[serde(default)]
-    #[schemars(extend("not_built" = true))]
-    pub decisions: Option<Value>,
+    pub decisions: Option<Plane>,
+    /// Security events that others push here (Shared Signals: CAEP, RISC), and what they do.
+    #[serde(default)]
+    pub security_events: Option<security_events::Document>,
     /// Where passkeys are good; without it no policy can ask for a `passkey`.
     #[serde(default)]
     pub passkeys: Option<Passkeys>,

@@ -20,6 +20,7 @@ use crate::settings::{
     self, Presence, Settings, check,
     document::{self, Document},
     format,
+    security_events::{self, SecurityEvents},
     tree::Node,
 };
 
@@ -83,6 +84,8 @@ impl Parser<'_> {
             mock: None,
             admin: self.admin(document),
             health: document.health.as_ref().and_then(|plane| format::address(&plane.address)),
+            decisions: self.decisions(document),
+            security_events: self.security_events(document),
             mail: self.mail(document),
             passkeys: document.passkeys.as_ref().map(|it| self.passkeys(it)),
             phone: self.phone(document),
@@ -265,19 +268,6 @@ impl Parser<'_> {
     }
 
     fn jwt(&mut self, jwt: &document::Jwt, path: &[&str]) -> settings::JwtSource {
-        let jwks: Arc<str> = match jwt.jwks.split_once("://") {
-            Some(("https", _)) => jwt.jwks.as_str().into(),
-            Some(("http", rest)) if ["127.0.0.1", "localhost", "[::1]"].iter().any(|it| rest.starts_with(it)) => {
-                jwt.jwks.as_str().into()
-            }
-            Some(_) => {
-                let message =
-                    format!("`{}` could be changed on its way: keys come over https or from a file", jwt.jwks);
-                self.error("jwks.insecure", path, &message, "write an `https://` address");
-                jwt.jwks.as_str().into()
-            }
-            None => self.present(&jwt.jwks, path).display().to_string().into(),
-        };
         settings::JwtSource {
             from: match &jwt.from {
                 document::TokenPlace::Bearer => settings::TokenPlace::Bearer,
@@ -286,10 +276,26 @@ impl Parser<'_> {
             },
             issuer: jwt.issuer.as_str().into(),
             audience: jwt.audience.as_str().into(),
-            jwks,
+            jwks: self.key_set(&jwt.jwks, path),
             id: jwt.id.as_str().into(),
             kind: jwt.kind.as_deref().map(Arc::from),
             email: jwt.email.as_deref().map(Arc::from),
+        }
+    }
+
+    /// Where keys are: https, http on this machine, or a file.
+    fn key_set(&mut self, jwks: &str, path: &[&str]) -> Arc<str> {
+        match jwks.split_once("://") {
+            Some(("https", _)) => jwks.into(),
+            Some(("http", rest)) if ["127.0.0.1", "localhost", "[::1]"].iter().any(|it| rest.starts_with(it)) => {
+                jwks.into()
+            }
+            Some(_) => {
+                let message = format!("`{jwks}` could be changed on its way: keys come over https or from a file");
+                self.error("jwks.insecure", path, &message, "write an `https://` address");
+                jwks.into()
+            }
+            None => self.present(jwks, path).display().to_string().into(),
         }
     }
 
@@ -388,6 +394,87 @@ impl Parser<'_> {
             self.warning("admin.exposed", &["admin", "address"], message, "listen on 127.0.0.1 and use an SSH tunnel");
         }
         Some(address)
+    }
+
+    fn decisions(&mut self, document: &Document) -> Option<SocketAddr> {
+        let address = format::address(&document.decisions.as_ref()?.address)?;
+        if document.security_events.is_none() {
+            let message = "`decisions` is not built yet but for `/ssf/events`, and nobody may push events there";
+            self.error("setting.not_built", &["decisions"], message, "add `security_events`, or leave it out for now");
+        }
+        if !address.ip().is_loopback() {
+            let message = "the decisions address can be reached from other machines, without TLS";
+            let help = "listen on 127.0.0.1 behind a proxy that ends TLS and passes on `/ssf/events` alone";
+            self.warning("decisions.exposed", &["decisions", "address"], message, help);
+        }
+        Some(address)
+    }
+
+    fn security_events(&mut self, document: &Document) -> Option<SecurityEvents> {
+        let events = document.security_events.as_ref()?;
+        let at = ["security_events", "transmitters"];
+        if document.decisions.is_none() {
+            let message = "nobody can bring events here: there is no decisions address";
+            let help = "add `decisions: { address: 127.0.0.1:7302 }`";
+            self.error("security_events.nowhere", &["security_events"], message, help);
+        }
+        if events.transmitters.is_empty() {
+            self.error("security_events.nobody", &at, "nobody may push events", "add a transmitter, or leave it out");
+        }
+        let mut ready = Vec::new();
+        for (index, from) in events.transmitters.iter().enumerate() {
+            let index = index.to_string();
+            let under = |key| [at[0], at[1], index.as_str(), key];
+            let earlier = events.transmitters.iter().take(ready.len());
+            for (key, is_twice) in [
+                ("issuer", earlier.clone().any(|it| it.issuer == from.issuer)),
+                ("name", earlier.clone().any(|it| it.name == from.name)),
+            ] {
+                if is_twice {
+                    let message = format!("a transmitter is told apart by its {key}, and another has this one");
+                    self.error("security_events.twice", &under(key), &message, "say all of it in one place");
+                }
+            }
+            self.transmitter(document, from, &under);
+            let jwks = self.key_set(&from.jwks, &under("jwks"));
+            let token = from.token.as_ref().map(|it| self.secret(it, &under("token")));
+            ready.push((jwks, token));
+        }
+        Some(events.ready(time(&events.remember_for), ready))
+    }
+
+    fn transmitter<'a>(
+        &mut self,
+        document: &Document,
+        from: &security_events::From,
+        under: &dyn Fn(&'a str) -> [&'a str; 4],
+    ) {
+        if from.audience.is_empty() {
+            let help = "write the `aud` that the stream was set up with";
+            self.error("security_events.audience", &under("audience"), "any event would do", help);
+        }
+        if from.subject.is_empty() {
+            let help = "write `subject: [iss_sub]`, or how it names your users";
+            self.error("security_events.subject", &under("subject"), "its events are about nobody", help);
+        }
+        if from.subject_issuer.is_some() && !from.subject.contains(&security_events::Format::IssSub) {
+            let help = "add `iss_sub` to `subject`, or leave it out";
+            let message = "`subject_issuer` goes with `iss_sub`";
+            self.error("security_events.subject", &under("subject_issuer"), message, help);
+        }
+        if !document.routes.iter().any(|route| route.tenant == from.tenant) {
+            let message = format!("no route has the tenant `{}`: its events reach nobody", from.tenant);
+            self.warning("tenant.unknown", &under("tenant"), &message, "write the tenant of a route");
+        }
+        let known = security_events::known();
+        for kind in from.on.keys().filter(|it| !known.contains(&it.as_str()) && !security_events::is_uri(it)) {
+            let near = diagnostic::nearest(kind, known.iter().copied());
+            let help = near
+                .map_or("write a type of CAEP or RISC, or the whole `https://` URI of another".into(), |near| {
+                    format!("did you mean `{near}`?")
+                });
+            self.error("security_events.type", &under("on"), &format!("no type of event is called `{kind}`"), &help);
+        }
     }
 
     fn phone(&mut self, document: &Document) -> settings::Phone {
@@ -540,6 +627,7 @@ impl Parser<'_> {
             listed.map(|(at, it)| (it.address, vec!["listen".to_string(), at.to_string(), "address".into()])).collect();
         candidates.extend(settings.admin.map(|it| (it, vec!["admin".into(), "address".into()])));
         candidates.extend(settings.health.map(|it| (it, vec!["health".into(), "address".into()])));
+        candidates.extend(settings.decisions.map(|it| (it, vec!["decisions".into(), "address".into()])));
         for (address, path) in candidates {
             if address.port() != 0 && own.iter().any(|(other, _)| same(*other, address)) {
                 let path: Vec<_> = path.iter().map(String::as_str).collect();

@@ -14,7 +14,9 @@ use stepward_core::{
 use crate::{
     keys::{Keys, Purpose},
     signals::{
-        Who, learn,
+        Who,
+        heard::{self, Field, Heard},
+        learn,
         travel::{Journey, Visit},
     },
     store::{Drawer, Id},
@@ -32,6 +34,10 @@ pub struct Wanted {
     device: Option<SlotId>,
     impossible: Option<SlotId>,
     speed: Option<SlotId>,
+    /// What others told about the account unasked.
+    heard: Vec<(SlotId, Field)>,
+    /// Whether anybody may tell it: that nothing was heard is known then.
+    hears: bool,
     /// `<fact>.is_known` and the fact's index.
     remembered: Vec<(SlotId, usize)>,
 }
@@ -55,6 +61,8 @@ enum Answers {
     Remembered(SlotId),
     /// Since when the verified account is known.
     Age(SlotId),
+    /// What others told about the verified account unasked.
+    Heard(Vec<(SlotId, Field)>, bool),
     /// Where the account was last.
     Travel { impossible: Option<SlotId>, speed: Option<SlotId> },
 }
@@ -71,7 +79,8 @@ impl Wanted {
                 (Origin::Catalogue, "device.is_known") => wanted.device = Some(id),
                 (Origin::Catalogue, "session.impossible_travel") => wanted.impossible = Some(id),
                 (Origin::Catalogue, "session.travel_speed_kmh") => wanted.speed = Some(id),
-                (Origin::Catalogue | Origin::Fact(_) | Origin::Request(_) | Origin::Response(_), _) => {}
+                (Origin::Catalogue, name) => wanted.heard.extend(Field::named(name).map(|field| (id, field))),
+                (Origin::Fact(_) | Origin::Request(_) | Origin::Response(_), _) => {}
             }
         }
         wanted
@@ -80,6 +89,16 @@ impl Wanted {
     /// Whether it reads since when the account is known.
     pub fn age(&self) -> bool {
         self.age.is_some()
+    }
+
+    /// The same, and whether anybody may push security events here.
+    pub fn hearing(self, hears: bool) -> Wanted {
+        Wanted { hears, ..self }
+    }
+
+    /// Whether it reads what others told about the account unasked.
+    pub fn heard(&self) -> bool {
+        !self.heard.is_empty()
     }
 
     /// Whether it reads how the account travelled.
@@ -93,6 +112,10 @@ impl Wanted {
         if let Some(slot) = self.age {
             let entry = who.account.map(first_seen_entry);
             questions.push(Question { entry, answers: Answers::Age(slot) });
+        }
+        if self.heard() {
+            let entry = who.account.map(|account| heard::entry(who.tenant, account, keys));
+            questions.push(Question { entry, answers: Answers::Heard(self.heard.clone(), self.hears) });
         }
         if let Some(slot) = self.device {
             let entry = who.anyone().zip(who.device).map(|(account, device)| (account, Drawer::Devices, device));
@@ -139,6 +162,10 @@ impl Question {
                 let reading = found.map_or(Reading::Unknown(Why::Absent), |(_, sealed)| age(who, sealed, keys));
                 learn(facts, policy, *slot, reading, "state");
             }
+            Answers::Heard(fields, hears) => {
+                let found = found.filter(|(entry, _)| who.account == Some(entry.0));
+                hear((fields, *hears), found.map(|(_, sealed)| sealed), who, facts, policy, keys);
+            }
             Answers::Travel { impossible, speed } => {
                 let before = found.and_then(|(entry, sealed)| {
                     let account = entry.0;
@@ -171,6 +198,40 @@ pub fn learn_age(
 ) {
     if let Some(slot) = wanted.age {
         learn(facts, policy, slot, age(who, sealed, keys), "state");
+    }
+}
+
+/// Takes in what others told about the account unasked, once an event has shown who it is.
+pub fn learn_heard(
+    wanted: &Wanted,
+    sealed: Option<&[u8]>,
+    who: &Who<'_>,
+    facts: &mut Facts,
+    policy: &Policy,
+    keys: &Keys,
+) {
+    hear((&wanted.heard, wanted.hears), Some(sealed), who, facts, policy, keys);
+}
+
+/// `found` is what lies in the account's drawer, where there is an account.
+fn hear(
+    (fields, hears): (&[(SlotId, Field)], bool),
+    found: Option<Option<&[u8]>>,
+    who: &Who<'_>,
+    facts: &mut Facts,
+    policy: &Policy,
+    keys: &Keys,
+) {
+    let heard = match (who.account, found) {
+        (Some(account), Some(Some(sealed))) => Heard::open(who.tenant, &account, sealed, keys),
+        // Nothing was said by those who would have.
+        (Some(_), Some(None)) if hears => Some(Heard::default()),
+        (Some(_), Some(None) | None) | (None, _) => None,
+    };
+    for (slot, field) in fields {
+        if let Some(reading) = heard::reading(heard.as_ref(), *field, who.now_ms) {
+            learn(facts, policy, *slot, reading, "state");
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use stepward_core::{
 
 use crate::{
     keys::Keys,
-    signals::{Who, known, learn, velocity},
+    signals::{Who, heard, known, learn, velocity},
     store::{Counted, Drawer, Id, Meter, Standing, Touch},
 };
 
@@ -56,6 +56,7 @@ pub struct Afterwards {
 pub struct Common {
     counted: Arc<[(Counter, Vec<Meter>)]>,
     keeps_place: bool,
+    hears: bool,
 }
 
 impl Common {
@@ -73,14 +74,19 @@ impl Common {
             }
         }
         let keeps_place = policies.iter().any(|policy| known::Wanted::of(policy).travel());
-        Common { counted: counted.into(), keeps_place }
+        Common { counted: counted.into(), keeps_place, hears: false }
+    }
+
+    /// The same, and whether anybody may push security events here.
+    pub fn hearing(self, hears: bool) -> Common {
+        Common { hears, ..self }
     }
 }
 
 impl Plan {
     /// The plan of one policy among those of its release.
     pub fn of(policy: &Policy, common: &Common) -> Plan {
-        let known = known::Wanted::of(policy);
+        let known = known::Wanted::of(policy).hearing(common.hears);
         let keeps_place = known.travel() || common.keeps_place;
         Plan { counters: velocity::read_by(policy), counted: common.counted.clone(), known, keeps_place }
     }
@@ -147,6 +153,18 @@ impl Plan {
     /// [`Afterwards::first_seen`].
     pub fn learn_age(&self, sealed: Option<&[u8]>, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys) {
         known::learn_age(&self.known, sealed, who, facts, policy, keys);
+    }
+
+    /// Where what others told about the account is kept, if the policy reads it.
+    pub fn heard_entry(&self, who: &Who<'_>, keys: &Keys) -> Option<(Id, Drawer, Id)> {
+        let account = who.account.filter(|_| self.known.heard())?;
+        Some(heard::entry(who.tenant, account, keys))
+    }
+
+    /// Takes in what others told about the subject, once an event has shown who it is: `sealed` is what was there under
+    /// [`Plan::heard_entry`].
+    pub fn learn_heard(&self, sealed: Option<&[u8]>, who: &Who<'_>, facts: &mut Facts, policy: &Policy, keys: &Keys) {
+        known::learn_heard(&self.known, sealed, who, facts, policy, keys);
     }
 
     /// What the obligation `count` of these names raises.

@@ -24,7 +24,8 @@ pub fn equip(id: &str, settings: &Settings) -> Result<(Connector, Client), Vec<D
     let connector = read(id, settings)?;
     let fault = |code, message: String| vec![Diagnostic::error(code, &named(id), 0..0, message)];
     let listeners = settings.listen.iter().map(|listen| listen.address);
-    let own: Arc<[SocketAddr]> = listeners.chain(settings.admin).chain(settings.health).collect();
+    let own: Arc<[SocketAddr]> =
+        listeners.chain(settings.admin).chain(settings.health).chain(settings.decisions).collect();
     let client = match settings.mock {
         Some(mock) => Client::detoured(&connector, mock, &own),
         None => {

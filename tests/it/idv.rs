@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod documents;
+mod embed;
 mod inbound;
 mod nodes;
 mod push;

@@ -55,6 +55,7 @@ mod reload;
 mod resumed;
 mod routes;
 mod schema;
+mod security_events;
 mod settings;
 mod settled;
 mod shipped;

@@ -20,11 +20,11 @@ use stepward_core::request::{Body, Request};
 
 const NOW_SECONDS: i64 = 1_700_000_000;
 const RSA: &[u8] = include_bytes!("subject/rsa.pem");
-const OTHER_RSA: &[u8] = include_bytes!("subject/other_rsa.pem");
+pub(crate) const OTHER_RSA: &[u8] = include_bytes!("subject/other_rsa.pem");
 const EC: &[u8] = include_bytes!("subject/ec.pem");
 const ED: &[u8] = include_bytes!("subject/ed.pem");
 
-fn key(algorithm: Algorithm) -> EncodingKey {
+pub(crate) fn key(algorithm: Algorithm) -> EncodingKey {
     match algorithm {
         Algorithm::ES256 => EncodingKey::from_ec_pem(EC).unwrap(),
         Algorithm::EdDSA => EncodingKey::from_ed_pem(ED).unwrap(),
@@ -32,7 +32,7 @@ fn key(algorithm: Algorithm) -> EncodingKey {
     }
 }
 
-fn jwk(key: &EncodingKey, algorithm: Algorithm, id: &str) -> Json {
+pub(crate) fn jwk(key: &EncodingKey, algorithm: Algorithm, id: &str) -> Json {
     let mut jwk = serde_json::to_value(Jwk::from_encoding_key(key, algorithm).unwrap()).unwrap();
     jwk["kid"] = id.into();
     jwk.as_object_mut().unwrap().remove("alg");
@@ -41,14 +41,14 @@ fn jwk(key: &EncodingKey, algorithm: Algorithm, id: &str) -> Json {
 
 /// A key server whose answer can be changed, and which counts how often it was asked.
 #[derive(Clone)]
-struct Issuer {
+pub(crate) struct Issuer {
     answer: Arc<Mutex<Option<Json>>>,
     asked: Arc<AtomicUsize>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Issuer {
-    async fn start(keys: Vec<Json>) -> Issuer {
+    pub(crate) async fn start(keys: Vec<Json>) -> Issuer {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = Issuer {
             answer: Arc::new(Mutex::new(Some(json!({ "keys": keys })))),
@@ -69,11 +69,11 @@ impl Issuer {
         self.asked.load(Ordering::SeqCst)
     }
 
-    fn dies(&self) {
+    pub(crate) fn dies(&self) {
         *self.answer.lock().unwrap() = None;
     }
 
-    fn publishes(&self, keys: Vec<Json>) {
+    pub(crate) fn publishes(&self, keys: Vec<Json>) {
         *self.answer.lock().unwrap() = Some(json!({ "keys": keys }));
     }
 }

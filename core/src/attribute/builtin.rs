@@ -41,9 +41,12 @@ pub(super) fn attributes() -> Vec<Attribute> {
     all
 }
 
-/// Whether the gateway sees it for itself; counters are another matter.
+/// Whether the gateway sees it for itself, or was told it unasked; counters are another matter.
 pub(super) fn is_own(name: &str) -> bool {
-    SEEN.contains(&name) || OWN.iter().any(|it| it.0 == name) || ENUMERATIONS.iter().any(|it| it.0 == name)
+    SEEN.contains(&name)
+        || name.starts_with("push_event.")
+        || OWN.iter().any(|it| it.0 == name)
+        || ENUMERATIONS.iter().any(|it| it.0 == name)
 }
 
 fn signal(entry: &Entry) -> Option<Attribute> {
@@ -109,7 +112,7 @@ fn bounds(name: &str) -> Option<(f64, f64)> {
 }
 
 /// What the gateway sees for itself.
-const OWN: [(&str, Type, Cost, &str); 39] = [
+const OWN: [(&str, Type, Cost, &str); 41] = [
     ("request.method", Type::Text, Cost::Free, "upper-case method"),
     ("request.host", Type::Text, Cost::Free, "lower-case host, without port"),
     ("request.path", Type::Text, Cost::Free, "path as it was matched"),
@@ -164,6 +167,13 @@ const OWN: [(&str, Type, Cost, &str); 39] = [
     ("subject.lists", Type::List, Cost::Cheap, "names of the operator's lists that the subject is in"),
     ("device.is_listed", Type::Bool, Cost::Cheap, "whether the device is in any of the operator's lists"),
     ("device.lists", Type::List, Cost::Cheap, "names of the operator's lists that the device is in"),
+    ("push_event.age", Type::Duration, Cost::Cheap, "how long ago the newest of these events was issued"),
+    (
+        "push_event.types",
+        Type::List,
+        Cost::Cheap,
+        "types of the security events about the subject that were pushed here and are still remembered",
+    ),
 ];
 
 /// What the gateway sees for itself and can only be one of a few words.

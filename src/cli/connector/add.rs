@@ -33,6 +33,10 @@ impl Add {
             .and_then(|()| fs::OpenOptions::new().write(true).create_new(true).open(&path))
             .and_then(|mut file| file.write_all(text.as_bytes()));
         if let Err(error) = written {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                let why = format!("`{}` is there already; it is left as it is", path.display());
+                return Err(Failed::because(Exit::Refused, why));
+            }
             return Err(Failed::because(Exit::Refused, format!("cannot write `{}`: {error}", path.display())));
         }
         say::data(&format!("{}\n", path.display()));

@@ -43,6 +43,10 @@ pub(in crate::cli) struct Compare {
 
 impl Compare {
     pub(super) fn run(self) -> Came {
+        if self.first == self.second {
+            let why = format!("`{}` is compared with itself; name two connectors", self.first);
+            return Err(Failed::because(Exit::Usage, why));
+        }
         let answers = match (&self.log, &self.input) {
             (Some(log), _) => match self.live.open(&[&self.first, &self.second]) {
                 Ok(opened) => {
@@ -64,6 +68,11 @@ impl Compare {
         match self.format {
             Shape::Human => say::data(&human(&comparison)),
             Shape::Json => document(&json!({ "schema": "stepward.compare/1", "comparison": comparison })),
+        }
+        let is_told = |it: &Answered| !it.values.is_empty();
+        if !answers.iter().any(|(one, other)| is_told(one) || is_told(other)) {
+            say::talk("neither told anything: look at one call with `stepward connector record`");
+            return Ok(Exit::Findings);
         }
         Ok(Exit::Ok)
     }

@@ -11,6 +11,8 @@ use stepward_core::{
         document::{
             Document, Maturity, Network,
             auth::{Auth, Place},
+            operation::Kind,
+            receive::{Proof, Verify},
         },
     },
     diagnostic::Diagnostic,
@@ -113,6 +115,13 @@ fn told(source: &Source, places: &[(&str, usize, usize)]) -> Result<Json, Vec<Di
 fn operation(connector: &Connector, file: &Document, it: &Operation) -> Json {
     let written = file.operations.get(&*it.name);
     let auth = written.and_then(|it| it.auth.as_ref()).or(file.auth.as_ref());
+    let auth = auth.map(|ways| ways.0.iter().map(way).collect::<Vec<_>>()).unwrap_or_default();
+    let hears = written.and_then(|it| it.receive.as_ref()).filter(|_| it.kind == Kind::Inbound);
+    let (origin, auth) = match hears {
+        // It calls nobody: the vendor does, and proves itself.
+        Some(receive) => (format!("/.stepward/inbound/{}", connector.id), vec![proof(&receive.verify)]),
+        None => (it.origin().map_or_else(|| "data in memory".to_owned(), ToString::to_string), auth),
+    };
     let expressions: BTreeMap<_, _> = it.mapping().map(|(name, expression)| (name, expression.text())).collect();
     let attributes = it.provides.iter().map(|it| {
         let from = expressions.get(&it.name);
@@ -124,8 +133,8 @@ fn operation(connector: &Connector, file: &Document, it: &Operation) -> Json {
     json!({
         "operation": it.name,
         "kind": it.kind.name(),
-        "origin": it.origin().map_or_else(|| "data in memory".to_owned(), ToString::to_string),
-        "auth": auth.map(|ways| ways.0.iter().map(way).collect::<Vec<_>>()).unwrap_or_default(),
+        "origin": origin,
+        "auth": auth,
         "timeout_ms": it.timeout_ms,
         "body_bytes_max": it.body_bytes_max,
         "cache": { "ttl_ms": it.cache.ttl_ms, "negative_ttl_ms": it.cache.negative_ttl_ms },
@@ -141,6 +150,16 @@ fn maturity(maturity: Maturity) -> &'static str {
         Maturity::Secondary => "secondary: made from others' descriptions, no live call",
         Maturity::Experimental => "experimental: parts are from memory, no live call",
         Maturity::BuiltIn => "built in: Stepward's own",
+    }
+}
+
+/// How the vendor proves that a message is its own.
+fn proof(verify: &Verify) -> String {
+    let header = verify.header.as_ref().map_or("Authorization", |it| it.value.as_str());
+    match verify.kind {
+        Proof::Hmac => format!("a keyed hash in the header `{header}`"),
+        Proof::Basic => "name and password (basic)".to_owned(),
+        Proof::Token => format!("a token in the header `{header}`"),
     }
 }
 
@@ -218,14 +237,20 @@ fn human(told: &Json) -> String {
     for it in told["operations"].as_array().into_iter().flatten() {
         text.push_str(&format!("  operation {} ({})\n", word(&it["operation"]), word(&it["kind"])));
         let mut row = |name: &str, value: &str| text.push_str(&format!("    {name:<13}{value}\n"));
-        row("calls", &format!("{}, within {} ms", word(&it["origin"]), it["timeout_ms"]));
-        row("for example", &word(&it["example"]));
-        row(
-            "auth",
-            &if it["auth"].as_array().is_some_and(|it| it.is_empty()) { "none".to_owned() } else { list(&it["auth"]) },
-        );
-        let cache = &it["cache"];
-        row("kept", &format!("{}; not found: {}", seconds(&cache["ttl_ms"]), seconds(&cache["negative_ttl_ms"])));
+        let auth =
+            if it["auth"].as_array().is_some_and(|it| it.is_empty()) { "none".to_owned() } else { list(&it["auth"]) };
+        match it["kind"] == Kind::Inbound.name() {
+            true => row("hears", &format!("POST {} on your app's own address", word(&it["origin"]))),
+            false => {
+                row("calls", &format!("{}, within {} ms", word(&it["origin"]), it["timeout_ms"]));
+                row("for example", &word(&it["example"]));
+            }
+        }
+        row("auth", &auth);
+        if it["kind"] == Kind::Lookup.name() {
+            let cache = &it["cache"];
+            row("kept", &format!("{}; not found: {}", seconds(&cache["ttl_ms"]), seconds(&cache["negative_ttl_ms"])));
+        }
         for told in it["attributes"].as_array().into_iter().flatten() {
             let (name, kind, from) = (word(&told["attribute"]), word(&told["type"]), word(&told["from"]));
             row("tells", &format!("{name} ({kind})  from {from}"));

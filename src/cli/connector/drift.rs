@@ -59,6 +59,7 @@ impl Drift {
         };
         let (_, connector) = opened.all.find(&self.id)?;
         let caller = opened.caller(&self.id)?;
+        opened.check(&self.id, &given)?;
         let called = live::runtime()?.block_on(live::ask(&caller, &self.id, &given))?;
         if let Err(why) = called.reply() {
             say::talk(&format!("error: `{}`: {why}", self.id));

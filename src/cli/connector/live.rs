@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
+use stepward_core::diagnostic;
+
 use crate::{
     cli::{Came, Exit, Failed, connector::All},
     settings::{self, Presence, Secret},
@@ -46,6 +48,23 @@ impl Live {
 }
 
 impl Opened {
+    /// Whether these are inputs of the connector, and none is missing that it cannot do without.
+    pub(super) fn check(&self, id: &str, given: &[(Arc<str>, Arc<str>)]) -> Result<(), Failed> {
+        let (source, _) = self.all.find(id)?;
+        let inputs = &source.document().inputs;
+        let senseless = |why: String| Err(Failed::because(Exit::Usage, why));
+        if let Some((name, _)) = given.iter().find(|(name, _)| !inputs.contains_key(&**name)) {
+            let near = diagnostic::nearest(name, inputs.keys().map(String::as_str));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return senseless(format!("`{id}` has no input `{name}`{near}"));
+        }
+        let is_given = |name: &str| given.iter().any(|(it, _)| **it == *name);
+        match inputs.iter().find(|(name, input)| input.required && !is_given(name)) {
+            Some((name, _)) => senseless(format!("`{id}` needs the input `{name}`: `--input {name}=…`")),
+            None => Ok(()),
+        }
+    }
+
     /// One connector, ready to be called.
     pub(super) fn caller(&self, id: &str) -> Result<Caller<'_>, Failed> {
         let (_, connector) = self.all.find(id)?;
@@ -57,7 +76,7 @@ impl Opened {
 /// Asks once, and says so where there is nothing to ask.
 pub(super) async fn ask(caller: &Caller<'_>, id: &str, given: &[(Arc<str>, Arc<str>)]) -> Result<Called, Failed> {
     caller.ask(given).await.ok_or_else(|| {
-        let why = format!("`{id}` makes no call for these inputs: a required one is missing, or `skip_when` holds");
+        let why = format!("`{id}` makes no call for these inputs: its `skip_when` holds");
         Failed::because(Exit::Usage, why)
     })
 }

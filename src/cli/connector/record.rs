@@ -50,6 +50,7 @@ impl Record {
         };
         let (source, _) = opened.all.find(&self.id)?;
         let caller = opened.caller(&self.id)?;
+        opened.check(&self.id, &given)?;
         let called = live::runtime()?.block_on(live::ask(&caller, &self.id, &given))?;
         let fixture = fixture(source, &self.name, &called, Scrubber::of(caller.secrets(), &called.inputs))
             .map_err(|why| Failed::because(Exit::CannotReach, format!("`{}`: {why}", self.id)))?;

@@ -44,6 +44,9 @@ enum Shape {
 
 impl Test {
     pub(super) fn run(self) -> Came {
+        if let (false, Some(trouble)) = (self.place.shipped, self.place.trouble()) {
+            return Ok(unusable(&[trouble], &self.place.folder));
+        }
         let ran = match self.place.shipped {
             true => {
                 let (sources, faults) = shipped::sources();

@@ -190,6 +190,47 @@ fn connectors_are_listed_described_tested_and_linted_in_every_shape() {
 }
 
 #[test]
+fn a_word_that_is_no_folder_of_connectors_is_told_apart_and_what_was_meant_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, message, help) in [
+        (&["connector", "list"][..], "there is no folder `connectors`", "--shipped"),
+        (&["connector", "test", "onfido-workflow"], "`onfido-workflow` is a connector", "--shipped"),
+    ] {
+        let (code, told, talk) = within(&folder, arguments);
+        assert_eq!((code, told.as_str()), (Some(3), ""), "{talk}");
+        assert!(talk.contains(message) && talk.contains(help), "{talk}");
+    }
+    let folder = vendors();
+    let (code, _, talk) = within(&folder, &["connector", "test", "connectors/acme"]);
+    assert_eq!(code, Some(3), "{talk}");
+    assert!(talk.contains("one connector") && talk.contains("name `connectors`"), "{talk}");
+    for (inputs, expected) in [
+        (&["--input", "ipp=192.0.2.7"][..], "no input `ipp`; did you mean `ip`?"),
+        (&["--input", "format=json"], "ipquery` has no input `format`"),
+    ] {
+        let arguments = [&["connector", "drift", "ipquery"], inputs].concat();
+        let (code, _, talk) = within(&folder, &arguments);
+        assert_eq!(code, Some(2), "{talk}");
+        assert!(talk.contains(expected), "{talk}");
+    }
+    let (code, _, talk) = within(&folder, &["connector", "compare", "acme", "acme", "--input", "q"]);
+    assert_eq!(code, Some(2), "{talk}");
+    assert!(talk.contains("compared with itself"), "{talk}");
+    let (_, _, talk) = within(&folder, &["connector", "describe", "onfido"]);
+    assert!(talk.contains("did you mean `onfido-workflow`?"), "{talk}");
+}
+
+#[test]
+fn a_connector_that_is_told_things_says_where_and_how_the_vendor_proves_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, told, talk) = within(&folder, &["connector", "describe", "onfido-workflow"]);
+    assert_eq!(code, Some(0), "{talk}");
+    assert!(told.contains("hears        POST /.stepward/inbound/onfido-workflow"), "{told}");
+    assert!(told.contains("a keyed hash in the header `X-SHA2-Signature`"), "{told}");
+    assert!(told.contains("https://api.eu.onfido.com/v3.6/applicants"), "{told}");
+}
+
+#[test]
 fn what_is_recorded_names_nobody_and_what_has_changed_is_told() {
     let folder = vendors();
     let (_mock, vendors) = mock(&folder, &[]);

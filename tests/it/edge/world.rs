@@ -30,6 +30,8 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         mock: None,
         admin: None,
         health: None,
+        decisions: None,
+        security_events: None,
         mail: None,
         passkeys: None,
         phone: Default::default(),

@@ -121,6 +121,13 @@ fn page() -> String {
             page.push_str(&row(it));
         }
     }
+    page.push_str(
+        "\n## What needs no connector\n\n\
+        * **Shared Signals** (CAEP, RISC): an identity provider pushes security events to `/ssf/events`; see \
+        [security events](../guides/security-events.md).\n\
+        * **ALTCHA**: its proof of work is the method `pow`, which is built in, asks no script of others and uses each \
+        answer up. An app that shows the widget itself checks its payload itself: it is good once.\n",
+    );
     page
 }
 
