@@ -122,6 +122,7 @@ fn policies(c: &mut Criterion) {
         at_ms: NOW_MS,
         event: bound.event.clone(),
         bound_to: Some(digest),
+        by: None,
     });
     group.bench_function("20 rules behind a bound proof", |b| {
         b.iter(|| decide::decide(black_box(&bound), black_box(&facts)));

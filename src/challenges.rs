@@ -32,6 +32,7 @@ use crate::{
 };
 
 pub mod answer;
+pub mod approval;
 pub mod attempts;
 pub mod authenticators;
 pub mod begin;
@@ -69,6 +70,7 @@ pub struct Challenges {
     clock: Clock,
     mailer: Option<Mailer>,
     passkeys: Option<passkey::Party>,
+    approvers: Option<approval::Approvers>,
     telephone: telephone::Telephone,
     provider: Option<Arc<oidc::provider::Provider>>,
     verifying: verification::kept::Busy,
@@ -229,6 +231,7 @@ impl Challenges {
             sessions,
             mailer: mail.map(|mail| Mailer::new(mail, clock.clone())).transpose()?,
             passkeys: None,
+            approvers: None,
             clock,
             writing: Arc::new(Semaphore::new(notice::WRITING_MAX)),
             locales: ArcSwap::from_pointee(Locales::load(&pages.language, pages.locales.as_deref())?),
@@ -248,11 +251,25 @@ impl Challenges {
         Ok(Challenges { passkeys: party, ..self })
     }
 
-    /// The methods that can be run for a page on this host: passkeys stay with the domain that they were made for.
+    /// The same, with people who may approve what others ask for.
+    pub fn with_approvers(self, approvals: Option<&settings::approvals::Approvals>) -> Self {
+        Challenges { approvers: approvals.map(approval::Approvers::new), ..self }
+    }
+
+    /// For how long at most something that is begun by this method is open, in milliseconds; 0 where it is answered at once.
+    fn longest_ms(&self, method: Method) -> i64 {
+        match method {
+            Method::Approval => self.approvers.as_ref().map_or(0, approval::Approvers::waits_ms),
+            _ => i64::try_from(self.vendors().longest_ms(method)).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// The methods that can be run for a page on this host: passkeys stay with the domain that they were made for, and
+    /// approvers confirm by passkey.
     pub fn runnable_at(&self, host: &str) -> BTreeSet<Method> {
         let has_passkeys = self.passkeys.as_ref().is_some_and(|party| party.serves(host));
         let mut methods = self.runnable();
-        methods.retain(|method| *method != Method::Passkey || has_passkeys);
+        methods.retain(|method| !matches!(method, Method::Passkey | Method::Approval) || has_passkeys);
         methods
     }
 
@@ -290,7 +307,8 @@ impl Challenges {
         let routed = self.vendors().methods();
         let passkeys = self.passkeys.is_some().then_some(Method::Passkey);
         let always = [Method::Totp, Method::RecoveryCode, Method::Pow];
-        always.into_iter().chain(mail).chain(passkeys).chain(oidc).chain(routed).collect()
+        let approval = self.approvers.as_ref().and(self.passkeys.as_ref()).map(|_| Method::Approval);
+        always.into_iter().chain(mail).chain(passkeys).chain(approval).chain(oidc).chain(routed).collect()
     }
 
     /// The vendors that are at work now.

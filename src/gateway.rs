@@ -151,7 +151,7 @@ pub async fn start_with(
         clock.clone(),
     )?;
     let challenges = challenges.with_spool(spool).with_vendors(signals.live(), settings.phone.clone());
-    let challenges = challenges.with_passkeys(settings.passkeys.as_ref())?;
+    let challenges = challenges.with_passkeys(settings.passkeys.as_ref())?.with_approvers(settings.approvals.as_ref());
     let challenges = Arc::new(challenges.with_provider(settings.oidc.as_ref())?);
     let subjects = Subjects::new(&settings.subject, clock.clone())?;
     subjects.warm().await;

@@ -17,7 +17,7 @@ use stepward_core::{
     explain::{self, Explanation},
     expr::{Condition, SlotSet, Truth},
     facts::{Facts, Reading, SlotId, Units, Why},
-    policy::{Mode, Origin, Policy},
+    policy::{Gate, Mode, Origin, Policy},
     request::{
         Body, Request, fields,
         head::{Head, Limits, Parts, Version},
@@ -386,7 +386,13 @@ impl Supposed {
         let mut proofs = Vec::new();
         for (method, age) in &question.proofs {
             let age_ms = given::age_ms(age).ok_or_else(|| Senseless(format!("`{age}` is not an age such as `20s`")))?;
-            proofs.push(Proof { method: *method, at_ms: now_ms - age_ms, event: "inquiry".into(), bound_to: None });
+            proofs.push(Proof {
+                method: *method,
+                at_ms: now_ms - age_ms,
+                event: "inquiry".into(),
+                bound_to: None,
+                by: None,
+            });
         }
         Ok(Supposed { given: question.given.clone(), proofs, asks_vendors: question.ask_vendors, now_ms })
     }
@@ -412,9 +418,27 @@ impl Supposed {
     pub fn bind(&self, policy: &Policy, facts: &mut Facts) {
         let Ok(binding) = decide::binding(policy, &policy.binds, facts) else { return };
         let bound = (!policy.binds.is_empty()).then_some(binding.digest);
-        let is_supposed = |proof: &&mut Proof| self.proofs.contains(proof);
-        facts.proofs.iter_mut().filter(is_supposed).for_each(|proof| proof.bound_to = bound);
+        let (supposed, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut facts.proofs).into_iter().partition(|proof| self.proofs.contains(proof));
+        facts.proofs = others;
+        for proof in supposed {
+            let bindings = match proof.method {
+                Method::Approval => approvals(policy, facts),
+                _ => vec![bound],
+            };
+            facts.proofs.extend(bindings.into_iter().map(|bound_to| Proof { bound_to, ..proof.clone() }));
+        }
     }
+}
+
+/// What approvals are bound to at each gate of a policy that takes one.
+fn approvals(policy: &Policy, facts: &Facts) -> Vec<Option<[u8; 32]>> {
+    let digest = |gate: &Gate| {
+        let binding = decide::binding(policy, &gate.bind_to, facts).ok()?;
+        let bound = Some(&binding).filter(|_| !gate.bind_to.is_empty());
+        Some(decide::approval(policy, gate.approvers.as_deref()?, bound))
+    };
+    policy.gates().map(digest).filter(Option::is_some).collect()
 }
 
 fn reading_of(

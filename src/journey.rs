@@ -38,6 +38,7 @@ pub mod apply;
 pub mod asked;
 pub mod choose;
 pub mod conclude;
+pub mod consent;
 pub mod inquire;
 pub mod logout;
 pub mod own;

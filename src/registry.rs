@@ -41,7 +41,7 @@ pub mod lacking;
 pub mod watch;
 
 /// Every method that this build can run, given the settings it needs; a policy that names another does not load.
-pub const METHODS_BUILT: [Method; 11] = [
+pub const METHODS_BUILT: [Method; 12] = [
     Method::Passkey,
     Method::Totp,
     Method::EmailCode,
@@ -53,6 +53,7 @@ pub const METHODS_BUILT: [Method; 11] = [
     Method::Oidc,
     Method::IdDocument,
     Method::Push,
+    Method::Approval,
 ];
 
 /// Those of them that only a vendor makes possible: a policy that names one loads only where a route provides it.
@@ -92,10 +93,13 @@ impl Target {
         let lacking = Lacking::of(settings, &catalogue, told, routed);
         let is_there = |method: &Method| match method {
             Method::Passkey => settings.passkeys.is_some(),
+            Method::Approval => settings.approvals.is_some(),
             method => !BY_VENDORS.contains(method) || routed.contains(method),
         };
-        let methods = METHODS_BUILT.into_iter().filter(is_there);
-        Target { catalogue, options: Options { methods: methods.collect(), upstreams, can_mail: true }, lacking }
+        let methods = METHODS_BUILT.into_iter().filter(is_there).collect();
+        let approvers = settings.approvals.iter().flat_map(|it| it.groups.keys().cloned()).collect();
+        let options = Options { methods, upstreams, approvers: Some(approvers), can_mail: true };
+        Target { catalogue, options, lacking }
     }
 
     /// The same where these attributes are lost, each for want of a file that is refused.

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::render;
 
+pub mod approvals;
 pub mod check;
 pub mod document;
 pub mod format;
@@ -135,6 +136,8 @@ pub struct Settings {
     pub mail: Option<Mail>,
     /// Where passkeys are good.
     pub passkeys: Option<Passkeys>,
+    /// Who may approve what others ask for.
+    pub approvals: Option<approvals::Approvals>,
     /// To which telephones codes go.
     pub phone: Phone,
     /// Where users sign in anew.

@@ -53,6 +53,11 @@ pub fn binding(policy: &Policy, slots: &[SlotId], facts: &Facts) -> Result<Bindi
     bound::binding(policy, slots, facts)
 }
 
+/// What an approval by this group for this event must be bound to, with the values that every proof is bound to here.
+pub fn approval(policy: &Policy, group: &str, binding: Option<&Binding>) -> [u8; 32] {
+    bound::approval(policy, group, binding)
+}
+
 /// The decision for a batch of two: the stricter one, with what both of them oblige to. Of equals the first speaks,
 /// narrowed by what the second would have narrowed.
 pub fn strictest(first: Decision, second: Decision) -> Decision {

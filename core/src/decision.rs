@@ -132,6 +132,18 @@ pub struct Challenge {
     pub on_fail: Box<Outcome>,
     /// Whether the page may offer to set up a method.
     pub enrol_allowed: bool,
+    /// Whose approval counts and what for, where `approval` is one of the methods.
+    pub approval: Option<Approval>,
+}
+
+/// Whose approval is asked for, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// The group whose members may give it.
+    pub group: Arc<str>,
+    /// SHA-256 over the group, the event and every bound value: an approval by one group is none by another, and none of
+    /// other values. What a proof by approval is bound to, in place of [`Binding::digest`].
+    pub digest: [u8; 32],
 }
 
 /// What a proof is bound to: a change of any value voids it.

@@ -92,6 +92,15 @@ impl Policy {
         };
         event::matcher::Event { covers: &self.covers, standing }
     }
+
+    /// Every demand for a proof before carrying on, in the order of the steps.
+    pub fn gates(&self) -> impl Iterator<Item = &Gate> {
+        self.steps.iter().flat_map(|step| match &step.kind {
+            StepKind::Require(gate) => vec![gate],
+            StepKind::Split(split) => split.arms.iter().filter_map(|arm| arm.gate.as_ref()).collect(),
+            StepKind::Decide(_) | StepKind::Finish(..) => Vec::new(),
+        })
+    }
 }
 
 /// Whether decisions are applied.
@@ -284,6 +293,8 @@ pub struct Gate {
     pub on_fail: Outcome,
     /// Whether the page may offer to set up a method.
     pub enrol_allowed: bool,
+    /// The group whose members may approve, where `approval` is one of the methods.
+    pub approvers: Option<Arc<str>>,
 }
 
 /// A sticky experiment.

@@ -78,7 +78,8 @@ impl Method {
     }
 
     /// How strong a proof by this method is when methods are compared: 0 says nothing about a person
-    /// (proof of work, CAPTCHA), 1 a mailbox or a number, 2 a possession factor, 3 phishing-resistant.
+    /// (proof of work, CAPTCHA), 1 a mailbox or a number, 2 a possession factor, 3 phishing-resistant. An approval counts
+    /// as 2 for what it consents to, and shows nothing of who asked: see [`Method::shows_the_subject`].
     pub fn strength(self) -> u8 {
         match self {
             Method::Pow | Method::Captcha => 0,
@@ -90,6 +91,23 @@ impl Method {
             | Method::IdDocument
             | Method::Approval => 2,
             Method::Passkey => 3,
+        }
+    }
+
+    /// Whether a proof by it says that the subject is there. Somebody else's consent says what may be done, and that whoever
+    /// asked has the subject's session; it makes no device known and enrols nothing.
+    pub fn shows_the_subject(self) -> bool {
+        match self {
+            Method::Passkey
+            | Method::Totp
+            | Method::EmailCode
+            | Method::SmsCode
+            | Method::VoiceCode
+            | Method::Push
+            | Method::RecoveryCode
+            | Method::Oidc
+            | Method::IdDocument => true,
+            Method::Pow | Method::Captcha | Method::Approval => false,
         }
     }
 
@@ -114,7 +132,8 @@ impl Method {
     }
 
     /// The assurance level (1 to 3) that this method lifts a signed-in session to, `None` where it lifts nothing.
-    /// Passkey, TOTP, SMS, push, recovery code: AAL2 together with the app's own password (NIST SP 800-63B §4.2).
+    /// Passkey, TOTP, SMS, push, recovery code: AAL2 together with the app's own password (NIST SP 800-63B §4.2). An approval
+    /// is somebody else's authenticator, so it lifts nothing, although that was a passkey.
     pub fn assurance(self) -> Option<u8> {
         match self {
             Method::Passkey
@@ -146,6 +165,9 @@ pub struct Proof {
     pub event: Arc<str>,
     /// Digest of the values it is bound to (see [`crate::decision::Binding`]); `None` where it is bound to none.
     pub bound_to: Option<[u8; 32]>,
+    /// Who gave it, where that is somebody else than its subject: the pseudonym of an approver's account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<[u8; 16]>,
 }
 
 /// How far the clocks of two nodes may differ, in milliseconds: what was made on one of them counts on the other, although
@@ -167,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_proof_is_fresh_up_to_its_age_and_from_the_future_only_as_far_as_clocks_may_differ() {
-        let proof = Proof { method: Method::Totp, at_ms: 1_000_000, event: "login".into(), bound_to: None };
+        let proof = Proof { method: Method::Totp, at_ms: 1_000_000, event: "login".into(), bound_to: None, by: None };
         for (now_ms, fresh) in [
             (1_000_000, true),
             (1_120_000, true),

@@ -10,7 +10,7 @@ use stepward_core::session::{CLOCK_SKEW_MS, Method, Proof};
 use crate::{
     arrival::Arrival,
     challenges::{
-        Challenges,
+        Challenges, approval,
         attempts::{Aim, Lane, Made, Try},
         authenticators::{self, Authenticator},
         captcha::{self, Looked},
@@ -166,6 +166,10 @@ pub async fn take(
         if method == Method::Oidc {
             return oidc::leave(challenges, arrival, session, word, issued).await;
         }
+        if method == Method::Approval && answer.fields.get("withdraw").is_some_and(|it| it == "1") {
+            approval::withdraw(challenges, arrival, word, issued).await?;
+            return Ok(Came::Nothing);
+        }
         if verification::is_one(method) {
             return verification::begin(challenges, arrival, session, word, &asked).await;
         }
@@ -193,17 +197,18 @@ pub async fn take(
             _ => Ok(Came::Wrong(method)),
         };
     }
-    prove(challenges, session, issued, method);
+    prove(challenges, session, issued, method, None);
     Ok(Came::Proven(method, Some(Due { lane, aim, made })))
 }
 
-/// Records that a challenge was met.
-pub fn prove(challenges: &Challenges, session: &mut SessionHandle, issued: &Issued, method: Method) {
+/// Records that a challenge was met, and by whom where that is somebody else.
+pub fn prove(challenges: &Challenges, session: &mut SessionHandle, issued: &Issued, method: Method, by: Option<Id>) {
     let proof = Proof {
         method,
         at_ms: moment(challenges.clock.now_ms(), issued.issued_ms),
         event: issued.event.clone(),
-        bound_to: issued.bound_to,
+        bound_to: issued.binds(method),
+        by,
     };
     session.change().prove(proof, issued.account.filter(|_| method.strength() > 0));
 }
@@ -290,7 +295,8 @@ async fn is_right(
             None => Ok(false),
         },
         (Method::Passkey, Target::SetUp(all)) => {
-            passkey::check(challenges, tenant, asked.id, asked.issued, all, typed).await
+            let confirmed = passkey::Confirmed::challenge(asked.id, asked.issued);
+            passkey::check(challenges, tenant, &confirmed, all, typed).await
         }
         (Method::Pow, _) => is_solved(challenges, asked, word, typed).await,
         // `runnable` never offers these, or they are looked at elsewhere: an answer here proves nothing.

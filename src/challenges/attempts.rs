@@ -104,7 +104,14 @@ impl Lane {
         Lane::named(challenges, &arrival.route.tenant, session.record.lineage, issued.account, method)
     }
 
-    fn named(challenges: &Challenges, tenant: &str, lineage: Id, account: Option<Id>, method: Method) -> Self {
+    /// The lane of a method for this account, else for this session.
+    pub(super) fn named(
+        challenges: &Challenges,
+        tenant: &str,
+        lineage: Id,
+        account: Option<Id>,
+        method: Method,
+    ) -> Self {
         let (kind, id) = match account.filter(|_| method.strength() > 0) {
             Some(account) => (Kind::Account, account),
             None => (Kind::Session, lineage),

@@ -35,7 +35,11 @@ pub async fn begin(challenges: &Challenges, mut demand: Demand<'_>) -> Stored<Be
     let arrival = demand.arrival;
     let Some(scope) = Scope::of(&arrival.request) else { return Ok(Begun::Refused(Reason::TransportInsecure)) };
     let runnable = challenges.runnable_at(&arrival.request.host);
-    let methods: Vec<Method> = demand.challenge.methods.iter().copied().filter(|it| runnable.contains(it)).collect();
+    let group = demand.challenge.approval.as_ref().map(|it| &*it.group);
+    let requester = demand.subject.map(|it| it.account);
+    let is_approvable = challenges.is_approvable(&arrival.route.tenant, group, requester);
+    let can_be_asked = |it: &Method| runnable.contains(it) && (*it != Method::Approval || is_approvable);
+    let methods: Vec<Method> = demand.challenge.methods.iter().copied().filter(can_be_asked).collect();
     if methods.is_empty() {
         return Ok(Begun::Refused(Reason::ChallengeImpossible));
     }
@@ -160,7 +164,8 @@ pub async fn keep_device(
     issued: &Issued,
     method: Method,
 ) -> Option<String> {
-    let account = issued.account.filter(|_| method.strength() >= STRENGTH_OF_A_KNOWN_DEVICE);
+    let makes_known = method.shows_the_subject() && method.strength() >= STRENGTH_OF_A_KNOWN_DEVICE;
+    let account = issued.account.filter(|_| makes_known);
     let (Some(account), Some(scope)) = (account, Scope::of(&arrival.request)) else { return None };
     let (keys, tenant, host) = (&challenges.keys, &arrival.route.tenant, &arrival.request.host);
     let now_ms = challenges.clock.now_ms();
@@ -359,10 +364,12 @@ fn afterwards(demand: &Demand<'_>, parked: Option<String>) -> Afterwards {
 
 fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> Issued {
     let now_ms = challenges.clock.now_ms();
-    let longest = methods.iter().map(|it| challenges.vendors().longest_ms(*it)).max().unwrap_or(0);
+    let longest = methods.iter().map(|it| challenges.longest_ms(*it)).max().unwrap_or(0);
     // What is parked goes first: then the proof remains, and lets the repeated request through.
     let parked_ms = parking::lifetime_ms(demand);
-    let lifetime_ms = parked_ms.max(i64::try_from(longest).unwrap_or(i64::MAX));
+    // Whoever thinks about it for as long as the request is kept and then asks a colleague has the whole time all the same.
+    let asked_late_ms = if methods.contains(&Method::Approval) { parked_ms } else { 0 };
+    let lifetime_ms = parked_ms.max(longest.saturating_add(asked_late_ms));
     let verified = demand.subject.map(|it| (it.name.clone(), it.account));
     let (subject, account) = verified.or_else(|| demand.claimed.clone()).unzip();
     Issued {
@@ -373,6 +380,11 @@ fn issue(challenges: &Challenges, demand: &Demand<'_>, methods: Vec<Method>) -> 
         is_verified: demand.subject.is_some(),
         methods,
         bound_to: demand.challenge.binding.as_ref().map(|it| it.digest),
+        approval: demand
+            .challenge
+            .approval
+            .as_ref()
+            .map(|it| issued::Approval { group: it.group.clone(), digest: it.digest }),
         shown: demand.shown.clone(),
         numbers: numbers(demand),
         tell: demand.tell.map(Arc::from),

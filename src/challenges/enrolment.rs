@@ -244,6 +244,7 @@ impl Visitor<'_> {
             is_verified: true,
             methods,
             bound_to: None,
+            approval: None,
             shown: Vec::new(),
             numbers: Vec::new(),
             tell: None,
@@ -365,7 +366,8 @@ fn entry(locale: &Locale, it: &Authenticator) -> Option<Value> {
     Some(context! { label, remove, id => data_encoding::BASE64URL_NOPAD.encode(&it.id) })
 }
 
-fn notice(challenges: &Challenges, arrival: &Arrival, status: StatusCode, key: &str) -> Reply {
+/// A page that says one thing.
+pub(super) fn notice(challenges: &Challenges, arrival: &Arrival, status: StatusCode, key: &str) -> Reply {
     let locale = &problem::locale(challenges, arrival);
     let content = context! { text => locale.text(key), home => problem::say(challenges, locale, "back_to_service") };
     challenges.pages.render(locale, status, "notice.html", &locale.text("title_methods"), content)

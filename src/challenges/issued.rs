@@ -41,6 +41,9 @@ pub struct Issued {
     pub methods: Vec<Method>,
     /// What the proof is bound to.
     pub bound_to: Option<[u8; 32]>,
+    /// Whose approval counts, and what for, where `approval` is one of the methods.
+    #[serde(default)]
+    pub approval: Option<Approval>,
     /// What it is bound to, for people.
     pub shown: Vec<(String, String)>,
     /// Which of those are numbers, and are written as the reader's language does.
@@ -63,6 +66,15 @@ pub struct Issued {
     pub parked_until_ms: i64,
     /// What happens after it is met.
     pub afterwards: Afterwards,
+}
+
+/// Whose approval counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The group that the policy names.
+    pub group: Arc<str>,
+    /// What a proof by approval is bound to.
+    pub digest: [u8; 32],
 }
 
 /// What happens after a challenge is met. Targets come from the request that was held, never from a client's answer.
@@ -148,8 +160,19 @@ impl Issued {
         proofs.iter().any(|proof| {
             self.methods.contains(&proof.method)
                 && proof.at_ms >= self.issued_ms
-                && (self.bound_to.is_none() || proof.bound_to == self.bound_to)
+                && match proof.method {
+                    Method::Approval => proof.bound_to.is_some() && proof.bound_to == self.binds(proof.method),
+                    _ => self.bound_to.is_none() || proof.bound_to == self.bound_to,
+                }
         })
+    }
+
+    /// What a proof by this method is bound to.
+    pub fn binds(&self, method: Method) -> Option<[u8; 32]> {
+        match method {
+            Method::Approval => self.approval.as_ref().map(|it| it.digest),
+            _ => self.bound_to,
+        }
     }
 
     /// Its first eight characters are what a user names when asking for help.

@@ -236,7 +236,7 @@ pub async fn came_back(
     if issued.account != Some(account) {
         return wrong(challenges, &lane, issued).await;
     }
-    answer::prove(challenges, session, issued, Method::Oidc);
+    answer::prove(challenges, session, issued, Method::Oidc, None);
     Ok(Came::Proven(Method::Oidc, None))
 }
 

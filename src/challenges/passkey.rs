@@ -41,6 +41,39 @@ pub struct Party {
     origins: Arc<[Arc<str>]>,
 }
 
+/// What an answer confirms, and whose it has to be.
+#[derive(Clone, Copy)]
+pub struct Confirmed<'a> {
+    /// What kind of thing is confirmed: an answer to one kind is none to another.
+    kind: &'static str,
+    /// Which one.
+    id: Id,
+    /// Whose passkey it has to be.
+    account: Option<Id>,
+    /// Whether that is who is there.
+    is_verified: bool,
+    /// Digest of everything else that it covers.
+    covers: Option<[u8; 32]>,
+    decision_id: &'a str,
+    /// When it ends, and no answer counts any more.
+    expires_ms: i64,
+}
+
+impl<'a> Confirmed<'a> {
+    /// A challenge that was issued.
+    pub fn challenge(id: Id, issued: &'a Issued) -> Self {
+        let (account, is_verified, covers) = (issued.account, issued.is_verified, issued.bound_to);
+        let (decision_id, expires_ms) = (&*issued.decision_id, issued.expires_ms);
+        Confirmed { kind: "passkey challenge", id, account, is_verified, covers, decision_id, expires_ms }
+    }
+
+    /// Consent, by this account that is signed in, to what somebody else asks for.
+    pub fn consent(id: Id, account: Id, covers: [u8; 32], decision_id: &'a str, expires_ms: i64) -> Self {
+        let (kind, account, covers) = ("passkey consent", Some(account), Some(covers));
+        Confirmed { kind, id, account, is_verified: true, covers, decision_id, expires_ms }
+    }
+}
+
 /// What the browser says about where it was asked (WebAuthn §5.8.1), as far as `webauthn-rs` does not look at it.
 #[derive(Deserialize)]
 struct ClientData {
@@ -70,10 +103,16 @@ impl Party {
 
     /// Whether passkeys can be used on this host.
     pub fn serves(&self, host: &str) -> bool {
-        self.origins.iter().any(|origin| {
-            let rest = origin.split_once("://").map_or("", |(_, rest)| rest);
-            rest.split(':').next() == Some(host)
-        })
+        self.origin_of(host).is_some()
+    }
+
+    /// The origin of this host: its address as the settings have it, which no request can choose. Of several the one with
+    /// this port, if it is written in `Host`.
+    pub fn origin_of(&self, host: &str) -> Option<&Arc<str>> {
+        let rest = |origin: &str| origin.split_once("://").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+        let named = host.split(':').next();
+        let of_host = || self.origins.iter().filter(|origin| rest(origin).split(':').next() == named);
+        of_host().find(|origin| rest(origin) == host).or_else(|| of_host().next())
     }
 
     /// Whether a page of ours on an origin of ours asked, with no other site's page around it.
@@ -135,20 +174,20 @@ fn state(passkey: &Passkey, counter: u64, challenge: &str) -> Option<PasskeyAuth
 /// What a client needs to answer by passkey: `PublicKeyCredentialRequestOptions` as JSON (WebAuthn §5.5). An account that
 /// is merely claimed, and one that has none, gets ids that nobody has and that stay the same: what somebody has set up is
 /// shown to nobody but them.
-pub async fn options(challenges: &Challenges, tenant: &str, id: Id, issued: &Issued) -> Stored<Option<Value>> {
+pub async fn options(challenges: &Challenges, tenant: &str, it: &Confirmed<'_>) -> Stored<Option<Value>> {
     let Some(party) = &challenges.passkeys else { return Ok(None) };
-    let kept = match issued.account.filter(|_| issued.is_verified) {
+    let kept = match it.account.filter(|_| it.is_verified) {
         Some(account) => authenticators::all(challenges, tenant, account).await?,
         None => Vec::new(),
     };
     let own = kept.iter().filter_map(|it| Some(data_encoding::BASE64URL_NOPAD.encode(it.passkey()?.cred_id())));
     let mut ids: Vec<String> = own.collect();
     if ids.is_empty() {
-        ids.push(decoy(challenges, tenant, issued.account.unwrap_or(id)));
+        ids.push(decoy(challenges, tenant, it.account.unwrap_or(it.id)));
     }
     let allowed: Vec<Value> = ids.iter().map(|id| json!({ "type": "public-key", "id": id })).collect();
     Ok(Some(json!({
-        "challenge": fresh(challenges, tenant, id, issued), "timeout": TIMEOUT_MS, "rpId": &*party.rp_id,
+        "challenge": fresh(challenges, tenant, it), "timeout": TIMEOUT_MS, "rpId": &*party.rp_id,
         "allowCredentials": allowed, "userVerification": "required",
     })))
 }
@@ -165,29 +204,29 @@ fn decoy(challenges: &Challenges, tenant: &str, account: Id) -> String {
 }
 
 /// A challenge for one answer, in base64url: a nonce, and what ties it to what is confirmed.
-fn fresh(challenges: &Challenges, tenant: &str, id: Id, issued: &Issued) -> String {
+fn fresh(challenges: &Challenges, tenant: &str, it: &Confirmed<'_>) -> String {
     let nonce = clock::random_id();
-    data_encoding::BASE64URL_NOPAD.encode(&[nonce, seal(challenges, tenant, id, issued, nonce)].concat())
+    data_encoding::BASE64URL_NOPAD.encode(&[nonce, seal(challenges, tenant, it, nonce)].concat())
 }
 
 /// The nonce of a challenge that was made for this and nothing else.
-fn nonce(challenges: &Challenges, tenant: &str, id: Id, issued: &Issued, challenge: &str) -> Option<Id> {
+fn nonce(challenges: &Challenges, tenant: &str, it: &Confirmed<'_>, challenge: &str) -> Option<Id> {
     let bytes = data_encoding::BASE64URL_NOPAD.decode(challenge.as_bytes()).ok()?;
     let (nonce, mac) = bytes.split_first_chunk::<16>()?;
-    let right = seal(challenges, tenant, id, issued, *nonce);
+    let right = seal(challenges, tenant, it, *nonce);
     bool::from(subtle::ConstantTimeEq::ct_eq(&right[..], mac)).then_some(*nonce)
 }
 
 /// The MAC over everything that an answer confirms. Each part has a fixed length but the last.
-fn seal(challenges: &Challenges, tenant: &str, id: Id, issued: &Issued, nonce: Id) -> Id {
+fn seal(challenges: &Challenges, tenant: &str, it: &Confirmed<'_>, nonce: Id) -> Id {
     let covered = [
         &nonce[..],
-        &id,
-        &issued.account.unwrap_or_default(),
-        &issued.bound_to.unwrap_or_default(),
-        issued.decision_id.as_bytes(),
+        &it.id,
+        &it.account.unwrap_or_default(),
+        &it.covers.unwrap_or_default(),
+        it.decision_id.as_bytes(),
     ];
-    challenges.keys.pseudonym(tenant, "passkey challenge", &data_encoding::HEXLOWER.encode(&covered.concat()))
+    challenges.keys.pseudonym(tenant, it.kind, &data_encoding::HEXLOWER.encode(&covered.concat()))
 }
 
 /// Whether an answer is a proof (WebAuthn §7.2); if so its challenge has been used up and is good for nobody else.
@@ -195,33 +234,32 @@ fn seal(challenges: &Challenges, tenant: &str, id: Id, issued: &Issued, nonce: I
 pub async fn check(
     challenges: &Challenges,
     tenant: &str,
-    id: Id,
-    issued: &Issued,
+    it: &Confirmed<'_>,
     all: &[Authenticator],
     typed: &str,
 ) -> Stored<bool> {
     let refused = |why: &str| {
-        tracing::info!(decision = &*issued.decision_id, why, "an answer by passkey is refused");
+        tracing::info!(decision = it.decision_id, why, "an answer by passkey is refused");
         Ok(false)
     };
     let Some(party) = &challenges.passkeys else { return Ok(false) };
     let Ok(answer) = serde_json::from_str::<PublicKeyCredential>(typed) else { return refused("it cannot be read") };
     let client = serde_json::from_slice::<ClientData>(&answer.response.client_data_json);
     let Ok(client) = client else { return refused("its client data cannot be read") };
-    let Some(nonce) = nonce(challenges, tenant, id, issued, &client.challenge) else {
+    let Some(nonce) = nonce(challenges, tenant, it, &client.challenge) else {
         return refused("it answers something else");
     };
     let now_ms = challenges.clock.now_ms();
     // INVARIANT: used up before it is looked at, so that no challenge is ever answered twice.
-    if challenges.store.claim(now_ms, NONCES, nonce, clock::random_id(), issued.expires_ms).await? == Once::Replay {
+    if challenges.store.claim(now_ms, NONCES, nonce, clock::random_id(), it.expires_ms).await? == Once::Replay {
         return refused("its challenge was answered before");
     }
     if !party.is_ours(&client) {
         return refused("another page asked for it");
     }
-    let Some(account) = issued.account else { return refused("nobody is asked for") };
+    let Some(account) = it.account else { return refused("nobody is asked for") };
     let is_it =
-        |it: &&Authenticator| it.passkey().is_some_and(|it| it.cred_id().as_slice() == answer.get_credential_id());
+        |kept: &&Authenticator| kept.passkey().is_some_and(|it| it.cred_id().as_slice() == answer.get_credential_id());
     let Some((kept, passkey)) = all.iter().find(is_it).and_then(|it| Some((it, it.passkey()?))) else {
         return refused("the account has no such passkey");
     };
@@ -229,9 +267,9 @@ pub async fn check(
         return refused("it is somebody else's");
     }
     match party.verify(passkey, kept.counter, &client.challenge, &answer) {
-        Ok(result) => count(challenges, issued, account, kept, result.counter()).await,
+        Ok(result) => count(challenges, it, account, kept, result.counter()).await,
         Err(WebauthnError::CredentialPossibleCompromise) => {
-            tracing::warn!(decision = &*issued.decision_id, "a passkey's counter went back: there may be a copy of it");
+            tracing::warn!(decision = it.decision_id, "a passkey's counter went back: there may be a copy of it");
             Ok(false)
         }
         Err(error) => refused(&error.to_string()),
@@ -242,7 +280,7 @@ pub async fn check(
 /// that does not count shows nothing but zero.
 async fn count(
     challenges: &Challenges,
-    issued: &Issued,
+    it: &Confirmed<'_>,
     account: Id,
     kept: &Authenticator,
     counter: u32,
@@ -252,7 +290,7 @@ async fn count(
     }
     let is_first = challenges.store.advance(account, Drawer::Authenticators, kept.id, counter.into()).await?;
     if !is_first {
-        tracing::warn!(decision = &*issued.decision_id, "a passkey's counter came twice: there may be a copy of it");
+        tracing::warn!(decision = it.decision_id, "a passkey's counter came twice: there may be a copy of it");
     }
     Ok(is_first)
 }

@@ -12,7 +12,7 @@ use crate::{
     challenges::{
         Challenges, PREFIX, Refused, Served,
         answer::{self, Ahead, Answer, Came},
-        begin,
+        approval, begin,
         code::Sent,
         enrolment,
         issued::{self, Issued},
@@ -76,6 +76,9 @@ pub async fn serve(
         }
         ["methods", ref rest @ ..] if is_get || is_post => {
             enrolment::serve(challenges, arrival, session, subject, rest).await.map(Served::Answer)
+        }
+        ["approvals", ref rest @ ..] if is_get || is_post => {
+            approval::desk::serve(challenges, arrival, session, subject, rest).await.map(Served::Answer)
         }
         _ => Ok(Served::Answer(not_found(challenges, arrival))),
     }
@@ -195,6 +198,11 @@ async fn conclude(
             )?;
             let Some(mut cookies) = kept else { return Ok(Served::Answer(show::gone(challenges, arrival))) };
             cookies.extend(device);
+            if method != Method::Approval
+                && let Err(error) = approval::withdraw(challenges, arrival, word, issued).await
+            {
+                tracing::warn!(%error, "an approval that is not needed any more still waits");
+            }
             let reply = begin::with_cookies(passed(challenges, arrival, word, issued), cookies);
             Served::Passed { event, decision_id, method, account: issued.account, reply }
         }
@@ -331,7 +339,8 @@ fn waiting(mut reply: Reply, seconds: i64) -> Reply {
     reply
 }
 
-fn not_found(challenges: &Challenges, arrival: &Arrival) -> Reply {
+/// What is not there, or not for whoever asks.
+pub fn not_found(challenges: &Challenges, arrival: &Arrival) -> Reply {
     let locale = &problem::locale(challenges, arrival);
     let title = locale.text("title_gone");
     let content = context! { text => locale.text("gone"), home => problem::say(challenges, locale, "back_to_service") };

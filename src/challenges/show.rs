@@ -107,7 +107,9 @@ pub async fn challenge(
     let is_told = view.error.as_deref().is_none_or(|it| it == unreachable);
     let error = error.or_else(|| (is_silent && is_told).then(|| trouble(unreachable)));
     let verified = verification::is_one(method).then(|| verification::shown(challenges, method, progress));
-    let nobody_begins = verified.as_ref().is_some_and(|it| it.stage == "start") && !challenges.vendors().begins(method);
+    let is_vendors = method != Method::Approval;
+    let is_start = verified.as_ref().is_some_and(|it| it.stage == "start");
+    let nobody_begins = is_vendors && is_start && !challenges.vendors().begins(method);
     let error = error.or_else(|| nobody_begins.then(|| trouble(verification::Trouble::Unreachable.word())));
     let error = error.or_else(|| message(locale, method, view.error.as_deref()));
     let error = error.or_else(|| undelivered.then(|| trouble("email_trouble")));
@@ -265,7 +267,10 @@ async fn passkey_options(
     issued: &Issued,
 ) -> Stored<Option<serde_json::Value>> {
     match issued::id_of(word).filter(|_| issued.methods.contains(&Method::Passkey)) {
-        Some(id) => passkey::options(challenges, &arrival.route.tenant, id, issued).await,
+        Some(id) => {
+            let confirmed = passkey::Confirmed::challenge(id, issued);
+            passkey::options(challenges, &arrival.route.tenant, &confirmed).await
+        }
         None => Ok(None),
     }
 }

@@ -1,4 +1,5 @@
-//! Identity documents and pushes: begun by a vendor of the route, met when that vendor says so, minutes or hours later.
+//! Identity documents, pushes and approvals: begun by a vendor of the route, or put to a colleague (`approval`), and met when
+//! that one says so, minutes or hours later.
 //!
 //! Only the vendor's own word about the very verification that was begun for this challenge counts, once, in the session
 //! that began it. Whom it is about comes from the challenge, never from the request. A refusal counts as a wrong answer;
@@ -16,6 +17,7 @@ use crate::{
     challenges::{
         Challenges,
         answer::{self, Came},
+        approval,
         attempts::{Aim, Lane, Try},
         code::Asked,
         issued::{self, Issued},
@@ -31,7 +33,7 @@ pub mod inbound;
 pub mod kept;
 
 /// The methods that are verifications.
-pub const METHODS: [Method; 2] = [Method::IdDocument, Method::Push];
+pub const METHODS: [Method; 3] = [Method::IdDocument, Method::Push, Method::Approval];
 
 /// Why nothing was begun, or nothing came of it, as the page says it. None of these costs a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +137,9 @@ pub async fn begin(
                 }
             }
         }
+    }
+    if method == Method::Approval {
+        return approval::ask(challenges, arrival, asked).await;
     }
     if !challenges.vendors().begins(method) {
         return Ok(Came::Unverified(Trouble::Unreachable));
@@ -240,7 +245,11 @@ async fn ended(
             if once(challenges.keys.pseudonym(tenant, "verified by", &who)).await? == Once::Replay {
                 return Ok(None);
             }
-            answer::prove(challenges, session, issued, method);
+            let by = match method {
+                Method::Approval => keeper.answered(tenant, case).await?.and_then(|it| it.by),
+                _ => None,
+            };
+            answer::prove(challenges, session, issued, method, by);
             Ok(Some(Came::Proven(method, None)))
         }
         End::Declined | End::Fraud => {

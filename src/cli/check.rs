@@ -230,8 +230,12 @@ pub(super) fn target(settings: Option<&Settings>, connectors: Option<&Path>) -> 
                 .without(settings, &vocabulary.lost)
         }
         None => {
-            let options =
-                Options { methods: registry::METHODS_BUILT.into_iter().collect(), upstreams: None, can_mail: true };
+            let options = Options {
+                methods: registry::METHODS_BUILT.into_iter().collect(),
+                upstreams: None,
+                approvers: None,
+                can_mail: true,
+            };
             Target { catalogue: vocabulary.catalogue, options, lacking: Lacking::default() }
         }
     }

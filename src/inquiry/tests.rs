@@ -8,7 +8,8 @@ const NOW_MS: i64 = 1_800_000_000_000;
 /// The policies that are shipped.
 fn shipped() -> Release {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-    let options = Options { methods: METHODS_BUILT.into_iter().collect(), upstreams: None, can_mail: true };
+    let options =
+        Options { methods: METHODS_BUILT.into_iter().collect(), upstreams: None, approvers: None, can_mail: true };
     let target = Target { catalogue: Catalogue::builtin(), options, lacking: Default::default() };
     registry::load(folder::read(&folder), &target, 1, NOW_MS).unwrap()
 }

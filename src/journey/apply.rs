@@ -13,7 +13,7 @@ use crate::{
         parking,
     },
     journey::{
-        Journeys, Parts,
+        Journeys, Parts, consent,
         seam::{Decided, Forwarding, Pending, Recheck, Ruling},
         stand::Loss,
         visit::{self, Visit},
@@ -160,12 +160,16 @@ async fn count(parts: &Parts, visit: &Visit, decision: &Decision, first: &Decide
 /// The request goes to the app.
 async fn onward(
     journeys: &Journeys,
-    visit: Box<Visit>,
+    mut visit: Box<Visit>,
     decided: Vec<Decided>,
     forward: &Forward,
     upstream: Option<std::sync::Arc<str>>,
 ) -> Result<Ruling, Loss> {
     let forwarding = forwarding(journeys, &visit, &decided, forward, upstream);
+    let parts = &*journeys.0;
+    if !consent::spend(parts, &mut visit, &decided).await? {
+        return Ok(Ruling::Answer(parts.actions.refuse(&visit.arrival, Reason::ResumeGone, StatusCode::GONE)));
+    }
     send(journeys, visit, decided, forwarding).await
 }
 

@@ -135,6 +135,7 @@ async fn challenge(
         attempts: ATTEMPTS,
         on_fail: Box::new(Outcome::Block),
         enrol_allowed: false,
+        approval: None,
     };
     let decision = Decision { outcome: Outcome::Challenge(demanded), ..Decision::refused(Reason::AppAsked) };
     let decision = stand::within_reach(parts, &visit, &mut decided, decision).await;

@@ -18,7 +18,7 @@ use crate::{
     arrival::{Withheld, restored},
     challenges::contacts::Reach,
     journey::{
-        Journeys, Parts, apply, logout,
+        Journeys, Parts, apply, consent, logout,
         seam::{Decided, Pending},
         spare,
         stand::{self, Loss, Ruled},
@@ -121,6 +121,9 @@ pub async fn release(
     let carried = apply::carry(parts, visit, &decision, decided, Some(answer)).await?;
     match carried {
         Carried::Onward(_) => {
+            if !consent::spend(parts, visit, decided).await? {
+                return Ok(journeys.gone(&visit.arrival));
+            }
             if let (Some(id), Some(session)) = (visit.resuming.clone(), visit.session.clone()) {
                 let subject = visit.own_subject(parts);
                 let found = visit.parked.as_deref();

@@ -3,7 +3,7 @@
 //! **Which events.** Those of which the store would be told nothing, and would tell nothing but what a snapshot holds: the
 //! policy reads no counter (so none has to be raised before it is decided, or durably), no known device, no remembered
 //! value, no travel and no age ([`crate::signals::plan::Plan::reads_nothing`]); it is decided before the app is asked; it
-//! names no subject, so that nobody signs in, and ends no session; it resumes nothing. What is left of the one call to the
+//! names no subject, so that nobody signs in, and ends no session; it takes no approval, which is used up; it resumes nothing. What is left of the one call to the
 //! store is the session, which is in the snapshot, and lock-outs. Those held for none of the same address, account, device,
 //! pair and session when the snapshot was made, and whoever locks out since says so in the log.
 //!
@@ -56,7 +56,8 @@ pub fn is_of_the_kind(policy: &Policy, plan: &Plan) -> bool {
         Apply::AfterSuccess => true,
     };
     let names_subject = policy.facts.iter().any(|fact| fact.identifies_subject);
-    plan.reads_nothing() && !is_sent_first && !names_subject && !policy.ends_session
+    let takes_approval = policy.gates().any(|gate| gate.approvers.is_some());
+    plan.reads_nothing() && !is_sent_first && !names_subject && !policy.ends_session && !takes_approval
 }
 
 /// Looks at the snapshot that came with a ticket.

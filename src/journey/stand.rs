@@ -8,6 +8,7 @@ use stepward_core::{
     facts::{Facts, SlotId},
     policy::{OnStateLoss, Origin, Policy},
     request::{Request, read},
+    session::Method,
 };
 use tokio::time::Instant;
 
@@ -226,8 +227,11 @@ pub async fn within_reach(parts: &Parts, visit: &Visit, decided: &mut Decided, d
 /// given, is a block, in the log as for the client.
 fn possible(parts: &Parts, visit: &Visit, policy: &Policy, mut decision: Decision) -> Decision {
     let Outcome::Challenge(challenge) = &mut decision.outcome else { return decision };
-    let runnable = parts.challenges.runnable();
-    challenge.methods.retain(|method| runnable.contains(method));
+    let runnable = parts.challenges.runnable_at(&visit.arrival.request.host);
+    let (group, requester) = (challenge.approval.as_ref().map(|it| &*it.group), visit.subject(parts));
+    let is_approvable = parts.challenges.is_approvable(&visit.tenant(), group, requester.map(|it| it.account));
+    let can_be_asked = |it: &Method| runnable.contains(it) && (*it != Method::Approval || is_approvable);
+    challenge.methods.retain(can_be_asked);
     let is_kept = visit.resuming.is_some() || visit.is_withheld;
     let impossible = if cookies::Scope::of(&visit.arrival.request).is_none() {
         // What the policy has to say is about the challenge; this is about the operator's address.

@@ -92,6 +92,7 @@ impl Record<'_> {
             told.value("age_ms", &self.facts.now_ms.saturating_sub(proof.at_ms))?;
             told.text("event", &proof.event);
             told.maybe("bound_to", proof.bound_to.as_ref().map(|digest| hex(digest)).as_deref());
+            told.maybe("by", proof.by.as_ref().map(|account| hex(account)).as_deref());
             Ok(())
         })?;
         let mut sticky = Object::begin(line.field("units"));

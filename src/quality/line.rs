@@ -206,6 +206,7 @@ impl Proven {
             event: self.event.clone(),
             // A digest that cannot be read binds to nothing there is, not to nothing at all.
             bound_to: self.bound_to.as_ref().map(|hex| digest(hex).unwrap_or([0; 32])),
+            by: None,
         }
     }
 }

@@ -85,6 +85,7 @@ fn is_set_up(settings: &Settings, method: Method) -> bool {
         Method::EmailCode => settings.mail.is_some(),
         Method::Oidc => settings.oidc.is_some(),
         Method::Passkey => settings.passkeys.is_some(),
+        Method::Approval => settings.approvals.is_some(),
         Method::Totp
         | Method::SmsCode
         | Method::VoiceCode
@@ -92,8 +93,7 @@ fn is_set_up(settings: &Settings, method: Method) -> bool {
         | Method::RecoveryCode
         | Method::Pow
         | Method::Captcha
-        | Method::IdDocument
-        | Method::Approval => true,
+        | Method::IdDocument => true,
     }
 }
 
@@ -111,7 +111,7 @@ fn own(settings: &Settings, routed: &BTreeSet<Method>, name: &str) -> Option<boo
     let reads_tokens = || settings.subject.iter().any(|source| matches!(source, SubjectSource::Jwt(_)));
     if let Some(method) = name.strip_prefix("proof.").and_then(|rest| Method::named(rest.strip_suffix(".age")?)) {
         let is_there = match method {
-            Method::EmailCode | Method::Oidc | Method::Passkey => is_set_up(settings, method),
+            Method::EmailCode | Method::Oidc | Method::Passkey | Method::Approval => is_set_up(settings, method),
             method if BY_VENDORS.contains(&method) => routed.contains(&method),
             method => METHODS_BUILT.contains(&method),
         };
@@ -265,6 +265,7 @@ fn how(name: &str) -> &'static str {
         }
         "proof.email_code.age" => "add `mail` to `stepward.yaml`; until then `when_unsure` decides",
         "proof.passkey.age" => "add `passkeys` to `stepward.yaml`; until then `when_unsure` decides",
+        "proof.approval.age" => "add `approvals` to `stepward.yaml`; until then `when_unsure` decides",
         "proof.oidc.age" => "add `oidc` to `stepward.yaml`; until then `when_unsure` decides",
         "proof.sms_code.age" | "proof.voice_code.age" => {
             "add a connector that sends to `connectors/routes/otp.yaml`; until then `when_unsure` decides"

@@ -19,7 +19,12 @@ fn policy(event: &str, version: usize) -> String {
 fn target() -> Target {
     Target {
         catalogue: Catalogue::builtin(),
-        options: Options { methods: METHODS_BUILT.into_iter().collect(), upstreams: None, can_mail: true },
+        options: Options {
+            methods: METHODS_BUILT.into_iter().collect(),
+            upstreams: None,
+            approvers: None,
+            can_mail: true,
+        },
         lacking: Default::default(),
     }
 }

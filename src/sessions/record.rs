@@ -150,6 +150,11 @@ impl Record {
         keep_newest(&mut self.proofs, PROOFS_MAX);
     }
 
+    /// Forgets a proof that was used up.
+    pub fn spend(&mut self, proof: &Proof) {
+        self.proofs.retain(|proven| proven.proof != *proof);
+    }
+
     /// The proofs that count for a request by this account: made for it, or about nobody (proof of work, CAPTCHA).
     pub fn proofs_for(&self, account: Option<Id>) -> impl Iterator<Item = &Proof> {
         let counts = move |proven: &&Proven| match proven.account {

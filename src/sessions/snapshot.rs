@@ -293,7 +293,7 @@ mod tests {
             assert!(line.len() < 4096, "a browser would not keep it");
             longest = line.len();
             let (at_ms, event) = (NOW + number, format!("an event of the journey number {number}"));
-            let proof = Proof { method: Method::Totp, at_ms, event: event.into(), bound_to: Some([200; 32]) };
+            let proof = Proof { method: Method::Totp, at_ms, event: event.into(), bound_to: Some([200; 32]), by: None };
             session.change().prove(proof, None);
             assert_eq!(session.commit(&sessions, &store).await, Ok(Committed::Done));
         }

@@ -55,7 +55,7 @@ fn subject(sessions: &Sessions, name: &str) -> Subject {
 }
 
 fn proof(method: Method, at_ms: i64) -> Proof {
-    Proof { method, at_ms, event: "login".into(), bound_to: None }
+    Proof { method, at_ms, event: "login".into(), bound_to: None, by: None }
 }
 
 /// The pair that a browser sends back for a `Set-Cookie` value.

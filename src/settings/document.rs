@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::settings::{oidc, pages, security_events};
+use crate::settings::{approvals, oidc, pages, security_events};
 
 /// How one Stepward process runs: where clients connect, which apps are behind it, where state lives.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -53,6 +53,9 @@ pub struct Document {
     /// Where passkeys are good; without it no policy can ask for a `passkey`.
     #[serde(default)]
     pub passkeys: Option<Passkeys>,
+    /// Who may approve what others ask for; without it no policy can ask for an `approval`.
+    #[serde(default)]
+    pub approvals: Option<approvals::Document>,
     /// `/livez`, `/readyz` and `/metrics`.
     #[serde(default)]
     pub health: Option<Plane>,

@@ -88,6 +88,7 @@ impl Parser<'_> {
             security_events: self.security_events(document),
             mail: self.mail(document),
             passkeys: document.passkeys.as_ref().map(|it| self.passkeys(it)),
+            approvals: self.approvals(document),
             phone: self.phone(document),
             oidc: self.oidc(document),
             unmatched: match document.unmatched {
@@ -497,6 +498,20 @@ impl Parser<'_> {
             per_range: phone.per_range.into(),
             in_total: phone.in_total.into(),
         }
+    }
+
+    fn approvals(&mut self, document: &Document) -> Option<settings::approvals::Approvals> {
+        let approvals = document.approvals.as_ref()?;
+        for (place, message, help) in approvals.faults() {
+            let place: Vec<&str> = ["approvals"].into_iter().chain(place).collect();
+            self.error("value.malformed", &place, &message, help);
+        }
+        if document.passkeys.is_none() {
+            let message = "nobody could approve anything: approvers confirm by passkey";
+            let help = "add `passkeys: { rp_id: …, origins: [https://…] }`: the domain and the origins of the app";
+            self.error("approvals.passkeys", &["approvals"], message, help);
+        }
+        Some(approvals.ready())
     }
 
     fn mail(&mut self, document: &Document) -> Option<settings::Mail> {

@@ -57,7 +57,12 @@ fn shipped() -> Vec<(Kind, PathBuf)> {
 }
 
 fn target() -> Target {
-    let options = Options { methods: registry::METHODS_BUILT.into_iter().collect(), upstreams: None, can_mail: true };
+    let options = Options {
+        methods: registry::METHODS_BUILT.into_iter().collect(),
+        upstreams: None,
+        approvers: None,
+        can_mail: true,
+    };
     Target { catalogue: Catalogue::builtin(), options, lacking: Lacking::default() }
 }
 

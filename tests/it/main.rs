@@ -9,6 +9,7 @@
 
 mod abuse;
 mod app_asks;
+mod approvals;
 mod at_rest;
 mod backups;
 mod browser;

@@ -569,6 +569,7 @@ fn free_attributes_speak_of_verified_subjects_only_and_never_leave_anything_pend
         at_ms: world.now_ms - minutes * MINUTE_MS,
         event: "x".into(),
         bound_to: None,
+        by: None,
     };
     let proofs = [proof(Method::Passkey, 9), proof(Method::Passkey, 2), proof(Method::EmailCode, 1)];
     let learnt = |who: &Who<'_>, identified: &Identified, proofs: &[Proof]| {

@@ -60,6 +60,11 @@ impl Visitor {
         self.origin = format!("http://{address}");
     }
 
+    /// From now on the same pages are at this origin, by its name.
+    pub(crate) fn is_at(&mut self, origin: &str) {
+        self.origin = origin.into();
+    }
+
     /// Opens a page.
     pub(crate) async fn get(&mut self, path: &str) -> Seen {
         let request = self.client.get(self.url(path)).header("sec-fetch-site", "same-origin");

@@ -32,6 +32,17 @@ pub(super) fn binding(policy: &Policy, slots: &[SlotId], facts: &Facts) -> Resul
     Ok(Binding { digest: digest(&policy.event, &bound), slots: slots.to_vec() })
 }
 
+/// See [`crate::decide::approval`].
+pub(super) fn approval(policy: &Policy, group: &str, binding: Option<&Binding>) -> [u8; 32] {
+    let mut hash = Sha256::new_with_prefix(b"stepward approval 1\0");
+    text(&mut hash, group);
+    text(&mut hash, &policy.event);
+    if let Some(binding) = binding {
+        hash.update(binding.digest);
+    }
+    hash.finalize().into()
+}
+
 fn digest(event: &str, bound: &[(&str, &Value)]) -> [u8; 32] {
     let mut hash = Sha256::new_with_prefix(b"stepward binding 1\0");
     text(&mut hash, event);

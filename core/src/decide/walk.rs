@@ -120,18 +120,19 @@ impl<'a> Walk<'a> {
     }
 
     fn gate(&mut self, step: &'a Step, gate: &'a Gate) -> Result<Turn, SlotSet> {
-        let outcome = match door::look(self.policy, self.facts, &gate.methods, gate.fresh_for_ms, &gate.bind_to)? {
+        let outcome = match self.look(gate)? {
             Door::Open(method) => {
                 self.note(step, Some(&method_name(method)), Came::Passed);
                 return Ok(Turn::Next);
             }
-            Door::Shut(binding) => Ok(Challenge {
+            Door::Shut(binding, approval) => Ok(Challenge {
                 methods: gate.methods.clone(),
                 fresh_for_ms: gate.fresh_for_ms,
                 binding,
                 attempts: gate.attempts,
                 on_fail: Box::new(gate.on_fail.clone()),
                 enrol_allowed: gate.enrol_allowed,
+                approval,
             }),
             Door::Unbindable => Err(Reason::BindingUnknown),
         };
@@ -215,14 +216,19 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn look(&self, gate: &Gate) -> Result<Door, SlotSet> {
+        let (methods, bind_to) = (&gate.methods, &gate.bind_to);
+        door::look(self.policy, self.facts, methods, gate.fresh_for_ms, bind_to, gate.approvers.as_ref())
+    }
+
     fn observe_gate(&mut self, gate: &'a Gate) -> (Option<Arc<str>>, Came) {
-        match door::look(self.policy, self.facts, &gate.methods, gate.fresh_for_ms, &gate.bind_to) {
+        match self.look(gate) {
             Err(needed) => {
                 self.observed.extend(self.unpaid(needed));
                 (None, Came::Undecided)
             }
             Ok(Door::Open(method)) => (Some(method_name(method)), Came::Passed),
-            Ok(Door::Shut(_) | Door::Unbindable) => (None, Came::WouldHave),
+            Ok(Door::Shut(..) | Door::Unbindable) => (None, Came::WouldHave),
         }
     }
 
@@ -260,9 +266,10 @@ impl<'a> Walk<'a> {
             &challenge.methods,
             challenge.fresh_for_ms,
             &self.policy.binds,
+            None,
         )? {
             Door::Open(_) => (Outcome::Forward(Forward::default()), Reason::ProofAccepted),
-            Door::Shut(binding) => (Outcome::Challenge(Challenge { binding, ..challenge }), decision.reason),
+            Door::Shut(binding, _) => (Outcome::Challenge(Challenge { binding, ..challenge }), decision.reason),
             Door::Unbindable => (Outcome::Block, Reason::BindingUnknown),
         };
         Ok(Decision { outcome, reason, ..decision })

@@ -98,6 +98,7 @@ mod tests {
             attempts: 3,
             on_fail: Box::new(Outcome::Block),
             enrol_allowed: false,
+            approval: None,
         });
         let rate = Rate { count: 5, window_ms: 60_000 };
         let narrowed = Forward { narrow_scopes: vec!["orders:read".into()], max_rate: Some(rate), headers: Vec::new() };

@@ -44,6 +44,8 @@ pub struct Options {
     pub methods: BTreeSet<Method>,
     /// Names of upstreams that a request can be rerouted to; `None` where they are not known (`check` of a folder).
     pub upstreams: Option<BTreeSet<Arc<str>>>,
+    /// Groups of people who may approve; `None` where they are not known (`check` of a folder).
+    pub approvers: Option<BTreeSet<Arc<str>>>,
     /// Whether it can send mail, so that `notify` reaches somebody.
     pub can_mail: bool,
 }
@@ -51,7 +53,7 @@ pub struct Options {
 impl Default for Options {
     /// Every method, upstreams not known, mail.
     fn default() -> Self {
-        Options { methods: Method::ALL.into_iter().collect(), upstreams: None, can_mail: true }
+        Options { methods: Method::ALL.into_iter().collect(), upstreams: None, approvers: None, can_mail: true }
     }
 }
 
@@ -161,6 +163,44 @@ fn suggest<'a>(diagnostic: Diagnostic, written: &str, known: impl IntoIterator<I
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is said of a step that asks for an approval, where these groups are known.
+    fn said_of(groups: &[&str], step: &str) -> Vec<String> {
+        let text = format!(
+            "event: e\ncovers: [POST /e]\nfacts: {{ sum: {{ from: body.sum, type: number }} }}\nwhen_unsure: block\notherwise: forward\nsteps:\n  - {{ {step} }}\n"
+        );
+        let approvers = (!groups.is_empty()).then(|| groups.iter().map(|it| Arc::from(*it)).collect());
+        let options = Options { approvers, ..Options::default() };
+        let source = Source { file: "e.yaml".into(), text: text.as_str().into() };
+        let (_, found) = compile(&[source], &Catalogue::builtin(), &options);
+        found
+            .iter()
+            .map(|it| format!("{} {} {}", it.code, &text[it.span.clone()], it.help.clone().unwrap_or_default()))
+            .collect()
+    }
+
+    #[test]
+    fn an_approval_is_somebodys_and_of_something() {
+        let bound = "require: a, proof: [approval], bind_to: [event.sum], approvers: payments";
+        assert!(said_of(&["payments"], bound).is_empty(), "{:?}", said_of(&["payments"], bound));
+        assert!(said_of(&[], bound).is_empty(), "where no groups are known any may be one");
+        for (step, code) in [
+            (
+                "require: a, proof: [approval], bind_to: [event.sum], approvers: paymnets",
+                "approvers.unknown paymnets did you mean `payments`?",
+            ),
+            (
+                "require: a, proof: [approval], bind_to: [event.sum]",
+                "approvers.missing approval add `approvers: <group>`; the groups are payments",
+            ),
+            ("require: a, proof: [totp], approvers: payments", "approvers.unused payments"),
+            ("require: a, proof: [approval], approvers: payments", "approval.unbound approval"),
+            ("finish: a, then: { challenge: [approval] }", "approvers.missing approval ask for it in a step `require`"),
+        ] {
+            let said = said_of(&["payments"], step);
+            assert!(said.iter().any(|it| it.starts_with(code)), "{step}: {said:?}");
+        }
+    }
 
     fn said(options: &Options) -> Vec<String> {
         let text = "event: e\ncovers: [POST /e]\nwhen_unsure: { challenge: [push, totp] }\notherwise: { reroute: restricted }\n";

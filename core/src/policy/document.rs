@@ -318,6 +318,8 @@ pub struct Require {
     pub mode: Mode,
     /// Any one of these, best first.
     pub proof: Vec<Spanned<Method>>,
+    /// Who may give an `approval`: a group of `approvals.groups` in `stepward.yaml`.
+    pub approvers: Option<Spanned<String>>,
     /// Only methods that resist phishing count, whatever else is listed.
     pub phishing_resistant: Option<Spanned<bool>>,
     /// How old the proof may be; default `5m`.
@@ -365,6 +367,8 @@ pub struct Arm {
     pub share: u8,
     /// A proof that this arm requires: any one of these, best first.
     pub require: Option<Vec<Spanned<Method>>>,
+    /// Who may give an `approval`: a group of `approvals.groups` in `stepward.yaml`.
+    pub approvers: Option<Spanned<String>>,
     /// Only methods that resist phishing count, whatever else is listed.
     pub phishing_resistant: Option<Spanned<bool>>,
     /// How old the proof may be; default `5m`.

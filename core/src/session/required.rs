@@ -35,6 +35,9 @@ impl Required {
             let (age_s, after) = max_age(after)?;
             for name in names {
                 let method = Method::named(name).ok_or("there is no such method")?;
+                if method == Method::Approval {
+                    return Err("an approval is asked for by a policy, which says whose and what for");
+                }
                 if methods.iter().any(|(known, _)| *known == method) {
                     return Err("a method is named twice");
                 }
@@ -172,7 +175,7 @@ mod tests {
     #[test]
     fn each_method_has_an_age_of_its_own() {
         let required = Required::read("totp;max-age=60, passkey").expect("a list");
-        let proof = |method, at_ms| Proof { method, at_ms, event: "x".into(), bound_to: None };
+        let proof = |method, at_ms| Proof { method, at_ms, event: "x".into(), bound_to: None, by: None };
         let now_ms = 1_000_000;
         for (proofs, expected) in [
             (vec![], false),

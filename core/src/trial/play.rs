@@ -135,15 +135,12 @@ fn rounds(policy: &Policy, world: &Facts, facts: &mut Facts) -> (Decision, SlotS
 /// Records each proof as if it had been made for just this request: bound to whatever the policy binds.
 fn record(policy: &Policy, world: &mut Facts, proofs: &[(Method, Stated)]) {
     let mut bindings = vec![None];
-    let gates = policy.steps.iter().flat_map(|step| match &step.kind {
-        StepKind::Require(gate) => vec![gate],
-        StepKind::Split(split) => split.arms.iter().filter_map(|arm| arm.gate.as_ref()).collect(),
-        StepKind::Decide(_) | StepKind::Finish(..) => Vec::new(),
-    });
-    for slots in gates.map(|gate| &gate.bind_to).chain([&policy.binds]) {
-        if let Ok(binding) = decide::binding(policy, slots, world) {
-            bindings.push(Some(binding.digest));
-        }
+    let gates = policy.gates().map(|gate| (&gate.bind_to, gate.approvers.as_deref()));
+    for (slots, approvers) in gates.chain([(&policy.binds, None)]) {
+        let Ok(binding) = decide::binding(policy, slots, world) else { continue };
+        let bound = Some(&binding).filter(|_| !slots.is_empty());
+        bindings.extend(approvers.map(|group| Some(decide::approval(policy, group, bound))));
+        bindings.push(Some(binding.digest));
     }
     for (method, stated) in proofs {
         match stated {
@@ -152,6 +149,7 @@ fn record(policy: &Policy, world: &mut Facts, proofs: &[(Method, Stated)]) {
                 at_ms: *at_ms,
                 event: policy.event.clone(),
                 bound_to: *bound_to,
+                by: None,
             })),
             Stated::Failed => {}
         }

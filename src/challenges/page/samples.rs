@@ -26,10 +26,12 @@ pub fn with(text: &'static str, method: &'static str, is_sent: bool) -> Value {
         passed => true, resume => text, recovery => text, base => text, suffix => text, seed => text, bits => 1,
         options => text, back => text, label_max => 40, passkeys => true,
         autofill => text, passkey => (method == Method::Passkey.name()).then_some(text),
-        verification => [Method::IdDocument, Method::Push].iter().any(|it| it.name() == method).then(|| context! {
+        verification => [Method::IdDocument, Method::Push, Method::Approval].iter().any(|it| it.name() == method).then(|| context! {
             stage => if is_sent { "pending" } else { "start" }, number => text, again => text, leads_away => true,
             embed => (method == Method::IdDocument.name()).then(|| context! { script => text, snippet => text }),
         }),
+        entries => vec![context! { href => text, event => text, who => text, when => text }], who => text, when => text,
+        over => is_sent.then_some(text),
         captcha => context! { vendor => text, snippet => text, script => text, other => text },
     }
 }

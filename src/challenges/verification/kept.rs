@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use stepward_core::{connector::Named, session::Method};
 
 use crate::{
-    challenges::Challenges,
+    challenges::{Challenges, approval::Answered},
     clock::{self, Clock},
     keys::{Keys, Purpose},
     store::{AnyStore, Id, Once, StateStore, Stored},
@@ -182,9 +182,29 @@ impl Keeper {
         self.read(tenant, case, "details").await
     }
 
-    /// How it ended, if it has.
+    /// How it ended, if it has: by the vendor's word, or by whoever was asked for approval.
     pub async fn end(&self, tenant: &str, case: Case) -> Stored<Option<End>> {
-        self.read(tenant, case, "end").await
+        match case.method {
+            Method::Approval => Ok(self.answered(tenant, case).await?.map(|it| it.end)),
+            _ => self.read(tenant, case, "end").await,
+        }
+    }
+
+    /// What was said of an approval, if anything was.
+    pub async fn answered(&self, tenant: &str, case: Case) -> Stored<Option<Answered>> {
+        self.read(tenant, case, "answer").await
+    }
+
+    /// Says how an approval ended, unless it was said before; what holds now.
+    pub async fn answer(
+        &self,
+        tenant: &str,
+        case: Case,
+        answer: &Answered,
+        expires_ms: i64,
+    ) -> Stored<Option<Answered>> {
+        self.write(tenant, case, "answer", answer, expires_ms).await?;
+        self.answered(tenant, case).await
     }
 
     /// Whether a person at the vendor looks at it.

@@ -10,7 +10,10 @@ use stepward::{
     sessions::cookies::{self, Scope},
     store::{Drawer, StateStore},
 };
-use stepward_core::session::Method;
+use stepward_core::{
+    decision::{Approval, Challenge},
+    session::Method,
+};
 
 use crate::{
     plane::world::Plan,
@@ -26,6 +29,8 @@ enum Owner {
     Session,
     /// Whoever is signed in; it is about that person alone.
     Person,
+    /// Whoever may approve it, in any browser; to others it is not there.
+    Approver,
 }
 
 struct Endpoint {
@@ -44,7 +49,9 @@ fn endpoint(arm: &'static str, method: &'static str, path: impl Into<String>, ow
 fn arms() -> BTreeSet<String> {
     let serve = include_str!("../../../src/challenges/serve.rs").split("match parts[..] {").nth(1).unwrap();
     let methods = include_str!("../../../src/challenges/enrolment.rs").split("match (is_post, rest) {").nth(1).unwrap();
-    let arms = [serve, methods].into_iter().flat_map(|text| {
+    let desk =
+        include_str!("../../../src/challenges/approval/desk.rs").split("match (is_post, rest) {").nth(1).unwrap();
+    let arms = [serve, methods, desk].into_iter().flat_map(|text| {
         let table = text.split("\n        _ =>").next().unwrap().lines();
         table.filter(|line| line.starts_with("        [") || line.starts_with("        ("))
     });
@@ -71,6 +78,7 @@ async fn everything<'w>(world: &'w World) -> (Browser<'w>, Vec<Endpoint>) {
     let codes = location(&reply(ada.post("/.stepward/methods/recovery", "").await));
     world.wait(301_000);
     let page = ada.challenged(&demand(&[Method::Totp])).await;
+    let asked = colleague_asks(world).await;
     let (anybody, session, person) = (Owner::Anybody, Owner::Session, Owner::Person);
     let base = "/.stepward/methods";
     let all = vec![
@@ -90,8 +98,23 @@ async fn everything<'w>(world: &'w World) -> (Browser<'w>, Vec<Endpoint>) {
         endpoint("(true, [\"recovery\"])", "POST", format!("{base}/recovery"), person),
         endpoint("(false, [\"recovery\", word])", "GET", &codes, session),
         endpoint("(true, [\"remove\"])", "POST", format!("{base}/remove"), person),
+        endpoint("[\"approvals\", ref rest @ ..]", "GET", "/.stepward/approvals", person),
+        endpoint("(false, [word])", "GET", &asked, Owner::Approver),
+        endpoint("(true, [word])", "POST", &asked, Owner::Approver),
     ];
     (ada, all)
+}
+
+/// What a colleague of Ada's asks her to approve.
+async fn colleague_asks(world: &World) -> String {
+    let mut carl = world.browser().signed_in("carl");
+    let approval = Some(Approval { group: "colleagues".into(), digest: [7; 32] });
+    let page = carl.challenged(&Challenge { approval, ..demand(&[Method::Approval]) }).await;
+    carl.post(&page, "method=approval").await;
+    let listed = text(&world.browser().signed_in("ada").get("/.stepward/approvals").await).replace("&#x2f;", "/");
+    let listed =
+        listed.split_once("href=\"/.stepward/approvals/").unwrap_or_else(|| panic!("nothing waits: {listed}")).1;
+    format!("/.stepward/approvals/{}", listed.split('"').next().unwrap())
 }
 
 async fn ask(browser: &mut Browser<'_>, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
@@ -153,6 +176,11 @@ async fn h9_every_address_of_ours_holds_to_every_check() {
                     assert!(is_asked || it.method == "GET", "{at} by {who}: a proof first, {}", answer.status);
                 }
                 Owner::Person => assert!(!text(&answer).contains("name=\"id\""), "{at} shows {who} what is hers"),
+                Owner::Approver if is_nobody => assert_eq!(answer.status, StatusCode::FORBIDDEN, "{at} by {who}"),
+                Owner::Approver if who.starts_with("herself") => {
+                    assert!(answer.status.is_success() || answer.status.is_redirection(), "{at} by {who}");
+                }
+                Owner::Approver => assert_eq!(answer.status, StatusCode::NOT_FOUND, "{at} by {who}"),
                 Owner::Anybody => {}
             }
             holds(&answer, it, &at);
@@ -169,6 +197,8 @@ async fn h9_every_address_of_ours_holds_to_every_check() {
             let answer = reply(ada.clone().serve(&arrival).await);
             let is_refused = answer.status == StatusCode::GONE || answer.status == StatusCode::FORBIDDEN;
             assert!(it.owner != Owner::Session || is_refused, "{at} on another {what}: {}", answer.status);
+            let is_not_there = answer.status == StatusCode::NOT_FOUND;
+            assert!(it.owner != Owner::Approver || is_not_there, "{at} on another {what}: {}", answer.status);
         }
     }
     let now = world.store.enrolments(world.account("ada"), Drawer::Authenticators).await.unwrap();

@@ -123,7 +123,7 @@ fn f3_every_set_of_factors_has_the_level_of_its_best_one() {
             .filter(|(at, _)| set >> at & 1 == 1)
             .map(|(_, method)| method)
             .collect();
-        let proof = |method: &Method| Proof { method: *method, at_ms: 1, event: "x".into(), bound_to: None };
+        let proof = |method: &Method| Proof { method: *method, at_ms: 1, event: "x".into(), bound_to: None, by: None };
         let proofs: Vec<Proof> = chosen.iter().map(proof).collect();
         let who = Who::at("default", ip, 2, &keys).with_subject(Some([1; 16]), None, &keys);
         let identified = Identified::default();

@@ -109,6 +109,28 @@ fn every(locale: &Locale) -> Vec<(String, String, &'static str, Value)> {
                 (String::new(), "add_passkey", passkey(locale, false)),
                 ("-slip".into(), "add_passkey", passkey(locale, true)),
             ]),
+            "approval" => with(vec![
+                (String::new(), "title_approval", approval(locale, Some(OPTIONS))),
+                (
+                    "-slip".into(),
+                    "title_approval",
+                    context! { error => locale.text("passkey_wrong"), ..approval(locale, Some(OPTIONS)) },
+                ),
+                ("-without".into(), "title_approval", approval(locale, None)),
+                (
+                    "-over".into(),
+                    "title_approval",
+                    context! { over => locale.text("approval_withdrawn"), ..approval(locale, None) },
+                ),
+            ]),
+            "approvals" => {
+                let it = approval(locale, None);
+                let entry = context! { href => "/nowhere", ..it };
+                with(vec![
+                    (String::new(), "title_approvals", context! { entries => vec![entry.clone(), entry] }),
+                    ("-none".into(), "title_approvals", context! { entries => Vec::<Value>::new() }),
+                ])
+            }
             "recovery" => {
                 let codes = vec!["k3vq-8m2x-7hwd-5tzn"; 10];
                 with(vec![(String::new(), "title_recovery", context! { codes, next => "/nowhere" })])
@@ -122,6 +144,15 @@ fn every(locale: &Locale) -> Vec<(String, String, &'static str, Value)> {
         });
     }
     kinds
+}
+
+/// What an approver is shown.
+fn approval(locale: &Locale, passkey: Option<&'static str>) -> Value {
+    context! {
+        who => "ada@bank.example", event => locale.text("event_transfer_money"), when => say(locale, "approval_times"), passkey,
+        action => "/nowhere", back => "/nowhere", reference => "01JAPPRO",
+        shown => vec![vec![locale.text("fact_amount"), "12500.75".into()], vec![locale.text("fact_payee"), "DE89370400440532013000".into()]],
+    }
 }
 
 /// A method's name for a template that is called after it.
@@ -149,9 +180,9 @@ fn challenges(locale: &Locale) -> Vec<(String, &'static str, Value)> {
         Method::IdDocument => {
             vec![("-pending", Stage::Pending), ("-embedded", Stage::Embedded), ("-review", Stage::Review)]
         }
-        Method::Push => vec![("-pending", Stage::Pending)],
+        Method::Push | Method::Approval => vec![("-pending", Stage::Pending)],
         Method::Passkey | Method::Totp | Method::RecoveryCode | Method::Pow => Vec::new(),
-        Method::Captcha | Method::Oidc | Method::Approval => Vec::new(),
+        Method::Captcha | Method::Oidc => Vec::new(),
     };
     let every = METHODS_BUILT.iter().flat_map(|method| {
         let ends = [("", Stage::Asked), ("-slip", Stage::Slip)];
@@ -176,7 +207,7 @@ fn asked(locale: &Locale, method: &'static str, stage: Stage) -> Value {
         why => say(locale, "why"), event => locale.text("event_transfer_money"), tell => is_slip.then(|| locale.text("tell_login_unusual")),
         shown, others, reference => "01JDECIS", seed => "seed", bits => 1, enrol => is_slip,
         passkey => (method == "passkey").then_some(OPTIONS), autofill => is_typed.then_some("/nowhere"),
-        verification => ["id_document", "push"].contains(&method).then(|| verification(method, stage)),
+        verification => ["id_document", "push", "approval"].contains(&method).then(|| verification(method, stage)),
         captcha => (method == "captcha").then(|| context! {
             vendor => "robots", script => "/.stepward/page.js", other => "/nowhere", snippet => Value::from_safe_string(WIDGET.into()),
         }),
@@ -206,6 +237,8 @@ fn say(locale: &Locale, key: &str) -> String {
     args.set("left", 8);
     args.set("date", "2026-11-22");
     args.set("label", "my laptop");
+    args.set("asked", "2026-11-22 09:30 UTC");
+    args.set("until", "2026-11-22 09:45 UTC");
     locale.say(key, &args)
 }
 

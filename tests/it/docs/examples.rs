@@ -34,7 +34,12 @@ fn one(name: &str, text: &str) -> Texts {
 fn release(texts: Texts) -> Result<Release, String> {
     let target = Target {
         catalogue: Catalogue::builtin(),
-        options: Options { methods: registry::METHODS_BUILT.into_iter().collect(), upstreams: None, can_mail: true },
+        options: Options {
+            methods: registry::METHODS_BUILT.into_iter().collect(),
+            upstreams: None,
+            approvers: None,
+            can_mail: true,
+        },
         lacking: Default::default(),
     };
     match registry::load(folder::Set { texts, found: Vec::new() }, &target, 1, 0) {

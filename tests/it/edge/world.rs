@@ -34,6 +34,7 @@ pub(crate) fn settings(app: SocketAddr) -> Settings {
         security_events: None,
         mail: None,
         passkeys: None,
+        approvals: None,
         phone: Default::default(),
         oidc: None,
         unmatched: Unmatched::Forward,

@@ -235,6 +235,7 @@ fn issued(account: Id) -> Issued {
         is_verified: true,
         methods: WAYS.map(|(method, _)| method).to_vec(),
         bound_to: None,
+        approval: None,
         numbers: Vec::new(),
         shown: Vec::new(),
         tell: None,

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -20,7 +21,7 @@ use stepward::{
         DEFAULT_LIMITS, SessionHandle, Sessions,
         record::{Subject, SubjectKind, VerifiedBy},
     },
-    settings::{Mail, Passkeys, Route, pages::Pages},
+    settings::{Mail, Passkeys, Route, approvals::Approvals, pages::Pages},
     store::{AnyStore, Begin, Id, StateStore, embedded::Embedded},
 };
 use stepward_core::{
@@ -87,6 +88,9 @@ impl World {
             Challenges::new(&pages, Some(&mail), keyring, store.clone(), sessions.clone(), clock.clone()).unwrap();
         let origins = [format!("https://{HOST}").into()].into();
         let challenges = challenges.with_passkeys(Some(&Passkeys { rp_id: HOST.into(), origins })).unwrap();
+        let groups = [("colleagues".into(), ["ada".into()].into())].into();
+        let approvals = Approvals { waits: Duration::from_secs(900), groups };
+        let challenges = challenges.with_approvers(Some(&approvals));
         let route = Route {
             host: None,
             path: "/".into(),
@@ -159,6 +163,7 @@ pub(crate) fn demand(methods: &[Method]) -> Challenge {
         attempts: 3,
         on_fail: Box::new(Outcome::Block),
         enrol_allowed: false,
+        approval: None,
     }
 }
 

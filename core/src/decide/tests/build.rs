@@ -184,6 +184,7 @@ pub(super) fn gate(methods: &[Method]) -> Gate {
         attempts: 3,
         on_fail: lock_out(),
         enrol_allowed: false,
+        approvers: None,
     }
 }
 
@@ -227,6 +228,7 @@ pub(super) fn challenge(methods: &[Method]) -> Outcome {
         attempts: 3,
         on_fail: Box::new(Outcome::Block),
         enrol_allowed: false,
+        approval: None,
     })
 }
 
@@ -267,6 +269,7 @@ pub(super) fn proved(mut facts: Facts, method: Method, age_ms: i64, bound_to: Op
         at_ms: NOW - age_ms,
         event: "login".into(),
         bound_to: bound_to.map(|it| it.digest),
+        by: None,
     });
     facts
 }

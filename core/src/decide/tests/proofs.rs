@@ -5,7 +5,7 @@ use crate::{
     decision::{Binding, Decision, Outcome, Reason},
     expr::SlotSet,
     facts::{Facts, Reading, SlotId},
-    policy::Policy,
+    policy::{Gate, Policy, StepKind},
     session::Method,
     value::Value,
 };
@@ -50,6 +50,37 @@ fn a_change_of_any_bound_value_voids_the_proof() {
     assert_eq!(with(now.clone(), None), shut, "a proof bound to nothing");
     assert_eq!(with(paying(facts(&[]), 251.0, "DE89"), Some(&proof)), shut, "another amount");
     assert_eq!(with(paying(facts(&[]), 250.0, "DE88"), Some(&proof)), shut, "another payee");
+}
+
+#[test]
+fn an_approval_counts_for_its_group_its_event_and_its_values_alone() {
+    let gated = |group: &str, bind_to: Vec<SlotId>| {
+        let gate = Gate { approvers: Some(group.into()), bind_to, ..gate(&[Method::Approval]) };
+        policy(vec![step("approved", StepKind::Require(gate))])
+    };
+    let slots = || vec![SlotId(AMOUNT), SlotId(PAYEE)];
+    let now = paying(facts(&[]), 250.0, "DE89");
+    let asked = |policy: &Policy, facts: &Facts| match decided(policy, facts).outcome {
+        Outcome::Challenge(challenge) => challenge.approval.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let approved = |policy: &Policy, now: Facts, digest: [u8; 32]| {
+        let bound = Binding { digest, slots: Vec::new() };
+        said(policy, &proved(now, Method::Approval, 0, Some(&bound)))
+    };
+    let (ours, unbound) = (gated("payments", slots()), gated("payments", Vec::new()));
+    let digest = asked(&ours, &now).digest;
+    let (open, shut) = ("forward (otherwise: -)", "challenge approval (proof.required: approved)");
+    assert_eq!(asked(&ours, &now).group, "payments".into());
+    assert_eq!(approved(&ours, now.clone(), digest), open);
+    assert_eq!(approved(&ours, paying(facts(&[]), 251.0, "DE89"), digest), shut, "another amount");
+    assert_eq!(approved(&gated("board", slots()), now.clone(), digest), shut, "another group");
+    assert_eq!(approved(&unbound, now.clone(), digest), shut, "nothing in particular");
+    assert_eq!(said(&ours, &proved(now.clone(), Method::Approval, 0, Some(&binding(&now)))), shut, "no approval's");
+    assert_eq!(said(&unbound, &proved(now.clone(), Method::Approval, 0, None)), shut, "of nothing");
+    assert_eq!(approved(&unbound, now.clone(), asked(&unbound, &now).digest), open);
+    let elsewhere = Policy { event: "another".into(), ..gated("payments", Vec::new()) };
+    assert_eq!(approved(&elsewhere, now.clone(), asked(&unbound, &now).digest), shut, "another event");
 }
 
 #[test]

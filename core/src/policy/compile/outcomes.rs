@@ -29,6 +29,8 @@ const SET_UP_ON_THE_SPOT: [Method; 6] =
 /// What `proof`, `challenge` and an arm's `require` have in common.
 pub(super) struct Demand<'a> {
     pub(super) methods: &'a [Spanned<Method>],
+    /// Who may approve; `None` where no such key can stand.
+    pub(super) approvers: Option<Option<&'a Spanned<String>>>,
     pub(super) phishing_resistant: Option<&'a Spanned<bool>>,
     pub(super) fresh_for: Option<&'a Spanned<units::Duration>>,
     pub(super) attempts: Option<&'a Spanned<u32>>,
@@ -43,6 +45,7 @@ pub(super) struct Demanded {
     pub(super) attempts: u32,
     pub(super) on_fail: Outcome,
     pub(super) enrol_allowed: bool,
+    pub(super) approvers: Option<Arc<str>>,
 }
 
 impl Builder<'_> {
@@ -69,6 +72,7 @@ impl Builder<'_> {
     fn challenge(&mut self, written: &document::Challenge, place: &Place) -> Option<Challenge> {
         let demand = Demand {
             methods: &written.challenge,
+            approvers: None,
             phishing_resistant: written.phishing_resistant.as_ref(),
             fresh_for: written.fresh_for.as_ref(),
             attempts: written.attempts.as_ref(),
@@ -83,6 +87,7 @@ impl Builder<'_> {
             attempts: demanded.attempts,
             on_fail: Box::new(demanded.on_fail),
             enrol_allowed: demanded.enrol_allowed,
+            approval: None,
         })
     }
 
@@ -119,6 +124,7 @@ impl Builder<'_> {
             let help = "leave `enrol` out, or list a method that has to be there before, such as `email_code`";
             self.found.push(at.error("enrol.all_on_the_spot", message).help(help));
         }
+        self.check_approvers(demand);
         let attempts = demand.attempts.map_or(ATTEMPTS, |it| it.value);
         if let Some(at) = demand.attempts.filter(|it| !(1..=ATTEMPTS_MAX).contains(&it.value)) {
             let message = format!("`attempts` is between 1 and {ATTEMPTS_MAX}, not {attempts}");
@@ -139,8 +145,56 @@ impl Builder<'_> {
             attempts,
             on_fail: on_fail?,
             enrol_allowed: demand.enrol.is_some(),
+            approvers: demand.approvers.flatten().map(|it| it.value.as_str().into()),
         })
         .filter(|_| sound)
+    }
+
+    /// An approval is somebody's: a group is named, and is one that there is.
+    fn check_approvers(&mut self, demand: &Demand<'_>) {
+        let approval = demand.methods.iter().find(|it| it.value == Method::Approval);
+        let groups = self.context.options.approvers.as_ref();
+        match (approval, demand.approvers) {
+            (None, None | Some(None)) | (Some(_), Some(Some(_))) => {}
+            (None, Some(Some(written))) => {
+                let place = Place::of(self.source, &written.span);
+                let message = "nobody is asked for an `approval` here, so `approvers` says nothing";
+                self.found.push(place.warning("approvers.unused", message).help("list `approval`, or leave it out"));
+            }
+            (Some(at), Some(None)) => {
+                let place = Place::of(self.source, &at.span);
+                let known: Vec<&str> = groups.into_iter().flatten().map(|name| &**name).collect();
+                let help = match known[..] {
+                    [] => "add `approvers: <group>`, a group of `approvals.groups` in `stepward.yaml`".to_owned(),
+                    _ => format!("add `approvers: <group>`; the groups are {}", known.join(", ")),
+                };
+                self.found.push(place.error("approvers.missing", "nobody is named who could approve").help(help));
+            }
+            (Some(at), None) => {
+                let message = "an approval has to say by whom and for what, which `challenge` cannot";
+                let help = "ask for it in a step `require`, with `approvers` and `bind_to`";
+                self.found.push(Place::of(self.source, &at.span).error("approvers.missing", message).help(help));
+            }
+        }
+        if let (Some(Some(written)), Some(groups)) = (demand.approvers, groups)
+            && !groups.is_empty()
+            && !groups.contains(written.value.as_str())
+        {
+            let message = format!("there is no group of approvers `{}`", written.value);
+            let error = Place::of(self.source, &written.span).error("approvers.unknown", message);
+            let error = error.help("name it under `approvals.groups` in `stepward.yaml`");
+            self.found.push(suggest(error, written, groups.iter().map(|name| &**name)));
+        }
+    }
+
+    /// Warns where somebody would consent to nothing in particular.
+    pub(super) fn unbound_approval(&mut self, demand: &Demand<'_>) {
+        for method in demand.methods.iter().filter(|it| it.value == Method::Approval) {
+            let place = Place::of(self.source, &method.span);
+            let message = "whoever approves consents to nothing in particular: no values are bound";
+            let help = "add `bind_to` with what is to be approved, such as `[event.amount, event.payee]`";
+            self.found.push(place.warning("approval.unbound", message).help(help));
+        }
     }
 
     /// Leaves out what can be phished. A proof by it could be older than the demand, and would meet it.
@@ -285,13 +339,15 @@ fn needed_by(method: Method) -> Option<&'static str> {
         Method::Passkey => Some(
             "add `passkeys: { rp_id: …, origins: [https://…] }` to `stepward.yaml`: the domain and the origins of the app",
         ),
+        Method::Approval => Some(
+            "add `approvals: { groups: { payments: [carol, dave] } }` and `passkeys` to `stepward.yaml`: approvers confirm by passkey",
+        ),
         Method::Totp
         | Method::EmailCode
         | Method::Push
         | Method::RecoveryCode
         | Method::Pow
         | Method::Oidc
-        | Method::IdDocument
-        | Method::Approval => None,
+        | Method::IdDocument => None,
     }
 }

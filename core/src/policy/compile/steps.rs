@@ -152,6 +152,7 @@ impl<'a> Builder<'a> {
             document::Step::Require(_, require) => {
                 let demand = Demand {
                     methods: &require.proof,
+                    approvers: Some(require.approvers.as_ref()),
                     phishing_resistant: require.phishing_resistant.as_ref(),
                     fresh_for: require.fresh_for.as_ref(),
                     attempts: require.attempts.as_ref(),
@@ -224,6 +225,9 @@ impl<'a> Builder<'a> {
 
     fn gate(&mut self, demand: &Demand<'_>, bind_to: &[Spanned<String>], place: &Place) -> Option<Gate> {
         let bound: Vec<Option<SlotId>> = bind_to.iter().map(|name| self.bound(name)).collect();
+        if bind_to.is_empty() {
+            self.unbound_approval(demand);
+        }
         let demanded = self.demand(demand, place)?;
         Some(Gate {
             methods: demanded.methods,
@@ -232,6 +236,7 @@ impl<'a> Builder<'a> {
             attempts: demanded.attempts,
             on_fail: demanded.on_fail,
             enrol_allowed: demanded.enrol_allowed,
+            approvers: demanded.approvers,
         })
     }
 
@@ -293,6 +298,7 @@ impl<'a> Builder<'a> {
             Some(methods) => {
                 let demand = Demand {
                     methods,
+                    approvers: Some(arm.approvers.as_ref()),
                     phishing_resistant: arm.phishing_resistant.as_ref(),
                     fresh_for: arm.fresh_for.as_ref(),
                     attempts: arm.attempts.as_ref(),
