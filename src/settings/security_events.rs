@@ -285,7 +285,9 @@ mod tests {
             Ok(loaded) => (loaded.found, loaded.texts),
             Err(rejected) => (rejected.found, rejected.texts),
         };
-        found.iter().map(|it| crate::render::line(it, &texts)).collect()
+        // The folder of policies is nobody's business here.
+        let found = found.iter().filter(|it| it.code != "file.missing");
+        found.map(|it| crate::render::line(it, &texts)).collect()
     }
 
     #[test]
