@@ -41,13 +41,13 @@ steps:
   - decide: warned
     rules:
       - rule: risky
-        when: \"risk-level-change\" in push_event.types && idp.risk_level == \"high\"
+        when: '\"risk-level-change\" in push_event.types && idp.risk_level == \"high\"'
         then: { reroute: /risky }
       - rule: fresh news
         when: push_event.age < duration(\"10m\") && \"credential-change\" in push_event.types
         then: { reroute: /changed }
       - rule: old news
-        when: \"credential-change\" in push_event.types
+        when: '\"credential-change\" in push_event.types'
         then: { reroute: /old }
 ";
 
