@@ -54,7 +54,12 @@ function read() {
 /** What is wrong with the page as it stands, but for axe. */
 async function look(page, name, tag) {
   looks++;
-  const found = await page.evaluate(read);
+  let found = await page.evaluate(read);
+  // Focus is given with the first picture that is drawn, which may come after the page is loaded.
+  for (let wait = 0; found.slip && found.focus !== "error" && wait < 50; wait++) {
+    await new Promise((resume) => setTimeout(resume, 100));
+    found = await page.evaluate(read);
+  }
   const faulty = (what) => faults.push(`${name}: ${what}`);
   if (found.lang !== tag) faulty(`it says it is in ${found.lang}`);
   if (found.dir !== (RTL.includes(tag) ? "rtl" : "ltr")) faulty(`its direction is ${found.dir}`);
